@@ -1,0 +1,94 @@
+/** The only reader of the environment. Every setting has its default, unit and meaning here; README lists them. */
+import { z } from 'zod';
+
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+const Environment = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  /** Address to listen on. */
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /** Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded one. */
+  REDIS_URL: z.string().default(''),
+  REDIS_CLUSTER: flag.default(false),
+  /** Directory of the embedded Redis and of generated development secrets. */
+  FAIRSLOT_DATA_DIR: z.string().default('.fairslot'),
+  /** At least 32 characters; every key is derived from it. Required in production, generated otherwise. */
+  FAIRSLOT_SECRET: z.string().min(32).optional(),
+  /** At least 32 characters; what operators send as bearer key. Required in production, generated otherwise. */
+  FAIRSLOT_OPERATOR_KEY: z.string().min(32).optional(),
+  /** console: SMS go to the log without their text in production; inbox: GET /v1/dev/inbox (development only). */
+  SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Requests a minute and client address: reads, writes, OTPs sent, sign-ins, operator calls. */
+  LIMIT_READ_PER_ADDRESS: count(600),
+  LIMIT_WRITE_PER_ADDRESS: count(240),
+  LIMIT_OTP_PER_ADDRESS: count(30),
+  LIMIT_TOKEN_PER_ADDRESS: count(60),
+  LIMIT_ADMIN_PER_ADDRESS: count(120),
+  /** Requests a minute and account: reads, writes. */
+  LIMIT_READ_PER_ACCOUNT: count(120),
+  LIMIT_WRITE_PER_ACCOUNT: count(30),
+});
+
+export type Config = {
+  readonly environment: 'development' | 'test' | 'production';
+  readonly host: string;
+  readonly port: number;
+  readonly redis: { readonly url: string; readonly cluster: boolean } | undefined;
+  readonly dataDir: string;
+  readonly secret: string;
+  readonly operatorKey: string;
+  readonly smsDriver: 'console' | 'inbox';
+  readonly logLevel: string;
+  /** Requests a minute. */
+  readonly limits: {
+    readonly perAddress: Readonly<Record<'read' | 'write' | 'otp' | 'token' | 'admin', number>>;
+    readonly perAccount: Readonly<Record<'read' | 'write', number>>;
+  };
+};
+
+/** Raised for settings that cannot work; its message lists all of them. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** `development`: secrets for machines that have none configured; never asked for in production. */
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  development?: (dataDir: string) => { secret: string; operatorKey: string },
+): Config {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
+  const set = parsed.data;
+  const production = set.NODE_ENV === 'production';
+  if (production && set.SMS_DRIVER === 'inbox')
+    throw new ConfigError('SMS_DRIVER=inbox is for development only');
+  const generated = production || !development ? undefined : development(set.FAIRSLOT_DATA_DIR);
+  const secret = set.FAIRSLOT_SECRET ?? generated?.secret;
+  const operatorKey = set.FAIRSLOT_OPERATOR_KEY ?? generated?.operatorKey;
+  if (!secret || !operatorKey)
+    throw new ConfigError('FAIRSLOT_SECRET and FAIRSLOT_OPERATOR_KEY must be set');
+  return {
+    environment: set.NODE_ENV,
+    host: set.HOST,
+    port: set.PORT,
+    redis: set.REDIS_URL ? { url: set.REDIS_URL, cluster: set.REDIS_CLUSTER } : undefined,
+    dataDir: set.FAIRSLOT_DATA_DIR,
+    secret,
+    operatorKey,
+    smsDriver: set.SMS_DRIVER,
+    logLevel: set.LOG_LEVEL,
+    limits: {
+      perAddress: {
+        read: set.LIMIT_READ_PER_ADDRESS,
+        write: set.LIMIT_WRITE_PER_ADDRESS,
+        otp: set.LIMIT_OTP_PER_ADDRESS,
+        token: set.LIMIT_TOKEN_PER_ADDRESS,
+        admin: set.LIMIT_ADMIN_PER_ADDRESS,
+      },
+      perAccount: { read: set.LIMIT_READ_PER_ACCOUNT, write: set.LIMIT_WRITE_PER_ACCOUNT },
+    },
+  };
+}

@@ -1,0 +1,284 @@
+/**
+ * Every refusal the engine can give. A code is never reused for something else. `status` is the HTTP status,
+ * `title` what went wrong in general, `remedy` what the client should do. docs/errors.md is made from this.
+ */
+type Entry = { readonly status: number; readonly title: string; readonly remedy: string };
+
+export const ERRORS = {
+  // the request itself
+  REQUEST_INVALID: {
+    status: 400,
+    title: 'The request does not match what this route accepts.',
+    remedy: 'Correct the fields listed under `problems`.',
+  },
+  BODY_NOT_JSON: {
+    status: 400,
+    title: 'The body is not valid JSON.',
+    remedy: 'Send one JSON document in UTF-8.',
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    title: 'The body is larger than this route accepts.',
+    remedy: 'Send less; `limitBytes` says how much is accepted.',
+  },
+  BODY_TYPE_UNSUPPORTED: {
+    status: 415,
+    title: 'The body has a media type that this route does not accept.',
+    remedy: 'Send the media type named in the OpenAPI document, uncompressed.',
+  },
+  ROUTE_UNKNOWN: {
+    status: 404,
+    title: 'There is nothing at this address.',
+    remedy: 'See /openapi.json for the routes.',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'This address does not take this method.',
+    remedy: 'Use a method of the Allow header.',
+  },
+  IDEMPOTENCY_KEY_INVALID: {
+    status: 400,
+    title: 'The Idempotency-Key is not 1 to 64 printable characters.',
+    remedy: 'Send a UUID.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'This Idempotency-Key was used for a different request.',
+    remedy: 'Use a new key for a new request.',
+  },
+  IDEMPOTENCY_IN_FLIGHT: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is still being worked on.',
+    remedy: 'Wait for Retry-After and ask again with the same key.',
+  },
+  INTERNAL: {
+    status: 500,
+    title: 'Something went wrong on our side.',
+    remedy: 'Try again later with the same Idempotency-Key; tell us the requestId.',
+  },
+  UNAVAILABLE: {
+    status: 503,
+    title: 'The engine cannot reach its store just now.',
+    remedy: 'Try again after Retry-After with the same Idempotency-Key.',
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    title: 'This process is about to leave.',
+    remedy: 'Try again at once; another process answers.',
+  },
+
+  // gates
+  TOO_MANY_REQUESTS: {
+    status: 429,
+    title: 'Too many requests.',
+    remedy: 'Wait for Retry-After. Asking more often does not improve any chance.',
+  },
+  ACCESS_TOKEN_MISSING: {
+    status: 401,
+    title: 'This needs an access token.',
+    remedy: 'Sign in and send it as `Authorization: Bearer …`.',
+  },
+  ACCESS_TOKEN_INVALID: {
+    status: 401,
+    title: 'The access token is not one of ours or is damaged.',
+    remedy: 'Sign in again.',
+  },
+  ACCESS_TOKEN_EXPIRED: {
+    status: 401,
+    title: 'The access token has expired.',
+    remedy: 'Sign in again.',
+  },
+  OPERATOR_KEY_INVALID: {
+    status: 401,
+    title: 'This needs a valid operator key.',
+    remedy: 'Send it as `Authorization: Bearer …`.',
+  },
+
+  // sign-in
+  OTP_TOO_SOON: {
+    status: 429,
+    title: 'An OTP was sent a moment ago.',
+    remedy: 'Wait for Retry-After before asking for another.',
+  },
+  OTP_WRONG: {
+    status: 400,
+    title: 'The OTP is wrong.',
+    remedy: 'Check the SMS; `triesLeft` tries remain.',
+  },
+  OTP_UNKNOWN: {
+    status: 400,
+    title: 'There is no such OTP transaction, or it was used or has expired.',
+    remedy: 'Ask for a new OTP.',
+  },
+  OTP_TRIES_SPENT: {
+    status: 429,
+    title: 'Too many wrong OTPs for this mobile.',
+    remedy: 'Wait for Retry-After, then ask for a new OTP.',
+  },
+
+  // people
+  TOO_MANY_BENEFICIARIES: {
+    status: 409,
+    title: 'This account has as many beneficiaries as are allowed.',
+    remedy: 'Delete one first.',
+  },
+  ID_REGISTERED: {
+    status: 409,
+    title: 'This ID is registered already.',
+    remedy: 'Use the account that it is registered under.',
+  },
+  BENEFICIARY_UNKNOWN: {
+    status: 404,
+    title: 'This account has no such beneficiary.',
+    remedy: 'List the beneficiaries of the account.',
+  },
+  BENEFICIARY_HAS_CLAIM: {
+    status: 409,
+    title: 'This beneficiary has an entry or a booking.',
+    remedy: 'Withdraw or cancel it first.',
+  },
+
+  // releases
+  RELEASE_UNKNOWN: {
+    status: 404,
+    title: 'There is no such release.',
+    remedy: 'List the releases.',
+  },
+  RELEASE_EXISTS: {
+    status: 409,
+    title: 'There is a release with this id already.',
+    remedy: 'Choose another id.',
+  },
+  RELEASE_PUBLISHED: {
+    status: 409,
+    title: 'This release is published; a published manifest never changes.',
+    remedy: 'Create another release.',
+  },
+  RELEASE_EMPTY: {
+    status: 409,
+    title: 'This release has no seats yet.',
+    remedy: 'Import places before publishing.',
+  },
+  RELEASE_TOO_LATE: {
+    status: 409,
+    title: 'The times of this release are already past.',
+    remedy: 'Create a release whose window ends in the future.',
+  },
+  IMPORT_INVALID: {
+    status: 422,
+    title: 'The CSV has rows that cannot be imported; nothing was imported.',
+    remedy: 'Correct the rows listed under `rows`.',
+  },
+  RELEASE_NOT_OPEN: {
+    status: 409,
+    title: 'This release has not opened yet.',
+    remedy: 'Wait until `opensAt`; being early brings nothing.',
+  },
+  RELEASE_ENDED: {
+    status: 409,
+    title: 'This release has ended.',
+    remedy: 'Look for another release.',
+  },
+  NOT_A_LOTTERY: {
+    status: 409,
+    title: 'This release books at once; it has no entries.',
+    remedy: 'Use POST /v1/bookings.',
+  },
+  NOT_IMMEDIATE: {
+    status: 409,
+    title: 'This release gives seats by lottery.',
+    remedy: 'Use PUT /v1/releases/{release}/entry.',
+  },
+
+  // entries
+  SLOT_UNKNOWN: {
+    status: 422,
+    title: 'This release has no such slot.',
+    remedy: 'Choose from the slots of the release.',
+  },
+  SLOT_DUPLICATE: {
+    status: 422,
+    title: 'A slot is named twice in the preferences.',
+    remedy: 'Name each slot once, best first.',
+  },
+  TOO_MANY_PREFERENCES: {
+    status: 422,
+    title: 'More preferences than this release allows.',
+    remedy: 'Name at most `limit` slots.',
+  },
+  GROUP_TOO_LARGE: {
+    status: 422,
+    title: 'More people in one entry than this release allows.',
+    remedy: 'Enter at most `limit` people together.',
+  },
+  NOT_ELIGIBLE: {
+    status: 422,
+    title: 'A chosen slot is not for this person.',
+    remedy: 'Choose slots whose age band fits.',
+  },
+  ID_TYPE_NOT_ACCEPTED: {
+    status: 422,
+    title: 'This release does not accept the ID type that this beneficiary is registered with.',
+    remedy: 'See `accepted`.',
+  },
+  CLAIMED_ELSEWHERE: {
+    status: 409,
+    title: 'This person has an entry or a booking in another release.',
+    remedy: 'Withdraw or cancel it first.',
+  },
+  TOO_MANY_ENTRIES: {
+    status: 409,
+    title: 'This account has entered as many people in this release as it may.',
+    remedy: 'Nothing; the limit is in the manifest.',
+  },
+  ENTRY_SEALED: {
+    status: 409,
+    title: 'This entry is sealed in a round and can no longer be changed.',
+    remedy: 'Wait for the result; or withdraw after it and enter anew, behind those who wait.',
+  },
+  ENTRY_LAPSED: {
+    status: 409,
+    title: 'This person let an offer of this release lapse.',
+    remedy: 'Enter another release.',
+  },
+  ENTRY_UNKNOWN: {
+    status: 404,
+    title: 'This account has no such entry in this release.',
+    remedy: 'List the entries of the account.',
+  },
+  ROUND_DRAWING: {
+    status: 409,
+    title: 'A round is being drawn with this entry in it.',
+    remedy: 'Try again after Retry-After, when the result is out.',
+  },
+  ROUND_UNKNOWN: {
+    status: 404,
+    title: 'This round has not been published.',
+    remedy: 'See the list of rounds.',
+  },
+
+  // bookings
+  HAS_BOOKING: {
+    status: 409,
+    title: 'This person has an offer or a booking in this release.',
+    remedy: 'Confirm or cancel it.',
+  },
+  SLOT_FULL: { status: 409, title: 'This slot has no free seat.', remedy: 'Choose another slot.' },
+  BOOKING_UNKNOWN: {
+    status: 404,
+    title: 'This account has no such booking.',
+    remedy: 'List the bookings of the account.',
+  },
+  OFFER_TOO_LATE: {
+    status: 409,
+    title: 'The offer was not confirmed in time and has gone to the next round.',
+    remedy: 'Nothing; `confirmBy` was the deadline.',
+  },
+  BOOKING_OVER: {
+    status: 409,
+    title: 'This booking was cancelled or has lapsed.',
+    remedy: 'List the bookings of the account.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,79 @@
+/**
+ * A route as data: what it accepts, which gates stand before it, what it can answer. Express, OpenAPI and the
+ * tests are all made from these; nothing here or in a slice's routes.ts knows Express.
+ */
+import type { z } from 'zod';
+import type { ErrorCode } from '../errors.ts';
+import type { Refusal } from '../refusal.ts';
+
+export type Method = 'get' | 'put' | 'post' | 'delete';
+
+/** Limits are counted by client address; those with an account are counted by account too. */
+export type LimitName = 'read' | 'write' | 'otp' | 'token' | 'admin';
+
+export type Gates = {
+  readonly limit: LimitName;
+  /** Who must be calling: nobody in particular, an account with its access token, an operator with a key. */
+  readonly caller: 'anyone' | 'account' | 'operator';
+};
+
+export type Answer = {
+  readonly status: number;
+  /** JSON unless `headers` says otherwise; a stream or bytes pass through. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+export type Call<P = unknown, Q = unknown, B = unknown> = {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** The calling account; present where `gates.caller` is `account`. */
+  readonly account: string;
+  /** Address of the peer, for limits and logs of refusals. */
+  readonly address: string;
+  readonly requestId: string;
+  /** Lower-case request headers that a handler may need (conditional requests). */
+  readonly header: (name: string) => string | undefined;
+};
+
+type Shape<S> = S extends z.ZodType ? z.output<S> : undefined;
+
+export type RouteDefinition<
+  P extends z.ZodObject | undefined,
+  Q extends z.ZodObject | undefined,
+  B extends z.ZodType | undefined,
+> = {
+  readonly method: Method;
+  /** With `:name` parameters, as in `/v1/releases/:release/entry`. */
+  readonly path: string;
+  readonly name: string;
+  readonly summary: string;
+  readonly slice: string;
+  readonly gates: Gates;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Media type of the body where it is not JSON (a CSV import: `text/csv`, then `body` is a string schema). */
+  readonly bodyType?: string;
+  /** Largest body in bytes; the default of http/app.ts where left out. */
+  readonly bodyLimitBytes?: number;
+  /** Success statuses with the schema of their bodies; null: no body; a media type: not JSON. */
+  readonly answers: Readonly<Record<number, z.ZodType | null | { readonly mediaType: string }>>;
+  /** What this route itself can refuse; what its gates refuse is added from `gates`. */
+  readonly errors: readonly ErrorCode[];
+  readonly handler: (call: Call<Shape<P>, Shape<Q>, Shape<B>>) => Promise<Answer | Refusal>;
+};
+
+/** A route whose schemas' types have served their purpose: handlers are called with parsed values only. */
+export type Route = Omit<RouteDefinition<z.ZodObject, z.ZodObject, z.ZodType>, 'handler'> & {
+  readonly handler: (call: Call) => Promise<Answer | Refusal>;
+};
+
+export const route = <
+  const P extends z.ZodObject | undefined = undefined,
+  const Q extends z.ZodObject | undefined = undefined,
+  const B extends z.ZodType | undefined = undefined,
+>(
+  definition: RouteDefinition<P, Q, B>,
+): Route => definition as unknown as Route;

@@ -1,0 +1,21 @@
+import { createHash, hash } from 'node:crypto';
+
+/** SHA-256 of the parts one after another: 32 bytes. */
+export function sha256(...parts: readonly Uint8Array[]): Buffer {
+  if (parts.length === 1) return hash('sha256', parts[0] as Uint8Array, 'buffer');
+  const hasher = createHash('sha256');
+  for (const part of parts) hasher.update(part);
+  return hasher.digest();
+}
+
+/** Domain separation of docs/draw.md: ASCII `fairslot/v1/<name>` and one zero byte. */
+export const tag = (name: string): Buffer => Buffer.from(`fairslot/v1/${name}\0`, 'ascii');
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+export const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

@@ -1,0 +1,43 @@
+import { Cluster, Redis as SingleRedis } from 'ioredis';
+
+/** One Redis or a Redis Cluster: the commands are the same, and every key has its hash tag. */
+export type Redis = SingleRedis | Cluster;
+
+export type RedisAddress = {
+  /** `redis[s]://…`, a unix socket's path, or several cluster nodes separated by commas. */
+  readonly url: string;
+  readonly cluster: boolean;
+};
+
+/** Longest wait for one command's reply before its request is given up, in milliseconds. */
+const COMMAND_TIMEOUT_MS = 5_000;
+const RETRIES_PER_REQUEST = 2;
+
+/** Commands issued in one turn of the event loop leave in one pipeline (enableAutoPipelining). */
+export function connectRedis(address: RedisAddress): Redis {
+  const shared = {
+    enableAutoPipelining: true,
+    maxRetriesPerRequest: RETRIES_PER_REQUEST,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  };
+  if (!address.cluster) return new SingleRedis(address.url, shared);
+  return new Cluster(address.url.split(','), { enableAutoPipelining: true, redisOptions: shared });
+}
+
+/** A connection of its own for a blocking read, without the command timeout. */
+export function connectBlocking(address: RedisAddress): Redis {
+  const shared = { maxRetriesPerRequest: null };
+  if (!address.cluster) return new SingleRedis(address.url, shared);
+  return new Cluster(address.url.split(','), { redisOptions: shared });
+}
+
+/** Closes without waiting for a Redis that no longer answers. */
+export async function disconnectRedis(redis: Redis): Promise<void> {
+  await redis.quit().catch(() => redis.disconnect());
+}
+
+/** Redis's clock in milliseconds since the epoch, for reads; writes read it inside their script. */
+export async function redisNowMs(redis: Redis): Promise<number> {
+  const [seconds, micros] = (await redis.time()) as unknown as [string, string];
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}

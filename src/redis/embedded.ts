@@ -1,0 +1,150 @@
+/**
+ * A private redis-server for development, tests and the demo: its own directory, a unix socket (or, in cluster
+ * mode, a loopback port), AOF always, stopped with its owner.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monotonicMs, sleep } from '../lib/clock.ts';
+import { connectRedis, type Redis, type RedisAddress } from './client.ts';
+import { findRedisServer } from './install.ts';
+
+export type EmbeddedRedis = {
+  readonly address: RedisAddress;
+  readonly pid: number;
+  readonly dataDir: string;
+  /** Ends the server and, for a temporary one, removes its files. */
+  readonly stop: () => Promise<void>;
+};
+
+export type EmbeddedOptions = {
+  /** Where AOF files live; a temporary directory, removed on stop, when left out. */
+  readonly dataDir?: string;
+  /** A one-node Redis Cluster, which refuses scripts whose keys lack a common hash tag. */
+  readonly cluster?: boolean;
+  /** Further `--name value` settings. */
+  readonly settings?: readonly string[];
+};
+
+const START_TIMEOUT_MS = 15_000;
+const STOP_TIMEOUT_MS = 10_000;
+
+export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise<EmbeddedRedis> {
+  const server = findRedisServer();
+  const temporary = options.dataDir === undefined;
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'fairslot-redis-'));
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const port = options.cluster ? await freePort() : 0;
+  // A socket's path is limited to about 100 bytes, so it does not live in the data directory.
+  const socketDir = options.cluster ? undefined : mkdtempSync(join(tmpdir(), 'fs-'));
+  const listen = socketDir
+    ? ['--port', '0', '--unixsocket', join(socketDir, 'redis.sock'), '--unixsocketperm', '700']
+    : ['--port', String(port), '--bind', '127.0.0.1', '--cluster-enabled', 'yes'];
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
+  const child = spawn(
+    server,
+    [
+      '--dir',
+      dataDir,
+      ...listen,
+      ...durable,
+      '--maxmemory-policy',
+      'noeviction',
+      ...(options.settings ?? []),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const output = collectTail(child);
+  const address: RedisAddress = socketDir
+    ? { url: join(socketDir, 'redis.sock'), cluster: false }
+    : { url: `redis://127.0.0.1:${port}`, cluster: true };
+  const clean = (): void => {
+    if (socketDir) rmSync(socketDir, { recursive: true, force: true });
+    if (temporary) rmSync(dataDir, { recursive: true, force: true });
+  };
+  // The last resort when the owner dies without stop(): never leave a server behind on a normal exit.
+  const killOnExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killOnExit);
+  try {
+    await untilReady(address, child, output);
+  } catch (error) {
+    child.kill('SIGKILL');
+    clean();
+    throw error;
+  }
+  const stop = async (): Promise<void> => {
+    process.removeListener('exit', killOnExit);
+    await stopChild(child);
+    clean();
+  };
+  return { address, pid: child.pid ?? 0, dataDir, stop };
+}
+
+async function untilReady(
+  address: RedisAddress,
+  child: ChildProcess,
+  output: () => string,
+): Promise<void> {
+  const probe = connectRedis({ url: address.url, cluster: false });
+  probe.on('error', () => undefined); // refused until the server listens
+  const giveUpAt = monotonicMs() + START_TIMEOUT_MS;
+  try {
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`redis-server ended at its start:\n${output()}`);
+      if (await isReady(probe, address.cluster)) return;
+      if (monotonicMs() > giveUpAt) throw new Error(`redis-server did not get ready:\n${output()}`);
+      await sleep(20);
+    }
+  } finally {
+    probe.disconnect();
+  }
+}
+
+async function isReady(probe: Redis, cluster: boolean): Promise<boolean> {
+  try {
+    await probe.ping();
+    if (!cluster) return true;
+    const info = (await probe.call('CLUSTER', 'INFO')) as string;
+    if (info.includes('cluster_state:ok')) return true;
+    if (info.includes('cluster_slots_assigned:0'))
+      await probe.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    return false;
+  } catch {
+    return false; // loading, or not listening yet
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+  });
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+function collectTail(child: ChildProcess): () => string {
+  let tail = '';
+  const keep = (chunk: Buffer): void => {
+    tail = (tail + chunk.toString('utf8')).slice(-2_000);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  return () => tail;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,75 @@
+/**
+ * Every Redis key of the engine. Form: `fs:v1:{tag}:noun`; the braces hold the Redis Cluster hash tag, and one
+ * script touches one tag. Beside each builder: type, fields, lifetime. Fields named *_ms are milliseconds since
+ * the epoch by Redis's clock.
+ */
+const release = (id: string, noun: string): string => `fs:v1:{r:${id}}:${noun}`;
+const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
+
+export const keys = {
+  // --- one release: {r:<release>}; kept until the release is archived ---
+
+  /** hash: state, mode, times and limits of the manifest as numbers, round, phase, published, sealed_at_ms. */
+  release: (id: string) => release(id, 'release'),
+  /** string: the draft settings and imported places, JSON; deleted by publishing. */
+  draft: (id: string) => release(id, 'draft'),
+  /** string: the published manifest, canonical JSON; never changes. */
+  manifest: (id: string) => release(id, 'manifest'),
+  /** hash: `<slot index>/<pool index>` -> free seats (neither offered nor booked). */
+  seats: (id: string) => release(id, 'seats'),
+  /** hash: entry id -> packed entry; put since the last seal, may still be edited. */
+  entering: (id: string) => release(id, 'entering'),
+  /** hash: entry id -> packed entry; sealed in the round being drawn, moved on when it is published. */
+  sealed: (id: string) => release(id, 'sealed'),
+  /** hash: entry id -> packed entry; took part in a published round. */
+  entries: (id: string) => release(id, 'entries'),
+  /** hash: account -> the first characters of the entry ids it ever entered here, end to end. */
+  accounts: (id: string) => release(id, 'accounts'),
+  /** hash: entry id -> packed booking (offers too); one live booking an entry. */
+  bookings: (id: string) => release(id, 'bookings'),
+  /** hash: entry id -> "" for offers of one round that are not yet answered. */
+  offers: (id: string, round: number) => release(id, `offers:${round}`),
+  /** list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired). */
+  happened: (id: string) => release(id, 'happened'),
+  /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
+  happenedSealed: (id: string) => release(id, 'happened:sealed'),
+  /** hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`. */
+  rounds: (id: string) => release(id, 'rounds'),
+  /** hash: chunk number -> bytes of the gzipped transcript of one round. */
+  transcript: (id: string, round: number) => release(id, `transcript:${round}`),
+  /** string: id of the worker that leads this release; expires with its lease. */
+  lease: (id: string) => release(id, 'lease'),
+  /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
+  audit: (id: string) => release(id, 'audit'),
+
+  // --- one person: {p:<person>}; kept while registered ---
+
+  /** hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release), claimed_at_ms. */
+  person: (id: string) => `fs:v1:{p:${id}}:person`,
+
+  // --- one account: {m:<account>} ---
+
+  /** hash: mobile (encrypted), language, created_at_ms; kept. */
+  account: (id: string) => account(id, 'account'),
+  /** hash: person -> encrypted JSON of name, gender and the like; kept. */
+  beneficiaries: (id: string) => account(id, 'beneficiaries'),
+  /** hash: txn, digest, tries, sent_at_ms: the one OTP that is out; expires after OTP_LIFETIME. */
+  otp: (id: string) => account(id, 'otp'),
+  /** string: wrong OTPs lately; survives asking for another OTP; expires after OTP_TRIES_WINDOW. */
+  otpTries: (id: string) => account(id, 'otp:tries'),
+  /** list: encrypted SMS texts, newest first; development driver only; an hour. */
+  inbox: (id: string) => account(id, 'inbox'),
+  /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */
+  idempotency: (owner: string, key: string) => account(owner, `idempotency:${key}`),
+
+  // --- the rest: a tag each ---
+
+  /** string: account that an OTP transaction belongs to; expires with the OTP. */
+  otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
+  /** zset: release id by opens_at_ms; kept. */
+  releases: () => 'fs:v1:{releases}:index',
+  /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
+  outbox: () => 'fs:v1:{outbox}:sms',
+  /** prefix of rate-limiter-flexible's counters (string, lifetime = the limit's window). */
+  limitPrefix: (limit: string) => `fs:v1:limit:${limit}`,
+} as const;
