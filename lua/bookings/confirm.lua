@@ -1,0 +1,26 @@
+#!lua
+--[[ bookings/confirm: turn an offer into a booking before its deadline.
+  KEYS[1] release   hash    published, confirm_within_ms
+  KEYS[2] rounds    hash    published_at_ms:n
+  KEYS[3] bookings  hash    entry_id -> packed booking
+  KEYS[4] offers    hash    entry_id -> '' of this grant's round
+  KEYS[5] audit     stream
+  ARGV[1] entry_id
+  ARGV[2] grant
+  REPLY   BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER | OFFER_TOO_LATE confirm_by_ms     (first that applies; again: BOOKED)
+]]
+--#include lib/clock
+--#include lib/booking
+local packed = redis.call('HGET', KEYS[3], ARGV[1])
+local booking = packed and unpack_booking(packed)
+local state = redis.call('HMGET', KEYS[1], 'published', 'confirm_within_ms')
+if not booking or booking.grant ~= ARGV[2] or not is_published(booking, tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
+if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
+if booking.state ~= 'OFFERED' then return 'BOOKING_OVER' end
+local now = now_ms()
+local confirm_by = tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. booking.grant)) + tonumber(state[2])
+if now > confirm_by then return { 'OFFER_TOO_LATE', confirm_by } end
+redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
+redis.call('HDEL', KEYS[4], ARGV[1])
+redis.call('XADD', KEYS[5], '*', 'e', 'booked ' .. ARGV[1])
+return { 'BOOKED', tonumber(booking.slot) }

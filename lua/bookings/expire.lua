@@ -1,0 +1,35 @@
+#!lua
+--[[ bookings/expire: let the unanswered offers of the oldest unexpired round lapse, some at a time.
+  KEYS[1] release   hash    unexpired_round, published, confirm_within_ms
+  KEYS[2] rounds    hash    published_at_ms:n
+  KEYS[3] entries   hash    entry_id -> packed entry
+  KEYS[4] bookings  hash    entry_id -> packed booking
+  KEYS[5] offers    hash    entry_id -> '' of the round
+  KEYS[6] seats     hash    slot/pool -> free seats
+  KEYS[7] happened  list    word entry_id
+  KEYS[8] audit     stream
+  ARGV[1] round     the oldest unexpired one, whose offers KEYS[5] names
+  ARGV[2] at_most
+  REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count     (first that applies)
+          OTHER_ROUND: ask again with that round. NONE_OUT: no published round is unexpired.
+]]
+--#include lib/clock
+--#include lib/booking
+local state = redis.call('HMGET', KEYS[1], 'unexpired_round', 'published', 'confirm_within_ms')
+if state[1] ~= ARGV[1] then return { 'OTHER_ROUND', tonumber(state[1]) } end
+if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
+local now = now_ms()
+local confirm_by = tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. ARGV[1])) + tonumber(state[3])
+if now <= confirm_by then return { 'NOT_DUE', confirm_by } end
+local ids = redis.call('HRANDFIELD', KEYS[5], ARGV[2])
+for _, id in ipairs(ids) do
+  local booking = unpack_booking(redis.call('HGET', KEYS[4], id))
+  redis.call('HSET', KEYS[4], id, pack_booking('LAPSED', booking, now))
+  redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
+  redis.call('HDEL', KEYS[3], id)
+  redis.call('HDEL', KEYS[5], id)
+  redis.call('RPUSH', KEYS[7], 'expired ' .. id)
+  redis.call('XADD', KEYS[8], '*', 'e', 'lapsed ' .. id)
+end
+if redis.call('EXISTS', KEYS[5]) == 0 then redis.call('HINCRBY', KEYS[1], 'unexpired_round', 1) end
+return { 'EXPIRED', #ids }

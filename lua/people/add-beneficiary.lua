@@ -1,0 +1,13 @@
+#!lua
+--[[ people/add-beneficiary: list a person under an account, within its limit.
+  KEYS[1] beneficiaries  hash  person -> encrypted record
+  ARGV[1] person
+  ARGV[2] record
+  ARGV[3] limit
+  REPLY   ADDED | TOO_MANY     (again for the same person: ADDED, the record is replaced)
+]]
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then
+  return 'TOO_MANY'
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 'ADDED'

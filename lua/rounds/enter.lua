@@ -1,0 +1,52 @@
+#!lua
+--[[ rounds/enter: put or edit an entry for the next round.
+  KEYS[1] release          hash  times and limits as numbers, round, phase, published
+  KEYS[2] entering         hash  entry_id -> packed entry
+  KEYS[3] sealed           hash  entry_id -> packed entry
+  KEYS[4] entries          hash  entry_id -> packed entry
+  KEYS[5] bookings         hash  entry_id -> packed booking
+  KEYS[6] accounts         hash  account -> first characters of its entry ids
+  KEYS[7] happened         list
+  KEYS[8] happened_sealed  list
+  KEYS[9] audit            stream
+  ARGV[1] entry_id
+  ARGV[2] entry            packed: persons|slot numbers, best first|categories
+  ARGV[3] account
+  ARGV[4] enter_before_ms  end of the claim's lease: an entry later than this might not be covered by a claim
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_NOT_OPEN opens_at_ms | RELEASE_ENDED | ROUND_DRAWING | ENTRY_SEALED
+          | HAS_BOOKING | ENTRY_LAPSED | TOO_MANY_ENTRIES | ENTERED result_at_ms     (first that applies)
+]]
+--#include lib/clock
+--#include lib/cut
+--#include lib/booking
+--#include lib/accounts
+local now = now_ms()
+if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
+local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms', 'entries_per_account',
+  'next_round_at_ms', 'published')
+if not state[1] then return 'RELEASE_UNKNOWN' end
+if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
+if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
+cut_first_round_if_due(KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8], now)
+
+local id, entry = ARGV[1], ARGV[2]
+local result_at_ms = math.max(tonumber(state[5]), now)
+local held = redis.call('HGET', KEYS[2], id)
+if held == entry then return { 'ENTERED', result_at_ms } end
+if not held then
+  if redis.call('HEXISTS', KEYS[3], id) == 1 then return 'ENTRY_SEALED' end
+  local packed = redis.call('HGET', KEYS[5], id)
+  if packed then
+    local booking = unpack_booking(packed)
+    if not is_published(booking, tonumber(state[6])) then return 'ROUND_DRAWING' end
+    if booking.state == 'LAPSED' then return 'ENTRY_LAPSED' end
+    if booking.state ~= 'CANCELLED' then return 'HAS_BOOKING' end
+  elseif redis.call('HEXISTS', KEYS[4], id) == 1 then
+    return 'ENTRY_SEALED'
+  end
+  if not charge_account(KEYS[6], ARGV[3], id, tonumber(state[4])) then return 'TOO_MANY_ENTRIES' end
+  if packed then redis.call('HDEL', KEYS[5], id) end
+end
+redis.call('HSET', KEYS[2], id, entry)
+redis.call('XADD', KEYS[9], '*', 'e', (held and 'edited ' or 'entered ') .. id)
+return { 'ENTERED', result_at_ms }

@@ -1,0 +1,43 @@
+#!lua
+--[[ rounds/publish: the flip: all results of a round count from this instant on.
+  KEYS[1] release          hash  round, phase, published, next_round_at_ms, round_every_ms
+  KEYS[2] rounds           hash  record:n, digest:n, published_at_ms:n
+  KEYS[3] sealed           hash  entry_id -> packed entry
+  KEYS[4] entries          hash  entry_id -> packed entry
+  KEYS[5] happened_sealed  list
+  KEYS[6] seats            hash  slot/pool -> free seats
+  KEYS[7] audit            stream
+  ARGV[1] round
+  ARGV[2] record   canonical JSON
+  ARGV[3] digest
+  ARGV[.] field of seats, seats given, field, seats given, …
+  REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field     (again with the same digest: PUBLISHED)
+]]
+--#include lib/clock
+local round = ARGV[1]
+local digest = redis.call('HGET', KEYS[2], 'digest:' .. round)
+if digest == ARGV[3] then
+  return { 'PUBLISHED', tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. round)) }
+end
+local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'round_every_ms')
+if state[1] ~= round or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
+for i = 4, #ARGV, 2 do
+  if tonumber(redis.call('HGET', KEYS[6], ARGV[i])) < tonumber(ARGV[i + 1]) then return { 'SEATS_SHORT', ARGV[i] } end
+end
+for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[6], ARGV[i], -ARGV[i + 1]) end
+if redis.call('EXISTS', KEYS[4]) == 0 then
+  -- The common case of round 0: a million entries change hands in one step.
+  if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[4]) end
+else
+  local late = redis.call('HGETALL', KEYS[3])
+  for i = 1, #late, 2 do redis.call('HSET', KEYS[4], late[i], late[i + 1]) end
+  redis.call('DEL', KEYS[3])
+end
+redis.call('DEL', KEYS[5])
+local now = now_ms()
+local at = string.format('%.0f', now)
+redis.call('HSET', KEYS[2], 'record:' .. round, ARGV[2], 'digest:' .. round, ARGV[3], 'published_at_ms:' .. round, at)
+redis.call('HSET', KEYS[1], 'phase', 'OPEN', 'published', round, 'round', round + 1,
+  'next_round_at_ms', string.format('%.0f', now + tonumber(state[3])))
+redis.call('XADD', KEYS[7], '*', 'e', 'drawn ' .. round .. ' ' .. ARGV[3])
+return { 'PUBLISHED', now }

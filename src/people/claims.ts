@@ -1,0 +1,70 @@
+/**
+ * F1: one person, one claim. A claim binds a person to one release; whether it is still alive is that release's word
+ * (`isLive`), so nothing ever has to hand a claim back, and a crash leaves nothing to sweep (docs/adr/0004).
+ */
+import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import type { PeopleStore } from './store.ts';
+import { PEOPLE_LIMITS } from './rules.ts';
+
+export type Claim = {
+  readonly person: string;
+  readonly birthYear: number;
+  readonly idType: string;
+  /** By Redis's clock; an entry or booking that comes later is not covered by this claim. */
+  readonly enterBeforeMs: number;
+};
+
+/** Whether a person still has an entry or a booking in a release that their claim names. */
+export type IsLive = (release: string, person: string) => Promise<boolean>;
+
+export type Claims = ReturnType<typeof createClaims>;
+
+export function createClaims(store: PeopleStore, isLive: IsLive) {
+  const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean): Refusal => {
+    if (live) return refuse('CLAIMED_ELSEWHERE');
+    const waitMs = held.claimedAtMs + PEOPLE_LIMITS.claimLeaseMs - held.nowMs;
+    return refuse('CLAIMED_ELSEWHERE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) });
+  };
+
+  const mayTakeOver = async (
+    person: string,
+    held: { release: string; claimedAtMs: number; nowMs: number },
+  ): Promise<Refusal | undefined> => {
+    const live = await isLive(held.release, person);
+    if (live || held.nowMs - held.claimedAtMs < PEOPLE_LIMITS.claimLeaseMs)
+      return elsewhere(held, live);
+    return undefined;
+  };
+
+  return {
+    /** Claims `person` for `release` on behalf of `account`, taking over a claim that is over. */
+    async claim(account: string, person: string, release: string): Promise<Claim | Refusal> {
+      let reply = await store.claim(person, account, release);
+      if (reply.outcome === 'CLAIMED_ELSEWHERE') {
+        const refusal = await mayTakeOver(person, reply);
+        if (refusal) return refusal;
+        reply = await store.claim(person, account, release, reply);
+      }
+      if (reply.outcome === 'NOT_YOURS') return refuse('BENEFICIARY_UNKNOWN');
+      if (reply.outcome === 'CLAIMED_ELSEWHERE') return elsewhere(reply, false);
+      return {
+        person,
+        birthYear: reply.birthYear,
+        idType: reply.idType,
+        enterBeforeMs: reply.claimedAtMs + PEOPLE_LIMITS.enterWithinMs,
+      };
+    },
+
+    /** Frees the ID of a person who has no live claim. */
+    async unregister(account: string, person: string): Promise<'UNREGISTERED' | Refusal> {
+      let reply = await store.unregister(person, account);
+      if (reply.outcome === 'CLAIMED') {
+        const refusal = await mayTakeOver(person, reply);
+        if (isRefusal(refusal)) return { ...refusal, refused: 'BENEFICIARY_HAS_CLAIM' };
+        reply = await store.unregister(person, account, reply);
+      }
+      // Not ours any more (a removal that died half-way, then another account): nothing is left to free.
+      return reply.outcome === 'CLAIMED' ? refuse('BENEFICIARY_HAS_CLAIM') : 'UNREGISTERED';
+    },
+  };
+}

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { isoFromMs } from '../lib/clock.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import { route, type Route } from '../http/route.ts';
+import type { InboxMessage } from '../notify/drivers.ts';
+import { ID_TYPES, OTP_TERMS } from './rules.ts';
+import { accountOf, type PeopleService } from './service.ts';
+
+const Mobile = z
+  .string()
+  .regex(/^\+[1-9]\d{7,14}$/, 'a mobile number in E.164 form')
+  .meta({ id: 'Mobile', example: '+919812345678' });
+const PersonId = z
+  .string()
+  .regex(/^[\w-]{22}$/)
+  .meta({ id: 'BeneficiaryId', example: 'q1Z8Yp0r7hQ2mJcT5wLxEg' });
+const Otp = z.string().regex(/^\d{6}$/, 'six digits');
+
+const NewBeneficiary = z.strictObject({
+  name: z.string().trim().min(1).max(100),
+  birthYear: z.int().min(1900).max(2100),
+  gender: z.enum(['female', 'male', 'other']),
+  idType: z.enum(ID_TYPES),
+  idNumber: z
+    .string()
+    .trim()
+    .min(4)
+    .max(32)
+    .regex(/^[\p{L}\p{N} /-]+$/u, 'letters, digits, spaces, - and /'),
+});
+
+const Beneficiary = z
+  .object({
+    beneficiaryId: PersonId,
+    name: z.string(),
+    birthYear: z.int(),
+    gender: z.enum(['female', 'male', 'other']),
+    idType: z.enum(ID_TYPES),
+    idLast4: z.string(),
+  })
+  .meta({ id: 'Beneficiary' });
+
+type IssueToken = (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
+
+type Parts = {
+  people: PeopleService;
+  issueToken: IssueToken;
+  secrets: Secrets;
+  /** The simulated phone; left out where SMS are real. */
+  readInbox?: ((account: string) => Promise<InboxMessage[]>) | undefined;
+};
+
+export function peopleRoutes({ people, issueToken, secrets, readInbox }: Parts): Route[] {
+  const routes = [...signInRoutes(people, issueToken), ...beneficiaryRoutes(people)];
+  return readInbox ? [...routes, inboxRoute(secrets, readInbox)] : routes;
+}
+
+const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/auth/otp',
+    name: 'sendOtp',
+    slice: 'people',
+    summary: 'Send an OTP by SMS',
+    gates: { limit: 'otp', caller: 'anyone' },
+    body: z.strictObject({ mobile: Mobile }),
+    answers: { 202: z.object({ txnId: z.uuid(), expiresInS: z.int(), resendAfterS: z.int() }) },
+    errors: ['OTP_TOO_SOON', 'OTP_TRIES_SPENT'],
+    handler: async ({ body }) => {
+      const sent = await people.sendOtp(body.mobile);
+      if (isRefusal(sent)) return sent;
+      const terms = {
+        expiresInS: OTP_TERMS.lifetimeMs / 1000,
+        resendAfterS: OTP_TERMS.resendAfterMs / 1000,
+      };
+      return { status: 202, body: { ...sent, ...terms } };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/auth/token',
+    name: 'signIn',
+    slice: 'people',
+    summary: 'Turn an OTP into an access token',
+    gates: { limit: 'token', caller: 'anyone' },
+    body: z.strictObject({ txnId: z.uuid(), otp: Otp }),
+    answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
+    errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT'],
+    handler: async ({ body }) => {
+      const proved = await people.checkOtp(body.txnId, body.otp);
+      if (isRefusal(proved)) return proved;
+      return { status: 200, body: await issueToken(proved.account) };
+    },
+  }),
+];
+
+const beneficiaryRoutes = (people: PeopleService): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/beneficiaries',
+    name: 'addBeneficiary',
+    slice: 'people',
+    summary: 'Register a person, at most 4 an account',
+    gates: { limit: 'write', caller: 'account' },
+    body: NewBeneficiary,
+    answers: { 201: Beneficiary },
+    errors: ['ID_REGISTERED', 'TOO_MANY_BENEFICIARIES'],
+    handler: async ({ account, body }) => created(await people.addBeneficiary(account, body)),
+  }),
+  route({
+    method: 'get',
+    path: '/v1/beneficiaries',
+    name: 'listBeneficiaries',
+    slice: 'people',
+    summary: 'The people of this account',
+    gates: { limit: 'read', caller: 'account' },
+    answers: { 200: z.object({ beneficiaries: z.array(Beneficiary) }) },
+    errors: [],
+    handler: async ({ account }) => ({
+      status: 200,
+      body: { beneficiaries: await people.listBeneficiaries(account) },
+    }),
+  }),
+  route({
+    method: 'delete',
+    path: '/v1/beneficiaries/:beneficiary',
+    name: 'removeBeneficiary',
+    slice: 'people',
+    summary: 'Remove a person who has no entry and no booking',
+    gates: { limit: 'write', caller: 'account' },
+    params: z.strictObject({ beneficiary: PersonId }),
+    answers: { 204: null },
+    errors: ['BENEFICIARY_UNKNOWN', 'BENEFICIARY_HAS_CLAIM'],
+    handler: async ({ account, params }) => {
+      const removed = await people.removeBeneficiary(account, params.beneficiary);
+      return isRefusal(removed) ? removed : { status: 204 };
+    },
+  }),
+];
+
+const inboxRoute = (secrets: Secrets, readInbox: NonNullable<Parts['readInbox']>): Route =>
+  route({
+    method: 'get',
+    path: '/v1/dev/inbox',
+    name: 'readInbox',
+    slice: 'people',
+    summary: 'Development only: the SMS of a simulated phone, newest first',
+    gates: { limit: 'read', caller: 'anyone' },
+    query: z.strictObject({ mobile: Mobile }),
+    answers: {
+      200: z.object({
+        messages: z.array(z.object({ sentAt: z.iso.datetime(), text: z.string() })),
+      }),
+    },
+    errors: [],
+    handler: async ({ query }) => {
+      const messages = await readInbox(accountOf(secrets, query.mobile));
+      return {
+        status: 200,
+        body: {
+          messages: messages.map(({ sentAtMs, text }) => ({ sentAt: isoFromMs(sentAtMs), text })),
+        },
+      };
+    },
+  });
+
+const created = (made: object | Refusal) => (isRefusal(made) ? made : { status: 201, body: made });

@@ -1,0 +1,147 @@
+/** Sign-in by OTP, and the beneficiaries of an account. */
+import { randomInt } from 'node:crypto';
+import { generateSecret, generateSync } from 'otplib';
+import { v7 as uuid } from 'uuid';
+import type { Outbox } from '../notify/outbox.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import type { Claims } from './claims.ts';
+import { normaliseIdNumber, OTP_TERMS, PEOPLE_LIMITS, type IdType } from './rules.ts';
+import type { PeopleStore } from './store.ts';
+
+export type Beneficiary = {
+  /** The person's keyed hash: the same for whoever registers this ID. */
+  readonly beneficiaryId: string;
+  readonly name: string;
+  readonly birthYear: number;
+  readonly gender: 'female' | 'male' | 'other';
+  readonly idType: IdType;
+  readonly idLast4: string;
+};
+
+export type NewBeneficiary = Omit<Beneficiary, 'beneficiaryId' | 'idLast4'> & {
+  readonly idNumber: string;
+};
+
+export type PeopleService = ReturnType<typeof createPeopleService>;
+
+type Parts = { store: PeopleStore; claims: Claims; secrets: Secrets; outbox: Outbox };
+
+const seconds = (durationMs: number): number => Math.max(1, Math.ceil(durationMs / 1000));
+
+export function createPeopleService(parts: Parts) {
+  return { ...signIn(parts), ...beneficiaries(parts) };
+}
+
+/** Keyed hash of a mobile in E.164 form: the account's id. */
+export const accountOf = (secrets: Secrets, mobile: string): string =>
+  secrets.pseudonym('account', mobile);
+
+/** What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. */
+const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
+  secrets.mac('otp', `${txnId}|${otp}`).toString('base64url');
+
+function signIn({ store, secrets, outbox }: Parts) {
+  return {
+    /** Sends an OTP: an HOTP value (RFC 4226) of a secret that lives for this transaction only. */
+    async sendOtp(mobile: string): Promise<{ txnId: string } | Refusal> {
+      const account = accountOf(secrets, mobile);
+      const txnId = uuid();
+      const otp = generateSync({
+        strategy: 'hotp',
+        secret: generateSecret(),
+        counter: randomInt(2 ** 32),
+        digits: OTP_TERMS.digits,
+      });
+      await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
+      const reply = await store.sendOtp(
+        account,
+        { txnId, digest: otpDigest(secrets, txnId, otp), mobile: secrets.encrypt(mobile) },
+        OTP_TERMS,
+      );
+      if (reply.outcome === 'TOO_SOON')
+        return refuse('OTP_TOO_SOON', { retryAfterS: seconds(reply.waitMs) });
+      if (reply.outcome === 'TRIES_SPENT')
+        return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
+      await outbox.send([{ account, mobile, message: { template: 'otp', otp } }]);
+      return { txnId };
+    },
+
+    /** Turns an OTP into the account that it proves, once. */
+    async checkOtp(txnId: string, otp: string): Promise<{ account: string } | Refusal> {
+      const account = await store.accountOfTransaction(txnId);
+      if (!account) return refuse('OTP_UNKNOWN');
+      const reply = await store.checkOtp(
+        account,
+        { txnId, digest: otpDigest(secrets, txnId, otp) },
+        OTP_TERMS,
+      );
+      switch (reply.outcome) {
+        case 'RIGHT':
+          return { account };
+        case 'UNKNOWN':
+          return refuse('OTP_UNKNOWN');
+        case 'WRONG':
+          return refuse('OTP_WRONG', { extra: { triesLeft: reply.triesLeft } });
+        case 'TRIES_SPENT':
+          return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
+      }
+    },
+  };
+}
+
+function beneficiaries({ store, claims, secrets }: Parts) {
+  /** Binds the ID to the account; one that was bound to an account which never listed it is taken over. */
+  const bind = async (
+    account: string,
+    person: string,
+    facts: NewBeneficiary,
+  ): Promise<Refusal | undefined> => {
+    const reply = await store.register(person, account, facts);
+    if (reply.outcome === 'REGISTERED') return undefined;
+    const justNow = reply.nowMs - reply.registeredAtMs < PEOPLE_LIMITS.claimLeaseMs;
+    if (justNow || (await store.listsBeneficiary(reply.account, person)))
+      return refuse('ID_REGISTERED');
+    const again = await store.register(person, account, facts, reply.account);
+    return again.outcome === 'REGISTERED' ? undefined : refuse('ID_REGISTERED');
+  };
+
+  return {
+    async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
+      const idNumber = normaliseIdNumber(facts.idNumber);
+      const person = secrets.pseudonym('person', `${facts.idType}|${idNumber}`);
+      if (await store.listsBeneficiary(account, person)) return refuse('ID_REGISTERED');
+      const refusal = await bind(account, person, facts);
+      if (refusal) return refusal;
+      const { name, birthYear, gender, idType } = facts;
+      const record = { name, birthYear, gender, idType, idLast4: idNumber.slice(-4) };
+      const added = await store.addBeneficiary(
+        account,
+        person,
+        secrets.encrypt(JSON.stringify(record)),
+        PEOPLE_LIMITS.beneficiariesPerAccount,
+      );
+      if (added === 'ADDED') return { beneficiaryId: person, ...record };
+      await store.unregister(person, account);
+      return refuse('TOO_MANY_BENEFICIARIES', {
+        extra: { limit: PEOPLE_LIMITS.beneficiariesPerAccount },
+      });
+    },
+
+    async listBeneficiaries(account: string): Promise<Beneficiary[]> {
+      const records = await store.beneficiaries(account);
+      return Object.entries(records).map(([person, record]) => ({
+        beneficiaryId: person,
+        ...(JSON.parse(secrets.decrypt(record)) as Omit<Beneficiary, 'beneficiaryId'>),
+      }));
+    },
+
+    async removeBeneficiary(account: string, person: string): Promise<'REMOVED' | Refusal> {
+      if (!(await store.listsBeneficiary(account, person))) return refuse('BENEFICIARY_UNKNOWN');
+      const freed = await claims.unregister(account, person);
+      if (isRefusal(freed)) return freed;
+      await store.removeBeneficiary(account, person);
+      return 'REMOVED';
+    },
+  };
+}

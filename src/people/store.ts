@@ -1,0 +1,246 @@
+import { keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
+import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+
+export type ClaimReply =
+  | { outcome: 'NOT_YOURS' }
+  | { outcome: 'CLAIMED'; claimedAtMs: number; birthYear: number; idType: string }
+  | { outcome: 'CLAIMED_ELSEWHERE'; release: string; claimedAtMs: number; nowMs: number };
+
+export type UnregisterReply =
+  | { outcome: 'UNREGISTERED' | 'NOT_YOURS' }
+  | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
+
+export type RegisterReply =
+  | { outcome: 'REGISTERED' }
+  | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number };
+
+export type SendOtpReply =
+  | { outcome: 'SENT' }
+  | { outcome: 'TOO_SOON' | 'TRIES_SPENT'; waitMs: number };
+
+export type CheckOtpReply =
+  | { outcome: 'RIGHT' | 'UNKNOWN' }
+  | { outcome: 'WRONG'; triesLeft: number }
+  | { outcome: 'TRIES_SPENT'; waitMs: number };
+
+/** A claim of another release that was seen to be over, and so may be taken over. */
+export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
+
+const claimScript = script({
+  file: 'people/claim',
+  keys: ['person'],
+  args: ['account', 'release', 'stale_claim', 'stale_claimed_at_ms'],
+  reply: (raw): ClaimReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'NOT_YOURS') return { outcome: word };
+    if (word === 'CLAIMED') {
+      const [claimedAtMs, birthYear, idType] = fields as [number, number, string];
+      return { outcome: word, claimedAtMs, birthYear, idType };
+    }
+    if (word !== 'CLAIMED_ELSEWHERE') throw unexpectedReply('people/claim', word);
+    const [release, claimedAtMs, nowMs] = fields as [string, number, number];
+    return { outcome: word, release, claimedAtMs, nowMs };
+  },
+});
+
+const registerScript = script({
+  file: 'people/register',
+  keys: ['person'],
+  args: ['account', 'id_type', 'birth_year', 'abandoned_account'],
+  reply: (raw): RegisterReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'REGISTERED') return { outcome: word };
+    if (word !== 'TAKEN') throw unexpectedReply('people/register', word);
+    const [account, registeredAtMs, nowMs] = fields as [string, number, number];
+    return { outcome: word, account, registeredAtMs, nowMs };
+  },
+});
+
+const unregisterScript = script({
+  file: 'people/unregister',
+  keys: ['person'],
+  args: ['account', 'stale_claim', 'stale_claimed_at_ms'],
+  reply: (raw): UnregisterReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'UNREGISTERED' || word === 'NOT_YOURS') return { outcome: word };
+    if (word !== 'CLAIMED') throw unexpectedReply('people/unregister', word);
+    const [release, claimedAtMs, nowMs] = fields as [string, number, number];
+    return { outcome: word, release, claimedAtMs, nowMs };
+  },
+});
+
+const addBeneficiaryScript = script({
+  file: 'people/add-beneficiary',
+  keys: ['beneficiaries'],
+  args: ['person', 'record', 'limit'],
+  reply: (raw): 'ADDED' | 'TOO_MANY' => {
+    const { word } = replyWord(raw);
+    if (word === 'ADDED' || word === 'TOO_MANY') return word;
+    throw unexpectedReply('people/add-beneficiary', word);
+  },
+});
+
+const sendOtpScript = script({
+  file: 'people/send-otp',
+  keys: ['account', 'otp', 'otp_tries'],
+  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries'],
+  reply: (raw): SendOtpReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'SENT') return { outcome: word };
+    if (word === 'TOO_SOON' || word === 'TRIES_SPENT')
+      return { outcome: word, waitMs: Number(fields[0]) };
+    throw unexpectedReply('people/send-otp', word);
+  },
+});
+
+const checkOtpScript = script({
+  file: 'people/check-otp',
+  keys: ['otp', 'otp_tries'],
+  args: ['txn', 'digest', 'tries', 'tries_window_ms'],
+  reply: (raw): CheckOtpReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'RIGHT' || word === 'UNKNOWN') return { outcome: word };
+    if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
+    if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
+    throw unexpectedReply('people/check-otp', word);
+  },
+});
+
+export type PeopleStore = ReturnType<typeof createPeopleStore>;
+
+export function createPeopleStore(redis: Redis) {
+  return {
+    claim: (
+      person: string,
+      account: string,
+      release: string,
+      stale?: StaleClaim,
+    ): Promise<ClaimReply> =>
+      claimScript(
+        redis,
+        { person: keys.person(person) },
+        {
+          account,
+          release,
+          stale_claim: stale?.release ?? '',
+          stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+        },
+      ),
+
+    register: (
+      person: string,
+      account: string,
+      facts: { idType: string; birthYear: number },
+      abandonedAccount = '',
+    ): Promise<RegisterReply> =>
+      registerScript(
+        redis,
+        { person: keys.person(person) },
+        {
+          account,
+          id_type: facts.idType,
+          birth_year: facts.birthYear,
+          abandoned_account: abandonedAccount,
+        },
+      ),
+
+    unregister: (person: string, account: string, stale?: StaleClaim): Promise<UnregisterReply> =>
+      unregisterScript(
+        redis,
+        { person: keys.person(person) },
+        {
+          account,
+          stale_claim: stale?.release ?? '',
+          stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+        },
+      ),
+
+    /** `record`: encrypted. */
+    addBeneficiary: (account: string, person: string, record: string, limit: number) =>
+      addBeneficiaryScript(
+        redis,
+        { beneficiaries: keys.beneficiaries(account) },
+        { person, record, limit },
+      ),
+
+    removeBeneficiary: async (account: string, person: string): Promise<void> => {
+      await redis.hdel(keys.beneficiaries(account), person);
+    },
+
+    listsBeneficiary: async (account: string, person: string): Promise<boolean> =>
+      (await redis.hexists(keys.beneficiaries(account), person)) === 1,
+
+    /** Person -> encrypted record. */
+    beneficiaries: (account: string): Promise<Record<string, string>> =>
+      redis.hgetall(keys.beneficiaries(account)),
+
+    persons: (account: string): Promise<string[]> => redis.hkeys(keys.beneficiaries(account)),
+
+    /** The release that each person's claim names, or null. */
+    claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
+      Promise.all(persons.map((person) => redis.hget(keys.person(person), 'claim'))),
+
+    /** Account and encrypted mobile of each person's account; null for one no longer registered. */
+    contactsOf: (
+      persons: readonly string[],
+    ): Promise<({ account: string; mobile: string } | null)[]> =>
+      Promise.all(
+        persons.map(async (person) => {
+          const account = await redis.hget(keys.person(person), 'account');
+          const mobile = account && (await redis.hget(keys.account(account), 'mobile'));
+          return account && mobile ? { account, mobile } : null;
+        }),
+      ),
+
+    /** Which account an OTP transaction belongs to is remembered for its lifetime only. */
+    rememberTransaction: async (
+      txnId: string,
+      account: string,
+      lifetimeMs: number,
+    ): Promise<void> => {
+      await redis.set(keys.otpTransaction(txnId), account, 'PX', lifetimeMs);
+    },
+
+    accountOfTransaction: (txnId: string): Promise<string | null> =>
+      redis.get(keys.otpTransaction(txnId)),
+
+    sendOtp: (
+      account: string,
+      otp: { txnId: string; digest: string; mobile: string },
+      terms: { lifetimeMs: number; resendAfterMs: number; tries: number },
+    ): Promise<SendOtpReply> =>
+      sendOtpScript(
+        redis,
+        {
+          account: keys.account(account),
+          otp: keys.otp(account),
+          otp_tries: keys.otpTries(account),
+        },
+        {
+          txn: otp.txnId,
+          digest: otp.digest,
+          mobile: otp.mobile,
+          lifetime_ms: terms.lifetimeMs,
+          resend_after_ms: terms.resendAfterMs,
+          tries: terms.tries,
+        },
+      ),
+
+    checkOtp: (
+      account: string,
+      otp: { txnId: string; digest: string },
+      terms: { tries: number; triesWindowMs: number },
+    ): Promise<CheckOtpReply> =>
+      checkOtpScript(
+        redis,
+        { otp: keys.otp(account), otp_tries: keys.otpTries(account) },
+        {
+          txn: otp.txnId,
+          digest: otp.digest,
+          tries: terms.tries,
+          tries_window_ms: terms.triesWindowMs,
+        },
+      ),
+  };
+}
