@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { sha256, hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 
-export const RULES = 'fairslot/v1';
+export const RULES = 'fairslot/v1' as const;
 
 /** Upper bounds of a manifest: what the engine is built and tested for. */
 export const MANIFEST_LIMITS = {

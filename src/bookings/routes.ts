@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { isRefusal } from '../refusal.ts';
+import { route, type Route } from '../http/route.ts';
+import { ReleaseId, SlotId } from '../releases/manifest.ts';
+import type { BookingService } from './service.ts';
+
+const BookingId = z
+  .string()
+  .max(90)
+  .meta({ id: 'BookingId', example: 'pune-2021-04-10.q1Z8Yp0r7hQ2mJcT5wLxEg.0' });
+const PersonId = z.string().regex(/^[\w-]{22}$/);
+const Booking = z
+  .object({
+    bookingId: BookingId,
+    release: ReleaseId,
+    beneficiaries: z.array(PersonId),
+    slot: SlotId,
+    state: z.enum(['offered', 'booked', 'cancelled', 'lapsed']),
+    confirmBy: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'Booking' });
+const params = z.strictObject({ booking: BookingId });
+
+export const bookingRoutes = (bookings: BookingService): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/bookings',
+    name: 'book',
+    slice: 'bookings',
+    summary: 'Book a seat at once, in a release in immediate mode',
+    gates: { limit: 'write', caller: 'account' },
+    body: z.strictObject({ release: ReleaseId, beneficiary: PersonId, slot: SlotId }),
+    answers: { 201: Booking },
+    errors: [
+      'RELEASE_UNKNOWN',
+      'NOT_IMMEDIATE',
+      'SLOT_UNKNOWN',
+      'BENEFICIARY_UNKNOWN',
+      'CLAIMED_ELSEWHERE',
+      'ID_TYPE_NOT_ACCEPTED',
+      'NOT_ELIGIBLE',
+      'RELEASE_NOT_OPEN',
+      'RELEASE_ENDED',
+      'HAS_BOOKING',
+      'SLOT_FULL',
+      'TOO_MANY_ENTRIES',
+    ],
+    handler: async ({ account, body }) => {
+      const booked = await bookings.book(account, body);
+      return isRefusal(booked) ? booked : { status: 201, body: booked };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/bookings',
+    name: 'listBookings',
+    slice: 'bookings',
+    summary: 'Offers and bookings of this account',
+    gates: { limit: 'read', caller: 'account' },
+    answers: { 200: z.object({ bookings: z.array(Booking) }) },
+    errors: [],
+    handler: async ({ account }) => ({
+      status: 200,
+      body: { bookings: await bookings.list(account) },
+    }),
+  }),
+  route({
+    method: 'post',
+    path: '/v1/bookings/:booking/confirm',
+    name: 'confirmBooking',
+    slice: 'bookings',
+    summary: 'Confirm an offer before its deadline',
+    gates: { limit: 'write', caller: 'account' },
+    params,
+    answers: { 200: Booking },
+    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER', 'OFFER_TOO_LATE'],
+    handler: async ({ account, params }) => {
+      const booked = await bookings.confirm(account, params.booking);
+      return isRefusal(booked) ? booked : { status: 200, body: booked };
+    },
+  }),
+  route({
+    method: 'delete',
+    path: '/v1/bookings/:booking',
+    name: 'cancelBooking',
+    slice: 'bookings',
+    summary: 'Give back an offer or a booking',
+    gates: { limit: 'write', caller: 'account' },
+    params,
+    answers: { 204: null },
+    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER'],
+    handler: async ({ account, params }) => {
+      const cancelled = await bookings.cancel(account, params.booking);
+      return isRefusal(cancelled) ? cancelled : { status: 204 };
+    },
+  }),
+];

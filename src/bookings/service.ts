@@ -1,0 +1,146 @@
+/** Confirming, cancelling and listing bookings; and booking at once in immediate mode. */
+import { randomInt } from 'node:crypto';
+import { isoFromMs } from '../lib/clock.ts';
+import { present } from '../lib/assert.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import type { Claims } from '../people/claims.ts';
+import type { PeopleStore } from '../people/store.ts';
+import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import { OPEN_POOL } from '../releases/manifest.ts';
+import type { ReleaseService } from '../releases/service.ts';
+import { entryIdOf, ineligible, packEntry } from '../rounds/rules.ts';
+import type { RoundService } from '../rounds/service.ts';
+import { bookingId, parseBookingId, type BookingRef } from './rules.ts';
+import type { BookingStore } from './store.ts';
+
+export type BookingView = {
+  readonly bookingId: string;
+  readonly release: string;
+  readonly beneficiaries: readonly string[];
+  readonly slot: string;
+  readonly state: string;
+  readonly confirmBy: string | null;
+};
+
+type Parts = {
+  store: BookingStore;
+  releases: ReleaseService;
+  rounds: RoundService;
+  people: PeopleStore;
+  claims: Claims;
+  secrets: Secrets;
+};
+
+/** Bits of a nonce that tells one immediate booking of a person from the next. */
+const NONCE_BELOW = 2 ** 40;
+
+export type BookingService = ReturnType<typeof createBookingService>;
+
+export function createBookingService(parts: Parts) {
+  return { ...answers(parts), ...immediate(parts) };
+}
+
+function answers({ store, releases, rounds, people }: Parts) {
+  /** The booking a caller names, if it is one of their people's. */
+  const own = async (
+    account: string,
+    id: string,
+  ): Promise<(BookingRef & { person: string }) | Refusal> => {
+    const ref = parseBookingId(id);
+    if (!ref) return refuse('BOOKING_UNKNOWN');
+    const person = (await rounds.entriesOf(account, ref.release)).get(ref.entry);
+    return person ? { ...ref, person } : refuse('BOOKING_UNKNOWN');
+  };
+
+  return {
+    /** Confirms an offer in time. */
+    async confirm(account: string, id: string): Promise<BookingView | Refusal> {
+      const ref = await own(account, id);
+      if (isRefusal(ref)) return ref;
+      const found = await releases.published(ref.release);
+      if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
+      const reply = await store.confirm(ref.release, ref.entry, ref.grant);
+      if (reply.outcome === 'OFFER_TOO_LATE') {
+        return refuse('OFFER_TOO_LATE', { extra: { confirmBy: isoFromMs(reply.confirmByMs) } });
+      }
+      if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
+      return {
+        bookingId: id,
+        release: ref.release,
+        beneficiaries: [ref.person],
+        slot: present(found.manifest.slots[reply.slot], 'the slot of a booking').slot,
+        state: 'booked',
+        confirmBy: null,
+      };
+    },
+
+    /** Gives an offer or a booking back. */
+    async cancel(account: string, id: string): Promise<'CANCELLED' | Refusal> {
+      const ref = await own(account, id);
+      if (isRefusal(ref)) return ref;
+      const reply = await store.cancel(ref.release, ref.entry, ref.grant);
+      return reply === 'CANCELLED' ? reply : refuse(reply);
+    },
+
+    /** What the account's people hold, in whichever release their claims name. */
+    async list(account: string): Promise<BookingView[]> {
+      const claimed = await people.claimsOf(await people.persons(account));
+      const named = [...new Set(claimed.filter((release) => release !== null))];
+      const lists = await Promise.all(
+        named.map(async (release) => {
+          const entries = await rounds.list(account, release);
+          if (isRefusal(entries)) return [];
+          return entries.flatMap(({ booking, beneficiaries }) =>
+            booking ? [{ ...booking, release, beneficiaries }] : [],
+          );
+        }),
+      );
+      return lists.flat();
+    },
+  };
+}
+
+function immediate({ store, releases, claims, secrets }: Parts) {
+  return {
+    /** Books a seat at once, first come first served (immediate mode). */
+    async book(
+      account: string,
+      { release, beneficiary, slot }: { release: string; beneficiary: string; slot: string },
+    ): Promise<BookingView | Refusal> {
+      const found = await releases.published(release);
+      if (isRefusal(found)) return found;
+      if (found.manifest.mode !== 'immediate') return refuse('NOT_IMMEDIATE');
+      const slotNumber = found.slotNumbers.get(slot);
+      if (slotNumber === undefined) return refuse('SLOT_UNKNOWN', { extra: { slot } });
+      const claim = await claims.claim(account, beneficiary, release);
+      if (isRefusal(claim)) return claim;
+      const refusal = ineligible(found, claim, [slotNumber]);
+      if (refusal) return refusal;
+
+      const entry = entryIdOf(secrets, release, beneficiary);
+      const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories: [] });
+      const pools = present(found.manifest.slots[slotNumber], slot).pools.flatMap(
+        ({ pool }, number) => (pool === OPEN_POOL ? [number] : []),
+      );
+      const reply = await store.book(
+        release,
+        { id: entry, packed, account, enterBeforeMs: claim.enterBeforeMs },
+        { grant: `i${randomInt(NONCE_BELOW).toString(36)}`, slot: slotNumber, pools },
+      );
+      if (reply.outcome === 'RELEASE_NOT_OPEN') {
+        return refuse('RELEASE_NOT_OPEN', { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
+      }
+      if (reply.outcome === 'CLAIM_EXPIRED') return refuse('UNAVAILABLE', { retryAfterS: 1 });
+      if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
+      const id = bookingId({ release, entry, grant: reply.grant });
+      return {
+        bookingId: id,
+        release,
+        beneficiaries: [beneficiary],
+        slot,
+        state: 'booked',
+        confirmBy: null,
+      };
+    },
+  };
+}

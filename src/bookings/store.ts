@@ -1,0 +1,166 @@
+import { keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
+import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+
+export type ConfirmReply =
+  | { outcome: 'BOOKED'; slot: number }
+  | { outcome: 'OFFER_TOO_LATE'; confirmByMs: number }
+  | { outcome: 'BOOKING_UNKNOWN' | 'BOOKING_OVER' };
+
+export type CancelReply = 'CANCELLED' | 'BOOKING_UNKNOWN' | 'BOOKING_OVER';
+
+export type ExpireReply =
+  | { outcome: 'OTHER_ROUND'; round: number }
+  | { outcome: 'NOT_DUE'; confirmByMs: number }
+  | { outcome: 'EXPIRED'; count: number }
+  | { outcome: 'NONE_OUT' };
+
+const BOOK_REFUSALS = [
+  'CLAIM_EXPIRED',
+  'RELEASE_UNKNOWN',
+  'RELEASE_ENDED',
+  'HAS_BOOKING',
+  'SLOT_FULL',
+  'TOO_MANY_ENTRIES',
+] as const;
+
+export type BookReply =
+  | { outcome: 'BOOKED'; grant: string }
+  | { outcome: 'RELEASE_NOT_OPEN'; opensAtMs: number }
+  | { outcome: (typeof BOOK_REFUSALS)[number] };
+
+const confirmScript = script({
+  file: 'bookings/confirm',
+  keys: ['release', 'rounds', 'bookings', 'offers', 'audit'],
+  args: ['entry_id', 'grant'],
+  reply: (raw): ConfirmReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'BOOKED') return { outcome: word, slot: Number(fields[0]) };
+    if (word === 'OFFER_TOO_LATE') return { outcome: word, confirmByMs: Number(fields[0]) };
+    if (word === 'BOOKING_UNKNOWN' || word === 'BOOKING_OVER') return { outcome: word };
+    throw unexpectedReply('bookings/confirm', word);
+  },
+});
+
+const cancelScript = script({
+  file: 'bookings/cancel',
+  keys: ['release', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  args: ['entry_id', 'grant'],
+  reply: (raw): CancelReply => {
+    const { word } = replyWord(raw);
+    if (word === 'CANCELLED' || word === 'BOOKING_UNKNOWN' || word === 'BOOKING_OVER') return word;
+    throw unexpectedReply('bookings/cancel', word);
+  },
+});
+
+const expireScript = script({
+  file: 'bookings/expire',
+  keys: ['release', 'rounds', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  args: ['round', 'at_most'],
+  reply: (raw): ExpireReply => {
+    const { word, fields } = replyWord(raw);
+    const first = Number(fields[0]);
+    if (word === 'OTHER_ROUND') return { outcome: word, round: first };
+    if (word === 'NOT_DUE') return { outcome: word, confirmByMs: first };
+    if (word === 'EXPIRED') return { outcome: word, count: first };
+    if (word === 'NONE_OUT') return { outcome: word };
+    throw unexpectedReply('bookings/expire', word);
+  },
+});
+
+const bookScript = script({
+  file: 'bookings/book',
+  keys: ['release', 'entries', 'bookings', 'seats', 'accounts', 'audit'],
+  args: ['entry_id', 'entry', 'account', 'enter_before_ms', 'grant', 'slot'],
+  rest: true,
+  reply: (raw): BookReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'BOOKED') return { outcome: word, grant: String(fields[0]) };
+    if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
+    const refusal = BOOK_REFUSALS.find((one) => one === word);
+    if (refusal) return { outcome: refusal };
+    throw unexpectedReply('bookings/book', word);
+  },
+});
+
+/** Offers that lapse in one script. */
+const EXPIRE_AT_MOST = 500;
+
+export type BookingStore = ReturnType<typeof createBookingStore>;
+
+export function createBookingStore(redis: Redis) {
+  return {
+    confirm: (release: string, entryId: string, grant: string): Promise<ConfirmReply> =>
+      confirmScript(
+        redis,
+        {
+          release: keys.release(release),
+          rounds: keys.rounds(release),
+          bookings: keys.bookings(release),
+          offers: keys.offers(release, roundOf(grant)),
+          audit: keys.audit(release),
+        },
+        { entry_id: entryId, grant },
+      ),
+
+    cancel: (release: string, entryId: string, grant: string): Promise<CancelReply> =>
+      cancelScript(
+        redis,
+        {
+          release: keys.release(release),
+          entries: keys.entries(release),
+          bookings: keys.bookings(release),
+          offers: keys.offers(release, roundOf(grant)),
+          seats: keys.seats(release),
+          happened: keys.happened(release),
+          audit: keys.audit(release),
+        },
+        { entry_id: entryId, grant },
+      ),
+
+    expire: (release: string, round: number): Promise<ExpireReply> =>
+      expireScript(
+        redis,
+        {
+          release: keys.release(release),
+          rounds: keys.rounds(release),
+          entries: keys.entries(release),
+          bookings: keys.bookings(release),
+          offers: keys.offers(release, round),
+          seats: keys.seats(release),
+          happened: keys.happened(release),
+          audit: keys.audit(release),
+        },
+        { round, at_most: EXPIRE_AT_MOST },
+      ),
+
+    book: (
+      release: string,
+      entry: { id: string; packed: string; account: string; enterBeforeMs: number },
+      seat: { grant: string; slot: number; pools: readonly number[] },
+    ): Promise<BookReply> =>
+      bookScript(
+        redis,
+        {
+          release: keys.release(release),
+          entries: keys.entries(release),
+          bookings: keys.bookings(release),
+          seats: keys.seats(release),
+          accounts: keys.accounts(release),
+          audit: keys.audit(release),
+        },
+        {
+          entry_id: entry.id,
+          entry: entry.packed,
+          account: entry.account,
+          enter_before_ms: entry.enterBeforeMs,
+          grant: seat.grant,
+          slot: seat.slot,
+        },
+        seat.pools,
+      ),
+  };
+}
+
+/** The round whose unanswered offers a grant is among; immediate grants have none, and round 0 stands in. */
+const roundOf = (grant: string): number => (grant.startsWith('i') ? 0 : Number(grant));

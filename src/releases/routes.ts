@@ -1,0 +1,286 @@
+import { z } from 'zod';
+import { isoFromMs } from '../lib/clock.ts';
+import { isRefusal } from '../refusal.ts';
+import { route, type Route } from '../http/route.ts';
+import { ReleaseId } from './manifest.ts';
+import { ReleaseTerms } from './rules.ts';
+import type { ImportTerms } from './import.ts';
+import type { ReleaseService } from './service.ts';
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+const Instant = z.iso.datetime();
+const params = z.strictObject({ release: ReleaseId });
+
+const Release = z
+  .object({
+    release: ReleaseId,
+    title: z.string(),
+    mode: z.enum(['lottery', 'immediate']),
+    state: z.enum(['published', 'open', 'drawing', 'running', 'ended']),
+    opensAt: Instant,
+    closesAt: Instant.nullable(),
+    endsAt: Instant,
+    manifestHash: Hash,
+    idTypes: z.array(z.string()),
+    limits: z.object({ preferences: z.int(), entriesPerAccount: z.int() }),
+    rounds: z.int(),
+    nextRoundAt: Instant.nullable(),
+  })
+  .meta({ id: 'Release' });
+
+const Slots = z.object({
+  slots: z.array(
+    z.object({
+      slot: z.string(),
+      session: z.string(),
+      centre: z.string(),
+      centreName: z.string(),
+      date: z.iso.date(),
+      from: z.string(),
+      to: z.string(),
+      service: z.string(),
+      dose: z.int(),
+      minAge: z.int(),
+      maxAge: z.int().nullable(),
+      seats: z.int(),
+    }),
+  ),
+});
+
+/** Reads that change at most once a second are shared by every cache on the way. */
+const BRIEFLY = { 'cache-control': 'public, max-age=1' };
+const FOREVER = 'public, max-age=31536000, immutable';
+/** A published manifest never changes, but its release id is only ours to promise for a while. */
+const FOR_AN_HOUR = 'public, max-age=3600';
+
+export const releaseRoutes = (releases: ReleaseService): Route[] => [
+  route({
+    method: 'get',
+    path: '/v1/releases',
+    name: 'listReleases',
+    slice: 'releases',
+    summary: 'The published releases, the latest to open first',
+    gates: { limit: 'read', caller: 'anyone' },
+    answers: { 200: z.object({ releases: z.array(Release) }) },
+    errors: [],
+    handler: async () => ({
+      status: 200,
+      headers: BRIEFLY,
+      body: { releases: await releases.list() },
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release',
+    name: 'readRelease',
+    slice: 'releases',
+    summary: 'Times, rules and state of a release',
+    gates: { limit: 'read', caller: 'anyone' },
+    params,
+    answers: { 200: Release },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => {
+      const found = await releases.describe(params.release);
+      return isRefusal(found) ? found : { status: 200, headers: BRIEFLY, body: found };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/manifest',
+    name: 'readManifest',
+    slice: 'releases',
+    summary: 'The manifest as it is hashed: canonical JSON',
+    gates: { limit: 'read', caller: 'anyone' },
+    params,
+    answers: { 200: { mediaType: 'application/json' } },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => {
+      const found = await releases.published(params.release);
+      if (isRefusal(found)) return found;
+      const headers = {
+        'content-type': 'application/json',
+        'cache-control': FOREVER,
+        etag: `"${found.hash}"`,
+      };
+      return { status: 200, headers, body: Buffer.from(found.text) };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/slots',
+    name: 'listSlots',
+    slice: 'releases',
+    summary: 'What can be asked for: the same bytes for everyone, without live counts',
+    gates: { limit: 'read', caller: 'anyone' },
+    params,
+    answers: { 200: Slots },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => {
+      const found = await releases.published(params.release);
+      if (isRefusal(found)) return found;
+      const headers = {
+        'content-type': 'application/json',
+        'cache-control': FOR_AN_HOUR,
+        etag: `"slots-${found.hash}"`,
+      };
+      return { status: 200, headers, body: Buffer.from(found.slotsText) };
+    },
+  }),
+];
+
+const TimeBand = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/);
+const ImportQuery = z.strictObject({
+  date: z.iso.date(),
+  service: z.string().trim().min(1).max(60).default('COVISHIELD'),
+  dose: z.coerce.number().int().min(1).max(9).default(1),
+  minAge: z.coerce.number().int().min(0).max(130).default(0),
+  maxAge: z.coerce.number().int().min(0).max(130).optional(),
+  bands: z
+    .string()
+    .default('09:00-11:00,11:00-13:00,13:00-15:00')
+    .transform((text) => text.split(','))
+    .pipe(z.array(TimeBand).min(1).max(24))
+    .refine(
+      (bands) => bands.every((band) => band.slice(0, 5) < band.slice(6)),
+      'a band ends after it begins',
+    )
+    .refine(
+      (bands) => new Set(bands.map((band) => band.slice(0, 5))).size === bands.length,
+      'bands begin at different times',
+    ),
+  centre: z.string().min(1).max(60).default('centre_id'),
+  name: z.string().min(1).max(60).default('centre_name'),
+  seats: z.string().min(1).max(60).default('seats'),
+});
+
+const importTerms = (query: z.output<typeof ImportQuery>): ImportTerms => ({
+  date: query.date,
+  service: query.service,
+  dose: query.dose,
+  minAge: query.minAge,
+  maxAge: query.maxAge ?? null,
+  bands: query.bands.map((band) => ({ from: band.slice(0, 5), to: band.slice(6) })),
+  columns: { centre: query.centre, name: query.name, seats: query.seats },
+});
+
+const PlaceCount = z.object({ centres: z.int(), slots: z.int(), seats: z.int() });
+/** A CSV of 10,000 centres fits well. */
+const CSV_LIMIT_BYTES = 2 * 1024 * 1024;
+
+/** `redisNowMs`: Redis's clock, which decides whether a window is already past. */
+export const operatorRoutes = (
+  releases: ReleaseService,
+  redisNowMs: () => Promise<number>,
+): Route[] => [
+  route({
+    method: 'post',
+    path: '/v1/admin/releases',
+    name: 'createRelease',
+    slice: 'releases',
+    summary: 'Create a draft',
+    gates: { limit: 'admin', caller: 'operator' },
+    body: ReleaseTerms,
+    answers: { 201: z.looseObject({ release: ReleaseId }) },
+    errors: ['RELEASE_EXISTS'],
+    handler: async ({ body }) => {
+      const draft = await releases.create(body);
+      return isRefusal(draft)
+        ? draft
+        : { status: 201, body: { ...draft.terms } };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/admin/releases/:release/import',
+    name: 'importPlaces',
+    slice: 'releases',
+    summary: 'Add centres and capacities from CSV to a draft: all rows or none',
+    gates: { limit: 'admin', caller: 'operator' },
+    params,
+    query: ImportQuery,
+    body: z.string(),
+    bodyType: 'text/csv',
+    bodyLimitBytes: CSV_LIMIT_BYTES,
+    answers: { 200: PlaceCount },
+    errors: ['RELEASE_UNKNOWN', 'RELEASE_PUBLISHED', 'IMPORT_INVALID'],
+    handler: async ({ params, query, body }) => {
+      const draft = await releases.importInto(params.release, body, importTerms(query));
+      return isRefusal(draft) ? draft : { status: 200, body: placeCount(draft.places) };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/admin/releases/:release/publish',
+    name: 'publishRelease',
+    slice: 'releases',
+    summary: 'Freeze the manifest and make it public',
+    gates: { limit: 'admin', caller: 'operator' },
+    params,
+    answers: { 200: z.object({ manifestHash: Hash }) },
+    errors: ['RELEASE_UNKNOWN', 'RELEASE_PUBLISHED', 'RELEASE_EMPTY', 'RELEASE_TOO_LATE'],
+    handler: async ({ params }) => {
+      const done = await releases.publish(params.release, await redisNowMs());
+      return isRefusal(done) ? done : { status: 200, body: done };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/admin/releases/:release',
+    name: 'showRelease',
+    slice: 'releases',
+    summary: 'A draft, or a published release with its seats by state',
+    gates: { limit: 'admin', caller: 'operator' },
+    params,
+    answers: { 200: z.looseObject({ release: ReleaseId }) },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => show(releases, params.release),
+  }),
+  route({
+    method: 'post',
+    path: '/v1/admin/releases/:release/end',
+    name: 'endRelease',
+    slice: 'releases',
+    summary: 'End a release before its time: no further entry, booking or round',
+    gates: { limit: 'admin', caller: 'operator' },
+    params,
+    answers: { 200: z.object({ endedAt: Instant }) },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => {
+      const found = await releases.published(params.release);
+      if (isRefusal(found)) return found;
+      const ended = await releases.end(params.release);
+      if (ended.outcome === 'UNKNOWN') return { refused: 'RELEASE_UNKNOWN' };
+      return { status: 200, body: { endedAt: isoFromMs(ended.endedAtMs) } };
+    },
+  }),
+];
+
+async function show(releases: ReleaseService, release: string) {
+  const read = await releases.readDraft(release);
+  if (!isRefusal(read)) {
+    return {
+      status: 200,
+      body: { state: 'draft', ...read.draft.terms, places: placeCount(read.draft.places) },
+    };
+  }
+  if (read.refused !== 'RELEASE_PUBLISHED') return read;
+  const found = await releases.published(release);
+  if (isRefusal(found)) return found;
+  const [view, seats] = await Promise.all([
+    releases.describe(release),
+    releases.seats(found.manifest),
+  ]);
+  return isRefusal(view) ? view : { status: 200, body: { ...view, seats } };
+}
+
+const placeCount = (places: {
+  centres: readonly unknown[];
+  slots: readonly { pools: readonly { seats: number }[] }[];
+}) => ({
+  centres: places.centres.length,
+  slots: places.slots.length,
+  seats: places.slots.reduce(
+    (sum, { pools }) => sum + pools.reduce((inner, { seats }) => inner + seats, 0),
+    0,
+  ),
+});

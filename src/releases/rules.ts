@@ -1,0 +1,144 @@
+/** From what an operator asks for to a manifest that can be published. Pure. */
+import { z } from 'zod';
+import { msFromIso } from '../lib/clock.ts';
+import { refuse, type Refusal } from '../refusal.ts';
+import { ID_TYPES } from '../people/rules.ts';
+import type { Places } from './import.ts';
+import { Manifest, MANIFEST_LIMITS, ReleaseId, RULES, type LotteryManifest } from './manifest.ts';
+
+const Instant = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(msFromIso(text)).toISOString())
+  .meta({ example: '2026-11-22T20:00:00+05:30' });
+
+const shared = {
+  release: ReleaseId,
+  title: z.string().trim().min(1).max(120),
+  opensAt: Instant,
+  endsAt: Instant,
+  /** One accepted type means that nobody has several identities here. */
+  idTypes: z.array(z.enum(ID_TYPES)).min(1).default(['aadhaar']),
+  limits: z
+    .strictObject({
+      preferences: z.int().min(1).max(MANIFEST_LIMITS.preferences).default(5),
+      entriesPerAccount: z.int().min(1).max(MANIFEST_LIMITS.entriesPerAccount).default(4),
+    })
+    .prefault({}),
+};
+const Lottery = z.strictObject({
+  mode: z.literal('lottery'),
+  ...shared,
+  closesAt: Instant,
+  roundEveryS: z.int().min(1).max(86_400).default(60),
+  confirmWithinS: z.int().min(1).max(604_800).default(1_800),
+});
+const Immediate = z.strictObject({ mode: z.literal('immediate'), ...shared });
+
+const inOrder = (terms: { opensAt: string; closesAt?: string; endsAt: string }): boolean =>
+  terms.closesAt === undefined
+    ? terms.opensAt < terms.endsAt
+    : terms.opensAt < terms.closesAt && terms.closesAt < terms.endsAt;
+
+export const ReleaseTerms = z
+  .discriminatedUnion('mode', [Lottery, Immediate])
+  .refine(inOrder, {
+    message: 'opensAt, closesAt and endsAt must follow one another',
+    path: ['endsAt'],
+  })
+  .refine((terms) => terms.mode === 'immediate' || roundsOf(terms) <= MANIFEST_LIMITS.rounds, {
+    message: `more than ${MANIFEST_LIMITS.rounds} rounds until endsAt`,
+    path: ['roundEveryS'],
+  });
+export type ReleaseTerms = z.output<typeof ReleaseTerms>;
+
+export type Draft = { readonly terms: ReleaseTerms; readonly places: Places };
+
+/** Most rounds that fit: round 0, then one every roundEveryS from closing to the end. */
+export const roundsOf = (terms: {
+  closesAt: string;
+  endsAt: string;
+  roundEveryS: number;
+}): number =>
+  2 + Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
+
+/** The manifest of a draft. `anchorOf`: s_0 of a hash chain of that length, in hex. */
+export function manifestOf(draft: Draft, anchorOf: (length: number) => string): Manifest | Refusal {
+  const { terms, places } = draft;
+  if (places.slots.length === 0) return refuse('RELEASE_EMPTY');
+  const common = {
+    rules: RULES,
+    release: terms.release,
+    title: terms.title,
+    opens_at: terms.opensAt,
+    ends_at: terms.endsAt,
+    id_types: [...terms.idTypes],
+    limits: {
+      preferences: terms.limits.preferences,
+      entries_per_account: terms.limits.entriesPerAccount,
+      group_size: 1,
+    },
+    ...places,
+  };
+  if (terms.mode === 'immediate') return Manifest.parse({ ...common, mode: 'immediate' });
+  const length = roundsOf(terms);
+  const lottery: LotteryManifest = {
+    ...common,
+    mode: 'lottery',
+    closes_at: terms.closesAt,
+    round_every_s: terms.roundEveryS,
+    confirm_within_s: terms.confirmWithinS,
+    beacon: { kind: 'hash-chain', anchor: anchorOf(length), length },
+  };
+  return Manifest.parse(lottery);
+}
+
+/** What the scripts need of a manifest, as the fields of the release hash. */
+export function releaseState(manifest: Manifest): Record<string, string> {
+  const state: Record<string, string> = {
+    mode: manifest.mode,
+    opens_at_ms: String(msFromIso(manifest.opens_at)),
+    ends_at_ms: String(msFromIso(manifest.ends_at)),
+    entries_per_account: String(manifest.limits.entries_per_account),
+    round: '0',
+    phase: 'OPEN',
+    published: '-1',
+    unexpired_round: '0',
+  };
+  if (manifest.mode === 'immediate') return state;
+  const closesAtMs = String(msFromIso(manifest.closes_at));
+  return {
+    ...state,
+    closes_at_ms: closesAtMs,
+    next_round_at_ms: closesAtMs,
+    round_every_ms: String(manifest.round_every_s * 1000),
+    confirm_within_ms: String(manifest.confirm_within_s * 1000),
+  };
+}
+
+/** A release's state as Redis's clock has it (lua/releases/read.lua). */
+export type ReleaseReading = {
+  readonly nowMs: number;
+  readonly opensAtMs: number;
+  /** 0 in immediate mode. */
+  readonly closesAtMs: number;
+  readonly endsAtMs: number;
+  /** 0 unless an operator ended it early. */
+  readonly endedAtMs: number;
+  readonly round: number;
+  readonly phase: 'OPEN' | 'DRAWING';
+  /** Last published round; -1 before round 0. */
+  readonly published: number;
+  readonly nextRoundAtMs: number;
+};
+
+export type ReleaseStateWord = 'published' | 'open' | 'drawing' | 'running' | 'ended';
+
+export function stateOf(reading: ReleaseReading): ReleaseStateWord {
+  const { nowMs } = reading;
+  if (reading.endedAtMs > 0) return 'ended';
+  if (nowMs < reading.opensAtMs) return 'published';
+  if (reading.closesAtMs === 0) return nowMs < reading.endsAtMs ? 'open' : 'ended';
+  if (nowMs < reading.closesAtMs) return 'open';
+  if (reading.published < 0 || reading.phase === 'DRAWING') return 'drawing';
+  return nowMs < reading.endsAtMs ? 'running' : 'ended';
+}

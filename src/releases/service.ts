@@ -1,0 +1,249 @@
+/** Drafts, publishing, and what everyone may read of a release. */
+import { createHashChain } from '../rounds/beacon.ts';
+import { isoFromMs, msFromIso } from '../lib/clock.ts';
+import { present } from '../lib/assert.ts';
+import { jcs } from '../lib/jcs.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import { unpackBooking } from '../bookings/rules.ts';
+import { importPlaces, NO_PLACES, type ImportTerms } from './import.ts';
+import { manifestHash, type Manifest } from './manifest.ts';
+import {
+  manifestOf,
+  releaseState,
+  stateOf,
+  type Draft,
+  type ReleaseReading,
+  type ReleaseTerms,
+} from './rules.ts';
+import type { ReleaseStore } from './store.ts';
+
+/** A published release: its manifest never changes, so a process reads it once. */
+export type Published = {
+  readonly manifest: Manifest;
+  /** The canonical JSON that is hashed. */
+  readonly text: string;
+  readonly hash: string;
+  readonly slotNumbers: ReadonlyMap<string, number>;
+  /** The session of each slot, by slot number. */
+  readonly slotSessions: readonly Manifest['sessions'][number][];
+  /** End of the release's last day anywhere on Earth, in milliseconds since the epoch: bookings claim a person until then. */
+  readonly lastDayEndsAtMs: number;
+  /** What GET …/slots answers: the same bytes for everyone. */
+  readonly slotsText: string;
+};
+
+export type SeatCount = {
+  readonly capacity: number;
+  readonly free: number;
+  readonly offered: number;
+  readonly booked: number;
+};
+
+/** Published manifests that one process keeps. */
+const MANIFESTS_KEPT = 1_000;
+const RELEASES_LISTED = 200;
+
+export const hashChainSecret = (secrets: Secrets, release: string): Buffer =>
+  secrets.mac('hash-chain', release);
+
+export type ReleaseService = ReturnType<typeof createReleaseService>;
+
+export function createReleaseService(store: ReleaseStore, secrets: Secrets) {
+  return { ...readers(store), ...operators(store, secrets) };
+}
+
+function readers(store: ReleaseStore) {
+  const kept = new Map<string, Published>();
+
+  const published = async (release: string): Promise<Published | Refusal> => {
+    const known = kept.get(release);
+    if (known) return known;
+    const text = await store.manifest(release);
+    if (text === null) return refuse('RELEASE_UNKNOWN');
+    const entry = publishedOf(text);
+    if (kept.size >= MANIFESTS_KEPT)
+      kept.delete(present(kept.keys().next().value, 'a kept manifest'));
+    kept.set(release, entry);
+    return entry;
+  };
+
+  const describe = async (release: string) => {
+    const found = await published(release);
+    if (isRefusal(found)) return found;
+    const reading = present(await store.read(release), `state of ${release}`);
+    return view(found, reading);
+  };
+
+  return {
+    published,
+    describe,
+    read: (release: string) => store.read(release),
+    listed: () => store.listed(RELEASES_LISTED),
+    list: async () => {
+      const views = await Promise.all((await store.listed(RELEASES_LISTED)).map(describe));
+      return views.filter((one) => !isRefusal(one));
+    },
+  };
+}
+
+function publishedOf(text: string): Published {
+  const manifest = JSON.parse(text) as Manifest;
+  const sessions = new Map(manifest.sessions.map((session) => [session.session, session]));
+  const centres = new Map(manifest.centres.map((centre) => [centre.centre, centre]));
+  const slotSessions = manifest.slots.map((slot) =>
+    present(sessions.get(slot.session), slot.session),
+  );
+  const lastDay = manifest.sessions.reduce((last, { date }) => (date > last ? date : last), '');
+  const slots = manifest.slots.map((slot, slotNumber) => {
+    const session = present(slotSessions[slotNumber], slot.session);
+    return {
+      slot: slot.slot,
+      session: slot.session,
+      centre: session.centre,
+      centreName: present(centres.get(session.centre), session.centre).name,
+      date: session.date,
+      from: slot.from,
+      to: slot.to,
+      service: session.service,
+      dose: session.dose,
+      minAge: session.min_age,
+      maxAge: session.max_age,
+      seats: slot.pools.reduce((sum, pool) => sum + pool.seats, 0),
+    };
+  });
+  return {
+    manifest,
+    text,
+    hash: manifestHash(manifest),
+    slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
+    slotSessions,
+    lastDayEndsAtMs: msFromIso(`${lastDay}T23:59:59.999-12:00`),
+    slotsText: JSON.stringify({ slots }),
+  };
+}
+
+export type ReleaseView = ReturnType<typeof view>;
+
+function view({ manifest, hash }: Published, reading: ReleaseReading) {
+  const state = stateOf(reading);
+  const rounds = reading.published + 1;
+  const nextRoundAt =
+    state === 'ended' || reading.nextRoundAtMs === 0 ? null : isoFromMs(reading.nextRoundAtMs);
+  return {
+    release: manifest.release,
+    title: manifest.title,
+    mode: manifest.mode,
+    state,
+    opensAt: manifest.opens_at,
+    closesAt: manifest.mode === 'lottery' ? manifest.closes_at : null,
+    endsAt: reading.endedAtMs > 0 ? isoFromMs(reading.endedAtMs) : manifest.ends_at,
+    manifestHash: hash,
+    idTypes: manifest.id_types,
+    limits: {
+      preferences: manifest.limits.preferences,
+      entriesPerAccount: manifest.limits.entries_per_account,
+    },
+    rounds,
+    nextRoundAt,
+  };
+}
+
+function operators(store: ReleaseStore, secrets: Secrets) {
+  const readDraft = async (release: string): Promise<{ draft: Draft; text: string } | Refusal> => {
+    const text = await store.draft(release);
+    if (text !== null) return { draft: JSON.parse(text) as Draft, text };
+    return refuse(
+      (await store.manifest(release)) === null ? 'RELEASE_UNKNOWN' : 'RELEASE_PUBLISHED',
+    );
+  };
+
+  const create = async (terms: ReleaseTerms): Promise<Draft | Refusal> => {
+    const draft: Draft = { terms, places: NO_PLACES };
+    const saved = await store.saveDraft(terms.release, JSON.stringify(draft), '');
+    return saved === 'SAVED' ? draft : refuse('RELEASE_EXISTS');
+  };
+
+  const importInto = async (
+    release: string,
+    csv: string,
+    terms: ImportTerms,
+  ): Promise<Draft | Refusal> => {
+    const read = await readDraft(release);
+    if (isRefusal(read)) return read;
+    const places = importPlaces(read.draft.places, csv, terms);
+    if (isRefusal(places)) return places;
+    const draft: Draft = { ...read.draft, places };
+    const saved = await store.saveDraft(release, JSON.stringify(draft), read.text);
+    if (saved === 'DRAFT_CHANGED') return importInto(release, csv, terms); // another import came between
+    return saved === 'SAVED' ? draft : refuse('RELEASE_PUBLISHED');
+  };
+
+  const publish = async (
+    release: string,
+    nowMs: number,
+  ): Promise<{ manifestHash: string } | Refusal> => {
+    const read = await readDraft(release);
+    if (isRefusal(read)) return read;
+    const chainSecret = hashChainSecret(secrets, release);
+    const manifest = manifestOf(
+      read.draft,
+      (length) => createHashChain(chainSecret, length).anchor,
+    );
+    if (isRefusal(manifest)) return manifest;
+    const lastEntryAt = manifest.mode === 'lottery' ? manifest.closes_at : manifest.ends_at;
+    if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
+    const hash = manifestHash(manifest);
+    // Listed first: readers pass over a release that is not published yet, while one published and never listed would
+    // be drawn by nobody.
+    await store.list(release, msFromIso(manifest.opens_at));
+    const outcome = await store.publish(release, {
+      draft: read.text,
+      manifest: jcs(manifest),
+      manifestHash: hash,
+      state: releaseState(manifest),
+      seats: seatFields(manifest),
+    });
+    if (outcome === 'DRAFT_CHANGED') return publish(release, nowMs);
+    if (outcome === 'ALREADY') return refuse('RELEASE_PUBLISHED');
+    return { manifestHash: hash };
+  };
+
+  /** Seats by state, over all slots; what an operator watches and the demo counts. */
+  const seats = async (manifest: Manifest): Promise<SeatCount> => {
+    const [free, bookings] = await Promise.all([
+      store.freeSeats(manifest.release),
+      store.bookings(manifest.release),
+    ]);
+    const counts = { offered: 0, booked: 0 };
+    for (const packed of bookings) {
+      const { state, size } = unpackBooking(packed);
+      if (state === 'OFFERED') counts.offered += size;
+      if (state === 'BOOKED') counts.booked += size;
+    }
+    const capacity = seatFields(manifest).reduce((sum, [, seats]) => sum + seats, 0);
+    return {
+      capacity,
+      free: Object.values(free).reduce((sum, seats) => sum + Number(seats), 0),
+      ...counts,
+    };
+  };
+
+  return {
+    readDraft,
+    create,
+    importInto,
+    publish,
+    seats,
+    end: (release: string) => store.end(release),
+  };
+}
+
+/** Capacities by the fields of the seats hash: `<slot index>/<pool index>`. */
+export const seatFields = (manifest: Manifest): [field: string, seats: number][] =>
+  manifest.slots.flatMap((slot, slotNumber) =>
+    slot.pools.map((pool, poolNumber): [string, number] => [
+      `${slotNumber}/${poolNumber}`,
+      pool.seats,
+    ]),
+  );

@@ -1,0 +1,146 @@
+import { keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
+import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import type { ReleaseReading } from './rules.ts';
+
+const saveDraftScript = script({
+  file: 'releases/save-draft',
+  keys: ['draft', 'manifest'],
+  args: ['draft', 'expected'],
+  reply: (raw): 'SAVED' | 'EXISTS' | 'PUBLISHED' | 'DRAFT_CHANGED' => {
+    const { word } = replyWord(raw);
+    if (word === 'SAVED' || word === 'EXISTS' || word === 'PUBLISHED' || word === 'DRAFT_CHANGED')
+      return word;
+    throw unexpectedReply('releases/save-draft', word);
+  },
+});
+
+const publishScript = script({
+  file: 'releases/publish',
+  keys: ['release', 'draft', 'manifest', 'seats', 'audit'],
+  args: ['draft', 'manifest', 'state', 'manifest_hash'],
+  rest: true,
+  reply: (raw): 'PUBLISHED' | 'ALREADY' | 'DRAFT_CHANGED' => {
+    const { word } = replyWord(raw);
+    if (word === 'PUBLISHED' || word === 'ALREADY' || word === 'DRAFT_CHANGED') return word;
+    throw unexpectedReply('releases/publish', word);
+  },
+});
+
+const readScript = script({
+  file: 'releases/read',
+  keys: ['release'],
+  args: [],
+  reply: (raw): ReleaseReading | undefined => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'UNKNOWN') return undefined;
+    if (word !== 'READ') throw unexpectedReply('releases/read', word);
+    const [
+      nowMs,
+      opensAtMs,
+      closesAtMs,
+      endsAtMs,
+      endedAtMs,
+      round,
+      phase,
+      published,
+      nextRoundAtMs,
+    ] = fields as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      'OPEN' | 'DRAWING',
+      number,
+      number,
+    ];
+    return {
+      nowMs,
+      opensAtMs,
+      closesAtMs,
+      endsAtMs,
+      endedAtMs,
+      round,
+      phase,
+      published,
+      nextRoundAtMs,
+    };
+  },
+});
+
+const endScript = script({
+  file: 'releases/end',
+  keys: ['release', 'audit'],
+  args: [],
+  reply: (raw): { outcome: 'UNKNOWN' } | { outcome: 'ENDED'; endedAtMs: number } => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'UNKNOWN') return { outcome: word };
+    if (word !== 'ENDED') throw unexpectedReply('releases/end', word);
+    return { outcome: word, endedAtMs: Number(fields[0]) };
+  },
+});
+
+export type ReleaseStore = ReturnType<typeof createReleaseStore>;
+
+export function createReleaseStore(redis: Redis) {
+  return {
+    /** `expected`: the draft as it was read, or '' to create one. */
+    saveDraft: (release: string, draft: string, expected: string) =>
+      saveDraftScript(
+        redis,
+        { draft: keys.draft(release), manifest: keys.manifest(release) },
+        { draft, expected },
+      ),
+
+    draft: (release: string): Promise<string | null> => redis.get(keys.draft(release)),
+    manifest: (release: string): Promise<string | null> => redis.get(keys.manifest(release)),
+    read: (release: string) => readScript(redis, { release: keys.release(release) }, {}),
+
+    publish: (
+      release: string,
+      published: {
+        draft: string;
+        manifest: string;
+        manifestHash: string;
+        state: Readonly<Record<string, string>>;
+        /** Capacities by `<slot index>/<pool index>`. */
+        seats: readonly (readonly [field: string, seats: number])[];
+      },
+    ) =>
+      publishScript(
+        redis,
+        {
+          release: keys.release(release),
+          draft: keys.draft(release),
+          manifest: keys.manifest(release),
+          seats: keys.seats(release),
+          audit: keys.audit(release),
+        },
+        {
+          draft: published.draft,
+          manifest: published.manifest,
+          state: JSON.stringify(published.state),
+          manifest_hash: published.manifestHash,
+        },
+        published.seats.flat(),
+      ),
+
+    /** Lists a release under its opening time; publishing again lists it again. */
+    list: async (release: string, opensAtMs: number): Promise<void> => {
+      await redis.zadd(keys.releases(), opensAtMs, release);
+    },
+    /** Ids of the published releases, the latest to open first, at most `limit`. */
+    listed: (limit: number): Promise<string[]> => redis.zrevrange(keys.releases(), 0, limit - 1),
+
+    end: (release: string) =>
+      endScript(redis, { release: keys.release(release), audit: keys.audit(release) }, {}),
+
+    /** Free seats by `<slot index>/<pool index>`. */
+    freeSeats: (release: string): Promise<Record<string, string>> =>
+      redis.hgetall(keys.seats(release)),
+    /** All packed bookings, offers included: for operators, not for requests of citizens. */
+    bookings: (release: string): Promise<string[]> => redis.hvals(keys.bookings(release)),
+  };
+}

@@ -1,0 +1,194 @@
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { isRefusal } from '../refusal.ts';
+import { route, type Route } from '../http/route.ts';
+import { MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
+import type { RoundService } from './service.ts';
+
+const EntryId = z
+  .string()
+  .regex(/^[\w-]{22}$/)
+  .meta({ id: 'EntryId', example: 'f0Zk3vB1mQ2xJcT5wLxEgA' });
+const PersonId = z.string().regex(/^[\w-]{22}$/);
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+const Instant = z.iso.datetime();
+
+const EntryRequest = z.strictObject({
+  beneficiaries: z
+    .array(PersonId)
+    .min(1)
+    .max(2 * MANIFEST_LIMITS.groupSize),
+  preferences: z
+    .array(SlotId)
+    .min(1)
+    .max(2 * MANIFEST_LIMITS.preferences),
+});
+const Receipt = z
+  .object({ entryId: EntryId, leaf: Hash, resultAt: Instant })
+  .meta({ id: 'Receipt' });
+const Entry = z
+  .object({
+    entryId: EntryId,
+    beneficiaries: z.array(PersonId),
+    preferences: z.array(SlotId),
+    state: z.enum([
+      'entered',
+      'sealed',
+      'waiting',
+      'over',
+      'offered',
+      'booked',
+      'cancelled',
+      'lapsed',
+    ]),
+    booking: z
+      .object({
+        bookingId: z.string(),
+        slot: SlotId,
+        state: z.string(),
+        confirmBy: Instant.nullable(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Entry' });
+
+const release = z.strictObject({ release: ReleaseId });
+const round = z.strictObject({
+  release: ReleaseId,
+  round: z.coerce.number().int().min(0).max(MANIFEST_LIMITS.rounds),
+});
+
+export const roundRoutes = (rounds: RoundService): Route[] => [
+  ...entryRoutes(rounds),
+  ...publishedRoutes(rounds),
+];
+
+const entryRoutes = (rounds: RoundService): Route[] => [
+  route({
+    method: 'put',
+    path: '/v1/releases/:release/entry',
+    name: 'enter',
+    slice: 'rounds',
+    summary: 'Enter a person for the next round, or edit the entry',
+    gates: { limit: 'write', caller: 'account' },
+    params: release,
+    body: EntryRequest,
+    answers: { 200: Receipt },
+    errors: [
+      'RELEASE_UNKNOWN',
+      'NOT_A_LOTTERY',
+      'GROUP_TOO_LARGE',
+      'TOO_MANY_PREFERENCES',
+      'SLOT_UNKNOWN',
+      'SLOT_DUPLICATE',
+      'BENEFICIARY_UNKNOWN',
+      'CLAIMED_ELSEWHERE',
+      'ID_TYPE_NOT_ACCEPTED',
+      'NOT_ELIGIBLE',
+      'RELEASE_NOT_OPEN',
+      'RELEASE_ENDED',
+      'ROUND_DRAWING',
+      'ENTRY_SEALED',
+      'HAS_BOOKING',
+      'ENTRY_LAPSED',
+      'TOO_MANY_ENTRIES',
+    ],
+    handler: async ({ account, params, body }) => {
+      const receipt = await rounds.enter(account, params.release, body);
+      return isRefusal(receipt) ? receipt : { status: 200, body: receipt };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/entry',
+    name: 'listEntries',
+    slice: 'rounds',
+    summary: 'Where the entries of this account stand',
+    gates: { limit: 'read', caller: 'account' },
+    params: release,
+    answers: { 200: z.object({ entries: z.array(Entry) }) },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ account, params }) => {
+      const entries = await rounds.list(account, params.release);
+      return isRefusal(entries) ? entries : { status: 200, body: { entries } };
+    },
+  }),
+  route({
+    method: 'delete',
+    path: '/v1/releases/:release/entry',
+    name: 'withdraw',
+    slice: 'rounds',
+    summary: 'Withdraw an entry that has no seat',
+    gates: { limit: 'write', caller: 'account' },
+    params: release,
+    query: z.strictObject({ entryId: EntryId }),
+    answers: { 204: null },
+    errors: ['RELEASE_UNKNOWN', 'NOT_A_LOTTERY', 'ENTRY_UNKNOWN', 'ROUND_DRAWING', 'HAS_BOOKING'],
+    handler: async ({ account, params, query }) => {
+      const withdrawn = await rounds.withdraw(account, params.release, query.entryId);
+      return isRefusal(withdrawn) ? withdrawn : { status: 204 };
+    },
+  }),
+];
+
+const publishedRoutes = (rounds: RoundService): Route[] => [
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/rounds',
+    name: 'listRounds',
+    slice: 'rounds',
+    summary: 'The published rounds and their digests',
+    gates: { limit: 'read', caller: 'anyone' },
+    params: release,
+    answers: {
+      200: z.object({
+        rounds: z.array(z.object({ round: z.int(), digest: Hash, publishedAt: Instant })),
+      }),
+    },
+    errors: ['RELEASE_UNKNOWN'],
+    handler: async ({ params }) => {
+      const list = await rounds.rounds(params.release);
+      return isRefusal(list) ? list : { status: 200, body: { rounds: list } };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/rounds/:round',
+    name: 'readRound',
+    slice: 'rounds',
+    summary: 'Seal, seed and digest of a round; its seal alone while it is being drawn',
+    gates: { limit: 'read', caller: 'anyone' },
+    params: round,
+    answers: {
+      200: z
+        .looseObject({ release: ReleaseId, round: z.int(), seal: z.looseObject({}) })
+        .meta({ id: 'Round' }),
+    },
+    errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN'],
+    handler: async ({ params }) => {
+      const record = await rounds.round(params.release, params.round);
+      return isRefusal(record) ? record : { status: 200, body: record };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/rounds/:round/transcript',
+    name: 'readTranscript',
+    slice: 'rounds',
+    summary: 'All that is needed to recompute a round (docs/draw.md)',
+    gates: { limit: 'read', caller: 'anyone' },
+    params: round,
+    answers: { 200: { mediaType: 'application/gzip' } },
+    errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN'],
+    handler: async ({ params }) => {
+      const chunks = await rounds.transcript(params.release, params.round);
+      if (isRefusal(chunks)) return chunks;
+      const headers = {
+        'content-type': 'application/gzip',
+        'cache-control': 'public, max-age=31536000, immutable',
+        'content-disposition': `attachment; filename="${params.release}-round-${params.round}.ndjson.gz"`,
+      };
+      return { status: 200, headers, body: Readable.from(chunks) };
+    },
+  }),
+];

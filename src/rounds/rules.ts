@@ -1,0 +1,94 @@
+/** What may be entered, and how an entry is kept. Pure. */
+import { present } from '../lib/assert.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import { ageInYear } from '../people/rules.ts';
+import { refuse, type Refusal } from '../refusal.ts';
+import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
+import type { Published } from '../releases/service.ts';
+
+/**
+ * The entry id of a person in a release: derived, so that withdrawing and entering again within a round cannot
+ * re-roll its rank key, and keyed, so that nobody else can link it to the person.
+ */
+export const entryIdOf = (secrets: Secrets, release: string, person: string): string =>
+  secrets.pseudonym('entry', `${release}|${person}`);
+
+/** An entry as Redis holds it: who, what they want, and the reserve categories they belong to. */
+export type PackedEntry = {
+  readonly persons: readonly string[];
+  /** Slot numbers in manifest order, best first. */
+  readonly prefs: readonly number[];
+  readonly categories: readonly string[];
+};
+
+export const packEntry = ({ persons, prefs, categories }: PackedEntry): string =>
+  `${persons.join(',')}|${prefs.join(',')}|${categories.join(',')}`;
+
+export function unpackEntry(packed: string): PackedEntry {
+  const [persons = '', prefs = '', categories = ''] = packed.split('|');
+  return {
+    persons: persons.split(','),
+    prefs: prefs === '' ? [] : prefs.split(',').map(Number),
+    categories: categories === '' ? [] : categories.split(','),
+  };
+}
+
+/** Slot numbers of the preferences, or why they cannot be entered. */
+export function preferenceNumbers(
+  published: Published,
+  preferences: readonly string[],
+): number[] | Refusal {
+  const limit = published.manifest.limits.preferences;
+  if (preferences.length > limit) return refuse('TOO_MANY_PREFERENCES', { extra: { limit } });
+  const numbers: number[] = [];
+  for (const slot of preferences) {
+    const number = published.slotNumbers.get(slot);
+    if (number === undefined) return refuse('SLOT_UNKNOWN', { extra: { slot } });
+    if (numbers.includes(number)) return refuse('SLOT_DUPLICATE', { extra: { slot } });
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+/** Why a person may not have one of these slots; undefined when they may have them all. */
+export function ineligible(
+  { manifest, slotSessions }: Published,
+  person: { birthYear: number; idType: string },
+  slotNumbers: readonly number[],
+): Refusal | undefined {
+  if (!manifest.id_types.includes(person.idType)) {
+    return refuse('ID_TYPE_NOT_ACCEPTED', { extra: { accepted: manifest.id_types } });
+  }
+  for (const number of slotNumbers) {
+    const session = present(slotSessions[number], 'the session of a slot');
+    const age = ageInYear(person.birthYear, session.date);
+    const { min_age: minAge, max_age: maxAge } = session;
+    if (age < minAge || (maxAge !== null && age > maxAge)) {
+      return refuse('NOT_ELIGIBLE', {
+        extra: { slot: manifest.slots[number]?.slot, minAge, maxAge },
+      });
+    }
+  }
+  return undefined;
+}
+
+/** The published lottery manifest, or a refusal for a release that books at once. */
+export const asLottery = (manifest: Manifest): LotteryManifest | Refusal =>
+  manifest.mode === 'lottery' ? manifest : refuse('NOT_A_LOTTERY');
+
+export type EntryState =
+  | 'NONE'
+  | 'ENTERED'
+  | 'SEALED'
+  | 'WAITING'
+  | 'OVER'
+  | 'OFFERED'
+  | 'BOOKED'
+  | 'CANCELLED'
+  | 'LAPSED';
+
+/** Whether an entry in this state keeps the person's claim. A booking keeps it until the release's last day is over. */
+export function keepsClaim(state: EntryState, nowMs: number, lastDayEndsAtMs: number): boolean {
+  if (state === 'BOOKED' || state === 'OFFERED') return nowMs < lastDayEndsAtMs;
+  return state === 'ENTERED' || state === 'SEALED' || state === 'WAITING';
+}
