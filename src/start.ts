@@ -1,0 +1,100 @@
+/**
+ * `npm start`: a whole engine on one machine. Starts an embedded Redis where none is configured, then the server and
+ * the worker as processes of their own, starts again what dies, and stops everything on SIGTERM or Ctrl-C.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigError, readConfig, type Config } from './config.ts';
+import { createLog, type Log } from './log.ts';
+import { onStop } from './stop.ts';
+import { startEmbeddedRedis } from './redis/embedded.ts';
+
+/** A process that dies at once, again and again, is started ever more slowly. */
+const RESTART_AFTER_MS = 500;
+const RESTART_AT_MOST_MS = 10_000;
+
+try {
+  await start();
+} catch (error) {
+  process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+async function start(): Promise<void> {
+  const config = readConfig(process.env, developmentSecrets);
+  const log = createLog(config.logLevel).child({ process: 'start' });
+  const redis = config.redis
+    ? undefined
+    : await startEmbeddedRedis({ dataDir: join(config.dataDir, 'redis') });
+  const environment = childEnvironment(config, redis?.address.url);
+  let stopping = false;
+  const children = ['server.ts', 'worker.ts'].map((door) =>
+    keepRunning(door, environment, log, () => stopping),
+  );
+  onStop(log, async () => {
+    stopping = true;
+    await Promise.all(children.map((stop) => stop()));
+    await redis?.stop();
+  });
+}
+
+/** What the children read as their configuration: everything as configured here, and where Redis is. */
+const childEnvironment = (config: Config, redisUrl: string | undefined): NodeJS.ProcessEnv => ({
+  ...process.env,
+  FAIRSLOT_SECRET: config.secret,
+  FAIRSLOT_OPERATOR_KEY: config.operatorKey,
+  ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl, REDIS_CLUSTER: 'false' }),
+});
+
+/** Runs a door until told to stop. Returns how to stop it. */
+function keepRunning(
+  door: string,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+  isStopping: () => boolean,
+): () => Promise<void> {
+  let child: ChildProcess;
+  let failures = 0;
+  const run = (): void => {
+    child = spawn(process.execPath, [fileURLToPath(new URL(door, import.meta.url))], {
+      env: environment,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const steady = setTimeout(() => {
+      failures = 0;
+    }, RESTART_AT_MOST_MS);
+    child.once('exit', (code, signal) => {
+      clearTimeout(steady);
+      if (isStopping()) return;
+      const waitMs = Math.min(RESTART_AFTER_MS * 2 ** failures++, RESTART_AT_MOST_MS);
+      log.error({ door, code, signal, waitMs }, 'a process ended and is started again');
+      setTimeout(() => isStopping() || run(), waitMs);
+    });
+  };
+  run();
+  return async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => {
+      child.once('exit', resolve);
+    });
+    child.kill('SIGTERM');
+    await ended;
+  };
+}
+
+/** Secrets for a developer's machine, kept beside its data so that restarts understand what was written before. */
+function developmentSecrets(dataDir: string): { secret: string; operatorKey: string } {
+  const file = join(dataDir, 'secrets.json');
+  if (!existsSync(file)) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const fresh = {
+      secret: randomBytes(32).toString('base64url'),
+      operatorKey: randomBytes(32).toString('base64url'),
+    };
+    writeFileSync(file, JSON.stringify(fresh), { mode: 0o600 });
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as { secret: string; operatorKey: string };
+}

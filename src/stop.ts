@@ -1,0 +1,24 @@
+import type { Log } from './log.ts';
+
+/** Longest a process takes to finish what is in flight, in milliseconds. */
+const STOP_WITHIN_MS = 10_000;
+
+/** Runs `finish` once on SIGTERM or SIGINT, then leaves; a second signal or too long a wait leaves at once. */
+export function onStop(log: Log, finish: () => Promise<void>): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    finish().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
