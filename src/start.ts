@@ -61,7 +61,7 @@ function keepRunning(
   const run = (): void => {
     child = spawn(process.execPath, [fileURLToPath(new URL(door, import.meta.url))], {
       env: environment,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const steady = setTimeout(() => {
       failures = 0;

@@ -3,10 +3,13 @@ import type { Log } from './log.ts';
 /** Longest a process takes to finish what is in flight, in milliseconds. */
 const STOP_WITHIN_MS = 10_000;
 
-/** Runs `finish` once on SIGTERM or SIGINT, then leaves; a second signal or too long a wait leaves at once. */
+/**
+ * Runs `finish` once on SIGTERM, SIGINT or the death of the process that started this one, then leaves; a second
+ * signal or too long a wait leaves at once.
+ */
 export function onStop(log: Log, finish: () => Promise<void>): void {
   let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
+  const stop = (signal: string): void => {
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, 'stopping');
@@ -21,4 +24,5 @@ export function onStop(log: Log, finish: () => Promise<void>): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('disconnect', () => stop('the starting process is gone'));
 }

@@ -3,7 +3,7 @@
  * mode, a loopback port), AOF always, stopped with its owner.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ export type EmbeddedOptions = {
   readonly settings?: readonly string[];
 };
 
+const PID_FILE = 'redis.pid';
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -36,13 +37,23 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
   const temporary = options.dataDir === undefined;
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'fairslot-redis-'));
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  refuseSecondOwner(dataDir);
   const port = options.cluster ? await freePort() : 0;
   // A socket's path is limited to about 100 bytes, so it does not live in the data directory.
   const socketDir = options.cluster ? undefined : mkdtempSync(join(tmpdir(), 'fs-'));
   const listen = socketDir
     ? ['--port', '0', '--unixsocket', join(socketDir, 'redis.sock'), '--unixsocketperm', '700']
     : ['--port', String(port), '--bind', '127.0.0.1', '--cluster-enabled', 'yes'];
-  const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
+  const durable = [
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+    '--save',
+    '',
+    '--pidfile',
+    join(dataDir, PID_FILE),
+  ];
   const child = spawn(
     server,
     [
@@ -80,6 +91,21 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
     clean();
   };
   return { address, pid: child.pid ?? 0, dataDir, stop };
+}
+
+/** Two servers on one AOF would destroy it: one whose owner was killed may still be running. */
+function refuseSecondOwner(dataDir: string): void {
+  const file = join(dataDir, PID_FILE);
+  if (!existsSync(file)) return;
+  const pid = Number(readFileSync(file, 'utf8'));
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return; // it is gone; the file was left by a machine that lost power
+  }
+  throw new Error(
+    `redis-server ${pid} still uses ${dataDir}. End it (kill ${pid}), or remove ${file} if it is another process.`,
+  );
 }
 
 async function untilReady(

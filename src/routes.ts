@@ -1,0 +1,27 @@
+/** Every route of the engine: what Express, OpenAPI and the tests are made from. */
+import { bookingRoutes } from './bookings/routes.ts';
+import type { Config } from './config.ts';
+import type { Engine } from './engine.ts';
+import { createAccessTokens } from './gates/access-tokens.ts';
+import type { Route } from './http/route.ts';
+import { peopleRoutes } from './people/routes.ts';
+import { redisNowMs, type Redis } from './redis/client.ts';
+import { operatorRoutes, releaseRoutes } from './releases/routes.ts';
+import { roundRoutes } from './rounds/routes.ts';
+
+export function apiRoutes(
+  engine: Engine,
+  redis: Redis,
+  config: Pick<Config, 'smsDriver'>,
+): Route[] {
+  const { secrets, people, releases, rounds, bookings } = engine;
+  const issueToken = createAccessTokens(secrets).issue;
+  const readInbox = config.smsDriver === 'inbox' ? engine.inbox.read : undefined;
+  return [
+    ...peopleRoutes({ people, issueToken, secrets, readInbox }),
+    ...releaseRoutes(releases),
+    ...roundRoutes(rounds),
+    ...bookingRoutes(bookings),
+    ...operatorRoutes(releases, () => redisNowMs(redis)),
+  ];
+}

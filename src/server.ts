@@ -1,0 +1,32 @@
+/** The server's door: the HTTP API over one Redis. */
+import { readConfig } from './config.ts';
+import { createEngine } from './engine.ts';
+import { createApp } from './http/app.ts';
+import { listen } from './http/server.ts';
+import { present } from './lib/assert.ts';
+import { createLog } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { connectRedis, disconnectRedis } from './redis/client.ts';
+import { apiRoutes } from './routes.ts';
+import { onStop } from './stop.ts';
+
+const config = readConfig();
+const log = createLog(config.logLevel).child({ process: 'server' });
+const redis = connectRedis(present(config.redis, 'REDIS_URL'));
+redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
+
+const engine = createEngine(redis, config);
+const app = createApp({
+  routes: apiRoutes(engine, redis, config),
+  redis,
+  config,
+  secrets: engine.secrets,
+  log,
+  metrics: createMetrics(),
+});
+const server = await listen(app, config);
+onStop(log, async () => {
+  await server.close();
+  await disconnectRedis(redis);
+});
+log.info({ listening: server.url }, 'server ready');
