@@ -3,11 +3,10 @@
  * the worker as processes of their own, starts again what dies, and stops everything on SIGTERM or Ctrl-C.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, readConfig, type Config } from './config.ts';
+import { developmentSecrets } from './development-secrets.ts';
 import { createLog, type Log } from './log.ts';
 import { onStop } from './stop.ts';
 import { startEmbeddedRedis } from './redis/embedded.ts';
@@ -15,13 +14,6 @@ import { startEmbeddedRedis } from './redis/embedded.ts';
 /** A process that dies at once, again and again, is started ever more slowly. */
 const RESTART_AFTER_MS = 500;
 const RESTART_AT_MOST_MS = 10_000;
-
-try {
-  await start();
-} catch (error) {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
-  process.exit(1);
-}
 
 async function start(): Promise<void> {
   const config = readConfig(process.env, developmentSecrets);
@@ -85,16 +77,9 @@ function keepRunning(
   };
 }
 
-/** Secrets for a developer's machine, kept beside its data so that restarts understand what was written before. */
-function developmentSecrets(dataDir: string): { secret: string; operatorKey: string } {
-  const file = join(dataDir, 'secrets.json');
-  if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const fresh = {
-      secret: randomBytes(32).toString('base64url'),
-      operatorKey: randomBytes(32).toString('base64url'),
-    };
-    writeFileSync(file, JSON.stringify(fresh), { mode: 0o600 });
-  }
-  return JSON.parse(readFileSync(file, 'utf8')) as { secret: string; operatorKey: string };
+try {
+  await start();
+} catch (error) {
+  process.stderr.write(`${error instanceof ConfigError ? error.message : String(error)}\n`);
+  process.exit(1);
 }

@@ -1,0 +1,153 @@
+/** The command line: operators steer a running engine through its API, anyone verifies a draw. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { readConfig } from './config.ts';
+import { developmentSecrets } from './development-secrets.ts';
+import { verifyCommand } from './rounds/verify-command.ts';
+
+/** A refusal of the engine, as a person reads it. */
+class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+const out = (text: string): void => void process.stdout.write(`${text}\n`);
+const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+const show = (value: unknown): void => out(JSON.stringify(value, null, 2));
+
+type CallOptions = { readonly method?: string; readonly body?: string; readonly type?: string };
+
+/** Calls the engine as an operator. */
+async function call(
+  path: string,
+  { method = 'GET', body, type = 'application/json' }: CallOptions = {},
+): Promise<unknown> {
+  const { url } = program.opts<{ url: string }>();
+  const { operatorKey } = readConfig(process.env, developmentSecrets);
+  const headers = {
+    authorization: `Bearer ${operatorKey}`,
+    ...(body === undefined ? {} : { 'content-type': type }),
+  };
+  const response = await fetch(new URL(path, url), {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  }).catch((error: unknown) => {
+    throw new CommandError(
+      `No engine answers at ${url} (${String((error as Error).cause ?? error)}). Start one with npm start.`,
+    );
+  });
+  const answer: unknown = await response.json();
+  if (!response.ok) throw new CommandError(JSON.stringify(answer, null, 2));
+  return answer;
+}
+
+const program = new Command('fairslot')
+  .description('Gives out scarce appointments by a lottery that anyone can check.')
+  .option('--url <url>', 'where the engine listens', 'http://127.0.0.1:8080')
+  .showHelpAfterError();
+
+const release = program.command('release').description('create, fill, publish and watch releases');
+
+release
+  .command('list')
+  .description('the published releases')
+  .action(async () => show(await call('/v1/releases')));
+
+release
+  .command('create')
+  .description(
+    'create a draft from a JSON file with release, title, mode, opensAt, closesAt, endsAt, …',
+  )
+  .argument('<file>', 'JSON file; - for standard input')
+  .action(async (file: string) =>
+    show(
+      await call('/v1/admin/releases', {
+        method: 'POST',
+        body: await readFile(file === '-' ? 0 : file, 'utf8'),
+      }),
+    ),
+  );
+
+release
+  .command('import')
+  .description('add centres and capacities from a CSV file to a draft: all rows or none')
+  .argument('<release>')
+  .argument('<csv>')
+  .requiredOption('--date <date>', 'day of the sessions, YYYY-MM-DD')
+  .option('--service <name>', 'vaccine or service')
+  .option('--dose <number>')
+  .option('--min-age <years>')
+  .option('--max-age <years>')
+  .option('--bands <list>', 'time bands, as in 09:00-11:00,11:00-13:00')
+  .option('--centre <column>', "the CSV's column of centre ids")
+  .option('--name <column>', "the CSV's column of centre names")
+  .option('--seats <column>', "the CSV's column of capacities")
+  .action(async (id: string, csv: string, options: Record<string, string>) => {
+    const query = new URLSearchParams(options);
+    const body = await readFile(csv, 'utf8');
+    show(
+      await call(`/v1/admin/releases/${id}/import?${query}`, {
+        method: 'POST',
+        body,
+        type: 'text/csv',
+      }),
+    );
+  });
+
+for (const [verb, description] of [
+  ['publish', 'freeze the manifest and make it public'],
+  ['end', 'end a release before its time'],
+] as const) {
+  release
+    .command(verb)
+    .description(description)
+    .argument('<release>')
+    .action(async (id: string) =>
+      show(await call(`/v1/admin/releases/${id}/${verb}`, { method: 'POST' })),
+    );
+}
+
+release
+  .command('show')
+  .description('a draft, or a published release with its seats by state')
+  .argument('<release>')
+  .action(async (id: string) => show(await call(`/v1/admin/releases/${id}`)));
+
+const draw = program.command('draw').description('check a draw');
+
+draw
+  .command('fetch')
+  .description('save the transcripts of all published rounds of a release')
+  .argument('<release>')
+  .option('--to <directory>', 'where to save them', '.')
+  .action(async (id: string, { to }: { to: string }) => {
+    const { rounds } = (await call(`/v1/releases/${id}/rounds`)) as {
+      rounds: { round: number; digest: string }[];
+    };
+    const { url } = program.opts<{ url: string }>();
+    for (const { round, digest } of rounds) {
+      const file = `${to}/${id}-round-${round}.ndjson.gz`;
+      const response = await fetch(new URL(`/v1/releases/${id}/rounds/${round}/transcript`, url));
+      await writeFile(file, Buffer.from(await response.arrayBuffer()));
+      out(`${file}  digest ${digest}`);
+    }
+  });
+
+draw
+  .command('verify')
+  .description(
+    'recompute rounds from their transcripts, round 0 first; exit status 1 when anything differs',
+  )
+  .argument('<files...>', 'transcripts, gzip or plain')
+  .option('--digest <hex>', 'the published digest of the last round, to compare with')
+  .option('--json', 'print the report as one JSON object', false)
+  .action(async (files: string[], options: { digest?: string; json: boolean }) => {
+    process.exitCode = await verifyCommand(files, options, out, warn);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  warn(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
