@@ -1,4 +1,7 @@
-/** The only reader of the environment. Every setting has its default, unit and meaning here; README lists them. */
+/**
+ * The only reader of the environment. Every setting has its default, unit and meaning here; README
+ * lists them.
+ */
 import { z } from 'zod';
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
@@ -9,16 +12,28 @@ const Environment = z.object({
   /** Address to listen on. */
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
-  /** Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded one. */
+  /**
+   * Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded
+   * one.
+   */
   REDIS_URL: z.string().default(''),
   REDIS_CLUSTER: flag.default(false),
   /** Directory of the embedded Redis and of generated development secrets. */
   FAIRSLOT_DATA_DIR: z.string().default('.fairslot'),
-  /** At least 32 characters; every key is derived from it. Required in production, generated otherwise. */
+  /**
+   * At least 32 characters; every key is derived from it. Required in production, generated
+   * otherwise.
+   */
   FAIRSLOT_SECRET: z.string().min(32).optional(),
-  /** At least 32 characters; what operators send as bearer key. Required in production, generated otherwise. */
+  /**
+   * At least 32 characters; what operators send as bearer key. Required in production, generated
+   * otherwise.
+   */
   FAIRSLOT_OPERATOR_KEY: z.string().min(32).optional(),
-  /** console: SMS go to the log without their text in production; inbox: GET /v1/dev/inbox (development only). */
+  /**
+   * console: SMS go to the log without their text in production; inbox: GET /v1/dev/inbox
+   * (development only).
+   */
   SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Requests a minute and client address: reads, writes, OTPs sent, sign-ins, operator calls. */

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Secrets for a developer's machine, kept beside its data so that restarts understand what was written before. */
+/**
+ * Secrets for a developer's machine, kept beside its data so that restarts understand what was
+ * written before.
+ */
 export function developmentSecrets(dataDir: string): { secret: string; operatorKey: string } {
   const file = join(dataDir, 'secrets.json');
   if (!existsSync(file)) {

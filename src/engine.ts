@@ -1,4 +1,7 @@
-/** The engine put together by hand: every service, over one Redis connection. Doors and tests start from here. */
+/**
+ * The engine put together by hand: every service, over one Redis connection. Doors and tests start
+ * from here.
+ */
 import type { Config } from './config.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';

@@ -1,12 +1,15 @@
 /**
- * A refusal is a returned value, an exception is a fault. A refusal's `outcome` is the error code of
- * the catalogue (src/errors.ts), so one word serves script reply, metric label and HTTP problem.
+ * A refusal is a returned value, an exception is a fault. A refusal's `outcome` is the error code
+ * of the catalogue (src/errors.ts), so one word serves script reply, metric label and HTTP problem.
  */
 import type { ErrorCode } from './errors.ts';
 
 export type Refusal = {
   readonly refused: ErrorCode;
-  /** A sentence for this case; the catalogue's title serves where it is left out. Never personal data. */
+  /**
+   * A sentence for this case; the catalogue's title serves where it is left out. Never personal
+   * data.
+   */
   readonly detail?: string;
   /** Machine-readable members that join the problem document. */
   readonly extra?: Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 /**
- * `npm start`: a whole engine on one machine. Starts an embedded Redis where none is configured, then the server and
- * the worker as processes of their own, starts again what dies, and stops everything on SIGTERM or Ctrl-C.
+ * `npm start`: a whole engine on one machine. Starts an embedded Redis where none is configured,
+ * then the server and the worker as processes of their own, starts again what dies, and stops
+ * everything on SIGTERM or Ctrl-C.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
@@ -33,7 +34,9 @@ async function start(): Promise<void> {
   });
 }
 
-/** What the children read as their configuration: everything as configured here, and where Redis is. */
+/**
+ * What the children read as their configuration: everything as configured here, and where Redis is.
+ */
 const childEnvironment = (config: Config, redisUrl: string | undefined): NodeJS.ProcessEnv => ({
   ...process.env,
   FAIRSLOT_SECRET: config.secret,

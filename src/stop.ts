@@ -4,8 +4,8 @@ import type { Log } from './log.ts';
 const STOP_WITHIN_MS = 10_000;
 
 /**
- * Runs `finish` once on SIGTERM, SIGINT or the death of the process that started this one, then leaves; a second
- * signal or too long a wait leaves at once.
+ * Runs `finish` once on SIGTERM, SIGINT or the death of the process that started this one, then
+ * leaves; a second signal or too long a wait leaves at once.
  */
 export function onStop(log: Log, finish: () => Promise<void>): void {
   let stopping = false;

@@ -1,6 +1,6 @@
 /**
- * `npm test`: format, lint, types, then the tests, on one Redis and again, where Redis is asked, on a one-node
- * Redis Cluster. Ends with one line for both: `N passed, N failed`.
+ * `npm test`: format, lint, types, then the tests, on one Redis and again, where Redis is asked, on
+ * a one-node Redis Cluster. Ends with one line for both: `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
 #!lua
---[[ bookings/cancel: give an offer or a booking back. In a lottery the seat waits for the next round (F5).
+--[[ bookings/cancel: give an offer or a booking back. In a lottery the seat waits for the
+  next round (F5).
   KEYS[1] release   hash    published
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking
@@ -16,13 +17,13 @@
 local packed = redis.call('HGET', KEYS[3], ARGV[1])
 local booking = packed and unpack_booking(packed)
 local published = tonumber(redis.call('HGET', KEYS[1], 'published'))
-if not booking or booking.grant ~= ARGV[2] or not is_published(booking, published) then return 'BOOKING_UNKNOWN' end
+if not is_granted(booking, ARGV[2], published) then return 'BOOKING_UNKNOWN' end
 if booking.state == 'CANCELLED' then return 'CANCELLED' end
 if booking.state == 'LAPSED' then return 'BOOKING_OVER' end
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('CANCELLED', booking, now_ms()))
 redis.call('HINCRBY', KEYS[5], booking.slot .. '/' .. booking.pool, booking.size)
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
-if string.sub(booking.grant, 1, 1) ~= 'i' then redis.call('RPUSH', KEYS[6], 'cancelled ' .. ARGV[1]) end
+if not is_immediate(booking) then redis.call('RPUSH', KEYS[6], 'cancelled ' .. ARGV[1]) end
 redis.call('XADD', KEYS[7], '*', 'e', 'cancelled ' .. ARGV[1])
 return 'CANCELLED'

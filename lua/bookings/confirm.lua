@@ -7,18 +7,20 @@
   KEYS[5] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
-  REPLY   BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER | OFFER_TOO_LATE confirm_by_ms     (first that applies; again: BOOKED)
+  REPLY   BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER | OFFER_TOO_LATE confirm_by_ms
+          (first that applies; again: BOOKED)
 ]]
 --#include lib/clock
 --#include lib/booking
 local packed = redis.call('HGET', KEYS[3], ARGV[1])
 local booking = packed and unpack_booking(packed)
 local state = redis.call('HMGET', KEYS[1], 'published', 'confirm_within_ms')
-if not booking or booking.grant ~= ARGV[2] or not is_published(booking, tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
+if not is_granted(booking, ARGV[2], tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
 if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
 if booking.state ~= 'OFFERED' then return 'BOOKING_OVER' end
 local now = now_ms()
-local confirm_by = tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. booking.grant)) + tonumber(state[2])
+local published_at = redis.call('HGET', KEYS[2], 'published_at_ms:' .. booking.grant)
+local confirm_by = tonumber(published_at) + tonumber(state[2])
 if now > confirm_by then return { 'OFFER_TOO_LATE', confirm_by } end
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
 redis.call('HDEL', KEYS[4], ARGV[1])

@@ -10,8 +10,9 @@
   KEYS[8] audit     stream
   ARGV[1] round     the oldest unexpired one, whose offers KEYS[5] names
   ARGV[2] at_most
-  REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count     (first that applies)
-          OTHER_ROUND: ask again with that round. NONE_OUT: no published round is unexpired.
+  REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count
+          (first that applies) OTHER_ROUND: ask again with that round. NONE_OUT: no
+          published round is unexpired.
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -19,7 +20,8 @@ local state = redis.call('HMGET', KEYS[1], 'unexpired_round', 'published', 'conf
 if state[1] ~= ARGV[1] then return { 'OTHER_ROUND', tonumber(state[1]) } end
 if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
 local now = now_ms()
-local confirm_by = tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. ARGV[1])) + tonumber(state[3])
+local published_at = redis.call('HGET', KEYS[2], 'published_at_ms:' .. ARGV[1])
+local confirm_by = tonumber(published_at) + tonumber(state[3])
 if now <= confirm_by then return { 'NOT_DUE', confirm_by } end
 local ids = redis.call('HRANDFIELD', KEYS[5], ARGV[2])
 for _, id in ipairs(ids) do

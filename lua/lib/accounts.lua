@@ -1,5 +1,5 @@
--- An account is charged once for each person it ever entered in a release, so that cycling people through it gains
--- nothing. False when it has reached its limit; otherwise the charge is written.
+-- An account is charged once for each person it ever entered in a release, so that cycling people
+-- through it gains nothing. False when it has reached its limit; otherwise the charge is written.
 local function charge_account(accounts, account, entry_id, limit)
   local mark = string.sub(entry_id, 1, 6)
   local marks = redis.call('HGET', accounts, account) or ''

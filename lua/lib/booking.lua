@@ -1,15 +1,26 @@
--- A packed booking: state|grant|slot|pool|size|at_ms. The grant is the number of the round that gave the seat, or
--- "i" and a nonce in immediate mode.
+-- A packed booking: state|grant|slot|pool|size|at_ms. The grant is the number of the round that
+-- gave the seat, or "i" and a nonce in immediate mode.
 local function unpack_booking(packed)
   local state, grant, slot, pool, size = string.match(packed, '^(%u+)|(%w+)|(%d+)|(%d+)|(%d+)|')
   return { state = state, grant = grant, slot = slot, pool = pool, size = tonumber(size) }
 end
 
 local function pack_booking(state, booking, at_ms)
-  return table.concat({ state, booking.grant, booking.slot, booking.pool, booking.size, string.format('%.0f', at_ms) }, '|')
+  local at = string.format('%.0f', at_ms)
+  return table.concat({ state, booking.grant, booking.slot, booking.pool, booking.size, at }, '|')
 end
 
--- Results of a round are written before they count: a seat given by a round that is not published does not exist.
+local function is_immediate(booking)
+  return string.sub(booking.grant, 1, 1) == 'i'
+end
+
+-- Results of a round are written before they count: a seat given by a round that is not published
+-- does not exist.
 local function is_published(booking, published)
-  return string.sub(booking.grant, 1, 1) == 'i' or tonumber(booking.grant) <= published
+  return is_immediate(booking) or tonumber(booking.grant) <= published
+end
+
+-- Whether this is the booking that somebody names by its grant: an older one of the entry is not.
+local function is_granted(booking, grant, published)
+  return booking and booking.grant == grant and is_published(booking, published)
 end

@@ -6,8 +6,8 @@
   ARGV[3] limit
   REPLY   ADDED | TOO_MANY     (again for the same person: ADDED, the record is replaced)
 ]]
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then
-  return 'TOO_MANY'
-end
+local listed = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
+local full = redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3])
+if full and not listed then return 'TOO_MANY' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 'ADDED'

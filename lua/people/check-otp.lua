@@ -6,7 +6,7 @@
   ARGV[2] digest     keyed hash of transaction and OTP
   ARGV[3] tries
   ARGV[4] tries_window_ms
-  REPLY   RIGHT | UNKNOWN | TRIES_SPENT wait_ms | WRONG tries_left     (first that applies after the digest is compared)
+  REPLY   RIGHT | UNKNOWN | TRIES_SPENT wait_ms | WRONG tries_left
 ]]
 local tries = tonumber(redis.call('GET', KEYS[2])) or 0
 if tries >= tonumber(ARGV[3]) then return { 'TRIES_SPENT', redis.call('PTTL', KEYS[2]) } end

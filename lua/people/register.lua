@@ -5,7 +5,8 @@
   ARGV[2] id_type
   ARGV[3] birth_year
   ARGV[4] abandoned_account  an account that was seen not to list this person; '' for none
-  REPLY   REGISTERED | TAKEN account registered_at_ms now_ms     (first that applies; again by the same account: REGISTERED)
+  REPLY   REGISTERED | TAKEN account registered_at_ms now_ms
+          (again by the same account: REGISTERED)
 ]]
 --#include lib/clock
 local now = now_ms()

@@ -21,9 +21,11 @@ if last[1] and last[1] ~= ARGV[1] then
   local wait = tonumber(last[2]) + tonumber(ARGV[5]) - now
   if wait > 0 then return { 'TOO_SOON', wait } end
 end
-redis.call('HSET', KEYS[2], 'txn', ARGV[1], 'digest', ARGV[2], 'sent_at_ms', string.format('%.0f', now))
+local sent_at = string.format('%.0f', now)
+redis.call('HSET', KEYS[2], 'txn', ARGV[1], 'digest', ARGV[2], 'sent_at_ms', sent_at)
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
--- The account exists from its first OTP on, so that the answer is the same for known and unknown mobiles.
-redis.call('HSETNX', KEYS[1], 'created_at_ms', string.format('%.0f', now))
+-- The account exists from its first OTP on, so that the answer is the same for known and unknown
+-- mobiles.
+redis.call('HSETNX', KEYS[1], 'created_at_ms', sent_at)
 redis.call('HSETNX', KEYS[1], 'mobile', ARGV[3])
 return 'SENT'

@@ -12,9 +12,10 @@
   ARGV[1] entry_id
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
   ARGV[3] account
-  ARGV[4] enter_before_ms  end of the claim's lease: an entry later than this might not be covered by a claim
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_NOT_OPEN opens_at_ms | RELEASE_ENDED | ROUND_DRAWING | ENTRY_SEALED
-          | HAS_BOOKING | ENTRY_LAPSED | TOO_MANY_ENTRIES | ENTERED result_at_ms     (first that applies)
+  ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claim
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_NOT_OPEN opens_at_ms | RELEASE_ENDED
+          | ROUND_DRAWING | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED | TOO_MANY_ENTRIES
+          | ENTERED result_at_ms     (again with the same entry: ENTERED)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -22,8 +23,8 @@
 --#include lib/accounts
 local now = now_ms()
 if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
-local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms', 'entries_per_account',
-  'next_round_at_ms', 'published')
+local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms',
+  'entries_per_account', 'next_round_at_ms', 'published')
 if not state[1] then return 'RELEASE_UNKNOWN' end
 if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end

@@ -1,6 +1,6 @@
 #!lua
---[[ rounds/lead: take or renew the lead of a release's rounds. It saves double work; what keeps results right is the fence
-  in rounds/stage and rounds/publish.
+--[[ rounds/lead: take or renew the lead of a release's rounds. It saves double work; what keeps
+  results right is the fence in rounds/stage and rounds/publish.
   KEYS[1] lease   string  worker
   ARGV[1] worker
   ARGV[2] lease_ms

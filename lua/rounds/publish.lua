@@ -11,7 +11,8 @@
   ARGV[2] record   canonical JSON
   ARGV[3] digest
   ARGV[.] field of seats, seats given, field, seats given, …
-  REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field     (again with the same digest: PUBLISHED)
+  REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field
+          (again with the same digest: PUBLISHED)
 ]]
 --#include lib/clock
 local round = ARGV[1]
@@ -22,7 +23,8 @@ end
 local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'round_every_ms')
 if state[1] ~= round or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
 for i = 4, #ARGV, 2 do
-  if tonumber(redis.call('HGET', KEYS[6], ARGV[i])) < tonumber(ARGV[i + 1]) then return { 'SEATS_SHORT', ARGV[i] } end
+  local free = tonumber(redis.call('HGET', KEYS[6], ARGV[i]))
+  if free < tonumber(ARGV[i + 1]) then return { 'SEATS_SHORT', ARGV[i] } end
 end
 for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[6], ARGV[i], -ARGV[i + 1]) end
 if redis.call('EXISTS', KEYS[4]) == 0 then
@@ -36,7 +38,8 @@ end
 redis.call('DEL', KEYS[5])
 local now = now_ms()
 local at = string.format('%.0f', now)
-redis.call('HSET', KEYS[2], 'record:' .. round, ARGV[2], 'digest:' .. round, ARGV[3], 'published_at_ms:' .. round, at)
+redis.call('HSET', KEYS[2], 'record:' .. round, ARGV[2], 'digest:' .. round, ARGV[3],
+  'published_at_ms:' .. round, at)
 redis.call('HSET', KEYS[1], 'phase', 'OPEN', 'published', round, 'round', round + 1,
   'next_round_at_ms', string.format('%.0f', now + tonumber(state[3])))
 redis.call('XADD', KEYS[7], '*', 'e', 'drawn ' .. round .. ' ' .. ARGV[3])

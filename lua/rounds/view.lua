@@ -7,13 +7,15 @@
   KEYS[5] bookings  hash
   KEYS[6] rounds    hash  published_at_ms:n
   ARGV[.] entry_id, entry_id, …
-  REPLY   for each id four in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED | CANCELLED | LAPSED, then
-          packed entry ('' where gone), packed booking ('' where none), confirm_by_ms (0 where none)
+  REPLY   for each id four in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
+          | CANCELLED | LAPSED, then packed entry ('' where gone), packed booking ('' where
+          none), confirm_by_ms (0 where none)
 ]]
 --#include lib/clock
 --#include lib/booking
 local now = now_ms()
-local state = redis.call('HMGET', KEYS[1], 'ends_at_ms', 'ended_at_ms', 'published', 'confirm_within_ms')
+local state =
+  redis.call('HMGET', KEYS[1], 'ends_at_ms', 'ended_at_ms', 'published', 'confirm_within_ms')
 if not state[1] then return {} end
 local ended = state[2] or now >= tonumber(state[1])
 
@@ -49,6 +51,7 @@ for _, id in ipairs(ARGV) do
       end
     end
   end
-  for _, field in ipairs({ word, entry or '', packed or '', confirm_by }) do reply[#reply + 1] = field end
+  local fields = { word, entry or '', packed or '', confirm_by }
+  for i = 1, #fields do reply[#reply + 1] = fields[i] end
 end
 return reply

@@ -1,5 +1,6 @@
 #!lua
---[[ rounds/write-seal: publish the seal of the round being drawn, once, before its beacon value exists.
+--[[ rounds/write-seal: publish the seal of the round being drawn, once, before its beacon value
+  exists.
   KEYS[1] release  hash  round, phase
   KEYS[2] rounds   hash  seal:n
   ARGV[1] round

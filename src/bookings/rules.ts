@@ -29,7 +29,10 @@ export function unpackBooking(packed: string): Booking {
   };
 }
 
-/** An offer as a round writes it. The time is filled in when somebody answers it: the deadline is the round's. */
+/**
+ * An offer as a round writes it. The time is filled in when somebody answers it: the deadline is
+ * the round's.
+ */
 export const packOffer = (
   round: number,
   offer: { slot: number; pool: number; size: number },

@@ -162,5 +162,8 @@ export function createBookingStore(redis: Redis) {
   };
 }
 
-/** The round whose unanswered offers a grant is among; immediate grants have none, and round 0 stands in. */
+/**
+ * The round whose unanswered offers a grant is among; immediate grants have none, and round 0
+ * stands in.
+ */
 const roundOf = (grant: string): number => (grant.startsWith('i') ? 0 : Number(grant));

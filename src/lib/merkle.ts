@@ -1,6 +1,6 @@
 /**
- * The Merkle tree of RFC 6962 section 2.1 (also RFC 9162): leaf = H(0x00 || data), node = H(0x01 || left ||
- * right), split at the largest power of two below n, empty tree = H("").
+ * The Merkle tree of RFC 6962 section 2.1 (also RFC 9162): leaf = H(0x00 || data), node = H(0x01 ||
+ * left || right), split at the largest power of two below n, empty tree = H("").
  */
 import { sha256 } from './hash.ts';
 
@@ -13,7 +13,8 @@ export const leafHash = (data: Uint8Array): Buffer => sha256(Buffer.concat([LEAF
 
 /**
  * Root of the tree over leaf hashes laid end to end (32 bytes each). Works level by level: pairing
- * neighbours and carrying an odd last node up unchanged gives the same tree as the RFC's recursive split.
+ * neighbours and carrying an odd last node up unchanged gives the same tree as the RFC's recursive
+ * split.
  */
 export function merkleRoot(leafHashes: Uint8Array): Buffer {
   let width = leafHashes.length / HASH_BYTES;

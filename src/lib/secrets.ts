@@ -1,6 +1,6 @@
 /**
- * Keyed hashes and encryption of personal data. Every key is derived (HKDF-SHA-256, RFC 5869) from the one
- * configured secret, so that no two purposes share a key.
+ * Keyed hashes and encryption of personal data. Every key is derived (HKDF-SHA-256, RFC 5869) from
+ * the one configured secret, so that no two purposes share a key.
  */
 import {
   createCipheriv,
@@ -17,7 +17,9 @@ export type Secrets = {
   readonly pseudonym: (purpose: string, value: string) => string;
   /** Keyed hash for `purpose`: 32 bytes. */
   readonly mac: (purpose: string, value: string) => Buffer;
-  /** AES-256-GCM: `1.<iv>.<ciphertext and tag>` in base64url; the leading number is the key's id. */
+  /**
+   * AES-256-GCM: `1.<iv>.<ciphertext and tag>` in base64url; the leading number is the key's id.
+   */
   readonly encrypt: (plaintext: string) => string;
   readonly decrypt: (sealed: string) => string;
   /** A 32-byte key for `purpose`, for libraries that take one. */

@@ -8,7 +8,10 @@ import type { SmsDriver } from './outbox.ts';
 const INBOX_LENGTH = 20;
 const INBOX_LIFETIME_S = 3_600;
 
-/** Writes SMS to the terminal, where a developer signs in by hand. It shows OTPs, so it is no logger. */
+/**
+ * Writes SMS to the terminal, where a developer signs in by hand. It shows OTPs, so it is no
+ * logger.
+ */
 export const consoleDriver =
   (print: (line: string) => void): SmsDriver =>
   async ({ mobile, message }) => {

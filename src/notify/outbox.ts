@@ -1,6 +1,6 @@
 /**
- * The outbox: SMS wait in a Redis stream until a worker has handed them to the driver, so that no request waits for
- * a gateway and a stopped gateway loses nothing.
+ * The outbox: SMS wait in a Redis stream until a worker has handed them to the driver, so that no
+ * request waits for a gateway and a stopped gateway loses nothing.
  */
 import type { Secrets } from '../lib/secrets.ts';
 import { nowMs } from '../lib/clock.ts';
@@ -41,7 +41,10 @@ export function createOutbox(redis: Redis, secrets: Secrets) {
       );
     },
 
-    /** Delivers what waits until `signal` aborts. `blocking`: a connection of its own; `sender`: this process's name. */
+    /**
+     * Delivers what waits until `signal` aborts. `blocking`: a connection of its own; `sender`:
+     * this process's name.
+     */
     async deliver(
       blocking: Redis,
       sender: string,

@@ -1,6 +1,7 @@
 /**
- * F1: one person, one claim. A claim binds a person to one release; whether it is still alive is that release's word
- * (`isLive`), so nothing ever has to hand a claim back, and a crash leaves nothing to sweep (docs/adr/0004).
+ * F1: one person, one claim. A claim binds a person to one release; whether it is still alive is
+ * that release's word (`isLive`), so nothing ever has to hand a claim back, and a crash leaves
+ * nothing to sweep (docs/adr/0004).
  */
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { PeopleStore } from './store.ts';
@@ -63,7 +64,8 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
         if (isRefusal(refusal)) return { ...refusal, refused: 'BENEFICIARY_HAS_CLAIM' };
         reply = await store.unregister(person, account, reply);
       }
-      // Not ours any more (a removal that died half-way, then another account): nothing is left to free.
+      // Not ours any more (a removal that died half-way, then another account): nothing is left to
+      // free.
       return reply.outcome === 'CLAIMED' ? refuse('BENEFICIARY_HAS_CLAIM') : 'UNREGISTERED';
     },
   };

@@ -91,7 +91,10 @@ function signIn({ store, secrets, outbox }: Parts) {
 }
 
 function beneficiaries({ store, claims, secrets }: Parts) {
-  /** Binds the ID to the account; one that was bound to an account which never listed it is taken over. */
+  /**
+   * Binds the ID to the account; one that was bound to an account which never listed it is taken
+   * over.
+   */
   const bind = async (
     account: string,
     person: string,

@@ -1,6 +1,6 @@
 /**
- * A private redis-server for development, tests and the demo: its own directory, a unix socket (or, in cluster
- * mode, a loopback port), AOF always, stopped with its owner.
+ * A private redis-server for development, tests and the demo: its own directory, a unix socket (or,
+ * in cluster mode, a loopback port), AOF always, stopped with its owner.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -75,7 +75,8 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
     if (socketDir) rmSync(socketDir, { recursive: true, force: true });
     if (temporary) rmSync(dataDir, { recursive: true, force: true });
   };
-  // The last resort when the owner dies without stop(): never leave a server behind on a normal exit.
+  // The last resort when the owner dies without stop(): never leave a server behind on a normal
+  // exit.
   const killOnExit = (): void => void child.kill('SIGKILL');
   process.once('exit', killOnExit);
   try {

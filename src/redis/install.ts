@@ -20,7 +20,10 @@ const PACKAGE_MANAGERS: readonly PackageManager[] = [
   { command: 'brew', steps: [['install', '--quiet', 'redis']] },
 ];
 
-/** Path of the server's program; installs it first where none is found. Throws with instructions when it can't. */
+/**
+ * Path of the server's program; installs it first where none is found. Throws with instructions
+ * when it can't.
+ */
 export function findRedisServer(): string {
   return lookUp() ?? install();
 }
@@ -41,7 +44,8 @@ function install(): string {
       encoding: 'utf8',
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     });
-    // apt's update may fail for one of several sources and the install still work: the last step decides.
+    // apt's update may fail for one of several sources and the install still work: the last step
+    // decides.
     if (result.status !== 0 && step === manager.steps.at(-1)) {
       throw new Error(`${byHand(`${manager.command} ${step.join(' ')}`)}\n${result.stderr ?? ''}`);
     }

@@ -1,7 +1,7 @@
 /**
- * Every Redis key of the engine. Form: `fs:v1:{tag}:noun`; the braces hold the Redis Cluster hash tag, and one
- * script touches one tag. Beside each builder: type, fields, lifetime. Fields named *_ms are milliseconds since
- * the epoch by Redis's clock.
+ * Every Redis key of the engine. Form: `fs:v1:{tag}:noun`; the braces hold the Redis Cluster hash
+ * tag, and one script touches one tag. Beside each builder: type, fields, lifetime. Fields named
+ * *_ms are milliseconds since the epoch by Redis's clock.
  */
 const release = (id: string, noun: string): string => `fs:v1:{r:${id}}:${noun}`;
 const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
@@ -9,7 +9,10 @@ const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
 export const keys = {
   // --- one release: {r:<release>}; kept until the release is archived ---
 
-  /** hash: state, mode, times and limits of the manifest as numbers, round, phase, published, sealed_at_ms. */
+  /**
+   * hash: state, mode, times and limits of the manifest as numbers, round, phase, published,
+   * sealed_at_ms.
+   */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
   draft: (id: string) => release(id, 'draft'),
@@ -19,7 +22,9 @@ export const keys = {
   seats: (id: string) => release(id, 'seats'),
   /** hash: entry id -> packed entry; put since the last seal, may still be edited. */
   entering: (id: string) => release(id, 'entering'),
-  /** hash: entry id -> packed entry; sealed in the round being drawn, moved on when it is published. */
+  /**
+   * hash: entry id -> packed entry; sealed in the round being drawn, moved on when it is published.
+   */
   sealed: (id: string) => release(id, 'sealed'),
   /** hash: entry id -> packed entry; took part in a published round. */
   entries: (id: string) => release(id, 'entries'),
@@ -29,7 +34,9 @@ export const keys = {
   bookings: (id: string) => release(id, 'bookings'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
   offers: (id: string, round: number) => release(id, `offers:${round}`),
-  /** list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired). */
+  /**
+   * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired).
+   */
   happened: (id: string) => release(id, 'happened'),
   /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
@@ -44,7 +51,10 @@ export const keys = {
 
   // --- one person: {p:<person>}; kept while registered ---
 
-  /** hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release), claimed_at_ms. */
+  /**
+   * hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release),
+   * claimed_at_ms.
+   */
   person: (id: string) => `fs:v1:{p:${id}}:person`,
 
   // --- one account: {m:<account>} ---

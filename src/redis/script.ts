@@ -1,6 +1,6 @@
 /**
- * Typed bindings of the Lua scripts. A script is bound by the names that its header gives to KEYS and ARGV, in
- * their order; test/redis/scripts.unit.test.ts holds header and binding together.
+ * Typed bindings of the Lua scripts. A script is bound by the names that its header gives to KEYS
+ * and ARGV, in their order; test/redis/scripts.unit.test.ts holds header and binding together.
  */
 import { readFileSync } from 'node:fs';
 import { assert } from '../lib/assert.ts';
@@ -42,7 +42,10 @@ export function readScript(file: string): string {
   );
 }
 
-/** Binds one script. ioredis loads it once a connection and resends its text when Redis has forgotten it. */
+/**
+ * Binds one script. ioredis loads it once a connection and resends its text when Redis has
+ * forgotten it.
+ */
 export function script<const K extends string, const A extends string, R>(
   definition: ScriptDefinition<K, A, R>,
 ): Script<K, A, R> {

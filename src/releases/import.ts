@@ -13,7 +13,9 @@ export type ImportTerms = {
   readonly dose: number;
   readonly minAge: number;
   readonly maxAge: number | null;
-  /** Time bands among which a centre's seats are spread evenly, the earliest taking the remainder. */
+  /**
+   * Time bands among which a centre's seats are spread evenly, the earliest taking the remainder.
+   */
   readonly bands: readonly { readonly from: string; readonly to: string }[];
   /** Names of the CSV's columns. */
   readonly columns: { readonly centre: string; readonly name: string; readonly seats: string };

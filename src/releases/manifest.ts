@@ -1,6 +1,7 @@
 /**
- * The published manifest: everything that decides a release, fixed and hashed before it opens (docs/draw.md).
- * Its members are snake_case because the document itself is published and hashed as it stands.
+ * The published manifest: everything that decides a release, fixed and hashed before it opens
+ * (docs/draw.md). Its members are snake_case because the document itself is published and hashed as
+ * it stands.
  */
 import { z } from 'zod';
 import { sha256, hex } from '../lib/hash.ts';

@@ -184,9 +184,7 @@ export const operatorRoutes = (
     errors: ['RELEASE_EXISTS'],
     handler: async ({ body }) => {
       const draft = await releases.create(body);
-      return isRefusal(draft)
-        ? draft
-        : { status: 201, body: { ...draft.terms } };
+      return isRefusal(draft) ? draft : { status: 201, body: { ...draft.terms } };
     },
   }),
   route({

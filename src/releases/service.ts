@@ -27,7 +27,10 @@ export type Published = {
   readonly slotNumbers: ReadonlyMap<string, number>;
   /** The session of each slot, by slot number. */
   readonly slotSessions: readonly Manifest['sessions'][number][];
-  /** End of the release's last day anywhere on Earth, in milliseconds since the epoch: bookings claim a person until then. */
+  /**
+   * End of the release's last day anywhere on Earth, in milliseconds since the epoch: bookings
+   * claim a person until then.
+   */
   readonly lastDayEndsAtMs: number;
   /** What GET …/slots answers: the same bytes for everyone. */
   readonly slotsText: string;
@@ -194,8 +197,8 @@ function operators(store: ReleaseStore, secrets: Secrets) {
     const lastEntryAt = manifest.mode === 'lottery' ? manifest.closes_at : manifest.ends_at;
     if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
     const hash = manifestHash(manifest);
-    // Listed first: readers pass over a release that is not published yet, while one published and never listed would
-    // be drawn by nobody.
+    // Listed first: readers pass over a release that is not published yet, while one published and
+    // never listed would be drawn by nobody.
     await store.list(release, msFromIso(manifest.opens_at));
     const outcome = await store.publish(release, {
       draft: read.text,

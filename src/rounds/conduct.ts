@@ -1,7 +1,8 @@
 /**
- * One step of a release's rounds, as a worker takes it: let offers lapse, seal what is due, draw it, publish it,
- * tell the winners. Every step can be repeated: a worker that dies anywhere is replaced by another, which gets the
- * same bytes, and one that was overtaken is stopped by the fence in rounds/stage and rounds/publish.
+ * One step of a release's rounds, as a worker takes it: let offers lapse, seal what is due, draw
+ * it, publish it, tell the winners. Every step can be repeated: a worker that dies anywhere is
+ * replaced by another, which gets the same bytes, and one that was overtaken is stopped by the
+ * fence in rounds/stage and rounds/publish.
  */
 import type { Log } from '../log.ts';
 import { assert, present } from '../lib/assert.ts';
@@ -48,7 +49,9 @@ export type Conductor = ReturnType<typeof createConductor>;
 
 export function createConductor(parts: Parts) {
   const { store, bookings, releases, log } = parts;
-  /** Ledgers after the last published round; rebuilt from the transcripts when they are not at hand. */
+  /**
+   * Ledgers after the last published round; rebuilt from the transcripts when they are not at hand.
+   */
   const ledgers = new Map<string, Ledger>();
 
   const ledgerBefore = async (manifest: LotteryManifest, round: number): Promise<Ledger> => {
@@ -121,7 +124,10 @@ export function createConductor(parts: Parts) {
     return { step: 'PUBLISHED', round, digest };
   };
 
-  /** Tells the winners of published rounds that were not told; most of the time there is nothing to do. */
+  /**
+   * Tells the winners of published rounds that were not told; most of the time there is nothing to
+   * do.
+   */
   const notifyWinners = async (manifest: LotteryManifest, published: number): Promise<void> => {
     const { release } = manifest;
     for (let round = (await store.notified(release)) + 1; round <= published; round++) {

@@ -7,8 +7,8 @@ import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
 import type { Published } from '../releases/service.ts';
 
 /**
- * The entry id of a person in a release: derived, so that withdrawing and entering again within a round cannot
- * re-roll its rank key, and keyed, so that nobody else can link it to the person.
+ * The entry id of a person in a release: derived, so that withdrawing and entering again within a
+ * round cannot re-roll its rank key, and keyed, so that nobody else can link it to the person.
  */
 export const entryIdOf = (secrets: Secrets, release: string, person: string): string =>
   secrets.pseudonym('entry', `${release}|${person}`);
@@ -87,7 +87,10 @@ export type EntryState =
   | 'CANCELLED'
   | 'LAPSED';
 
-/** Whether an entry in this state keeps the person's claim. A booking keeps it until the release's last day is over. */
+/**
+ * Whether an entry in this state keeps the person's claim. A booking keeps it until the release's
+ * last day is over.
+ */
 export function keepsClaim(state: EntryState, nowMs: number, lastDayEndsAtMs: number): boolean {
   if (state === 'BOOKED' || state === 'OFFERED') return nowMs < lastDayEndsAtMs;
   return state === 'ENTERED' || state === 'SEALED' || state === 'WAITING';

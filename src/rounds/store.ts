@@ -288,7 +288,9 @@ function drawingStore(redis: Redis) {
         {},
       ),
 
-    /** The entries of the round being drawn: entry id -> packed entry. The hash no longer changes. */
+    /**
+     * The entries of the round being drawn: entry id -> packed entry. The hash no longer changes.
+     */
     sealedEntries: async (release: string): Promise<Map<string, string>> => {
       const entries = new Map<string, string>(); // a scan may give a field twice
       let cursor = '0';
