@@ -1,0 +1,163 @@
+/**
+ * The draw: serial dictatorship in a random order from a public seed (docs/draw.md). No I/O, no
+ * clock, no randomness of its own; the ledger is changed in place.
+ */
+import { assert, present } from '../lib/assert.ts';
+import { sha256, tag } from '../lib/hash.ts';
+import { ascending } from './bytes.ts';
+import { ENTRY_ID_BYTES, type EntryTable, entryAt } from './entry-table.ts';
+import { DISPLACED, findLive, type Ledger, type Since, settle, WAITING } from './ledger.ts';
+
+export const KEY_BYTES = 32;
+
+/** Seats given in this round. */
+export type Offer = {
+  readonly entry: string;
+  /** Number of the slot in the manifest's order. */
+  readonly slot: number;
+  /** Number of the pool within its slot, in the manifest's order. */
+  readonly pool: number;
+  /** Seats. */
+  readonly size: number;
+};
+
+/** What became of the entries that are new in this round. */
+export type NewDrawn = {
+  /** Row numbers of the table in draw order. */
+  readonly order: Uint32Array;
+  /** By row: rank key, 32 bytes each. */
+  readonly keys: Buffer;
+  /** By row: number of the pool (of all in the manifest) that gave the seats, or WAITING. */
+  readonly given: Int32Array;
+};
+
+export type Drawn = NewDrawn & {
+  /** In draw order: the first `carried` to entries of earlier rounds, the others to new ones. */
+  readonly offers: readonly Offer[];
+  readonly carried: number;
+  /** By pool (of all in the manifest): seats free before the draw, after `since`. */
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+};
+
+/** What the rank keys of a round are hashes of, but for the entry id at the end. */
+export const rankPrefix = (seed: Buffer): Buffer => Buffer.concat([tag('rank'), seed]);
+
+/**
+ * Rank key = H(tag("rank") || seed || entry id bytes): 32 bytes. `prefix`: rankPrefix of the seed.
+ */
+export const rankKey = (prefix: Buffer, id: Buffer): Buffer => sha256(Buffer.concat([prefix, id]));
+
+/** Rank keys by row. */
+function rankKeys(table: EntryTable, seed: Buffer): Buffer {
+  const prefix = rankPrefix(seed);
+  const keys = Buffer.alloc(table.count * KEY_BYTES);
+  for (let row = 0; row < table.count; row++) {
+    const id = table.ids.subarray(row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
+    rankKey(prefix, id).copy(keys, row * KEY_BYTES);
+  }
+  return keys;
+}
+
+/**
+ * Takes the seats of the first pool, by the entry's preferences and then the manifest's order, that
+ * has enough and is for everyone in the entry. Answers its number, or WAITING.
+ */
+function takeSeats({ pools, free }: Ledger, table: EntryTable, row: number): number {
+  const size = present(table.sizes[row], 'size');
+  const lacking = ~present(table.categories[row], 'categories');
+  const last = present(table.prefStart[row + 1], 'row');
+  for (let at = present(table.prefStart[row], 'row'); at < last; at++) {
+    const slot = present(table.prefs[at], 'preference');
+    const end = present(pools.start[slot + 1], 'slot');
+    for (let pool = present(pools.start[slot], 'slot'); pool < end; pool++) {
+      const seats = present(free[pool], 'pool');
+      if (seats < size || (present(pools.needs[pool], 'pool') & lacking) !== 0) continue;
+      free[pool] = seats - size;
+      return pool;
+    }
+  }
+  return WAITING;
+}
+
+function offerOf({ pools }: Ledger, table: EntryTable, row: number, number: number): Offer {
+  const slot = present(pools.slot[number], 'slot');
+  const pool = number - present(pools.start[slot], 'pool');
+  return { entry: entryAt(table, row), slot, pool, size: present(table.sizes[row], 'size') };
+}
+
+/**
+ * Serves those of earlier rounds who have `standing`, in their order, until `seats` seats are
+ * given.
+ */
+function serve(ledger: Ledger, standing: number, seats: number, offers: Offer[]): void {
+  let left = seats;
+  for (const { table, order, standing: standings } of ledger.cohorts)
+    for (let place = 0; place < order.length; place++) {
+      if (left === 0) return;
+      const row = present(order[place], 'place');
+      if (standings[row] !== standing) continue;
+      const pool = takeSeats(ledger, table, row);
+      if (pool === WAITING) continue;
+      standings[row] = pool;
+      const offer = offerOf(ledger, table, row, pool);
+      left -= offer.size;
+      offers.push(offer);
+    }
+}
+
+/**
+ * First half of a draw, on a settled ledger: those whose slot was closed, then those who wait.
+ * Whoever waits was passed over by every pool on their list, and can only be served by one that has
+ * got seats back since: once those are given, nobody further down the queue need be looked at.
+ */
+export function drawCarried(ledger: Ledger): Offer[] {
+  const freeIn = (pools: Iterable<number>): number =>
+    Array.from(pools, (pool) => present(ledger.free[pool], 'pool')).reduce((a, b) => a + b, 0);
+  const offers: Offer[] = [];
+  if (ledger.displaced > 0) {
+    serve(ledger, DISPLACED, freeIn(ledger.free.keys()), offers);
+    ledger.displaced -= offers.length;
+  }
+  serve(ledger, WAITING, freeIn(ledger.regained), offers);
+  ledger.regained.clear();
+  return offers;
+}
+
+/**
+ * Second half: the entries of this round, which join the ledger. An entry that it has already is a
+ * fault.
+ */
+export function drawNew(ledger: Ledger, table: EntryTable, seed: Buffer): NewDrawn {
+  if (ledger.cohorts.length > 0)
+    for (let row = 0; row < table.count; row++)
+      assert(!findLive(ledger, entryAt(table, row)), `entry ${entryAt(table, row)} is in already`);
+  const keys = rankKeys(table, seed);
+  const order = ascending(keys, KEY_BYTES);
+  const given = new Int32Array(table.count);
+  for (const row of order) given[row] = takeSeats(ledger, table, row);
+  if (table.count > 0)
+    ledger.cohorts.push({ table, order, standing: given.slice(), live: table.count });
+  return { order, keys, given };
+}
+
+/** Settles and draws the next round of a ledger. Events that do not fit the ledger are a fault. */
+export function drawRound(input: {
+  readonly ledger: Ledger;
+  readonly table: EntryTable;
+  readonly since: Since;
+  readonly seed: Buffer;
+}): Drawn {
+  const { ledger, table } = input;
+  const misfit = settle(ledger, input.since);
+  assert(misfit === undefined, `what happened since the last round does not fit: ${misfit}`);
+  const before = ledger.free.slice();
+  const offers = drawCarried(ledger);
+  const carried = offers.length;
+  const drawn = drawNew(ledger, table, input.seed);
+  for (const row of drawn.order) {
+    const pool = present(drawn.given[row], 'entry');
+    if (pool !== WAITING) offers.push(offerOf(ledger, table, row, pool));
+  }
+  return { ...drawn, offers, carried, before, after: ledger.free.slice() };
+}

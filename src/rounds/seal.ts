@@ -1,0 +1,72 @@
+/**
+ * The seal of a round: everything that the draw depends on, fixed before its randomness exists
+ * (docs/draw.md).
+ */
+import { z } from 'zod';
+import { msFromIso } from '../lib/clock.ts';
+import { hex, sha256, tag, u32 } from '../lib/hash.ts';
+import { jcs } from '../lib/jcs.ts';
+import { merkleRoot } from '../lib/merkle.ts';
+import { BeaconPlan, type BeaconValue, beaconBytes, planBeacon } from './beacon.ts';
+import { ENTRIES_MAX, type EntryTable } from './entry-table.ts';
+import type { Ledger, Since } from './ledger.ts';
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const Seal = z.strictObject({
+  beacon: BeaconPlan,
+  count: z.int().min(0).max(ENTRIES_MAX),
+  manifest_hash: Hash,
+  previous: Hash,
+  release: z.string(),
+  root: Hash,
+  round: z.int().min(0),
+  sealed_at: z.iso.datetime({ precision: 3 }),
+  since_hash: Hash,
+});
+export type Seal = z.output<typeof Seal>;
+
+/**
+ * The part of a seal that does not depend on the entries. `sealedAt`: RFC 3339, UTC, milliseconds.
+ */
+export const sealTerms = (
+  ledger: Ledger,
+  since: Since,
+  sealedAt: string,
+): Omit<Seal, 'count' | 'root'> => ({
+  beacon: planBeacon(ledger.manifest.beacon, ledger.nextRound, msFromIso(sealedAt)),
+  manifest_hash: ledger.manifestHash,
+  previous: ledger.previousDigest,
+  release: ledger.manifest.release,
+  round: ledger.nextRound,
+  sealed_at: sealedAt,
+  since_hash: hex(sha256(Buffer.from(jcs(since)))),
+});
+
+/**
+ * Seals the next round of a ledger. `since` is in order; `sealedAt`: RFC 3339, UTC, milliseconds.
+ */
+export const sealRound = (input: {
+  readonly ledger: Ledger;
+  readonly table: EntryTable;
+  readonly since: Since;
+  readonly sealedAt: string;
+}): Seal => ({
+  ...sealTerms(input.ledger, input.since, input.sealedAt),
+  count: input.table.count,
+  root: hex(merkleRoot(input.table.leaves)),
+});
+
+/**
+ * seed = H(tag("seed") || manifest_hash || u32(round) || previous || root || beacon_bytes): 32
+ * bytes.
+ */
+export const seedOf = (seal: Seal, beacon: BeaconValue): Buffer =>
+  sha256(
+    tag('seed'),
+    Buffer.from(seal.manifest_hash, 'hex'),
+    u32(seal.round),
+    Buffer.from(seal.previous, 'hex'),
+    Buffer.from(seal.root, 'hex'),
+    beaconBytes(beacon),
+  );

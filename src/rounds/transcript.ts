@@ -1,0 +1,201 @@
+/**
+ * The published file of a round: NDJSON, each line canonical JSON (docs/draw.md lists them), in
+ * gzip. Every line is written here; the verifier compares what it reads with what these functions
+ * give.
+ */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createGzip } from 'node:zlib';
+import { present } from '../lib/assert.ts';
+import { hex, sha256 } from '../lib/hash.ts';
+import { jcs } from '../lib/jcs.ts';
+import type { BeaconValue } from './beacon.ts';
+import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
+import {
+  type EntryDocument,
+  type EntryTable,
+  entryAt,
+  HASH_BYTES,
+  prefsAt,
+} from './entry-table.ts';
+import { type Ledger, type Since, WAITING } from './ledger.ts';
+import { categoriesOf } from './pools.ts';
+import { type Seal, seedOf } from './seal.ts';
+
+/** All that a transcript tells of a round. */
+export type DrawnRound = {
+  readonly ledger: Ledger;
+  readonly table: EntryTable;
+  readonly since: Since;
+  readonly seal: Seal;
+  readonly beacon: BeaconValue;
+  readonly drawn: Drawn;
+};
+
+export type RoundRecord = {
+  readonly beacon: BeaconValue;
+  readonly release: string;
+  readonly round: number;
+  readonly seal: Seal;
+  readonly seed: string;
+  readonly since: Since;
+  readonly transcript_sha256: string;
+};
+
+/** A slot's id and the name of one of its pools. */
+export type Place = { readonly slot: string; readonly pool: string };
+
+/** The place of a pool that is numbered through all slots; undefined for WAITING. */
+export function placeOf({ manifest, pools }: Ledger, number: number): Place | undefined {
+  if (number === WAITING) return undefined;
+  const at = present(pools.slot[number], 'slot');
+  const slot = present(manifest.slots[at], 'slot');
+  const { pool } = present(slot.pools[number - present(pools.start[at], 'pool')], 'pool');
+  return { slot: slot.slot, pool };
+}
+
+export const manifestLine = ({ manifest }: Ledger): string => jcs({ kind: 'manifest', manifest });
+
+export const sinceLine = (since: Since): string => jcs({ kind: 'since', since });
+
+export const sealLine = (seal: Seal): string => jcs({ kind: 'seal', seal });
+
+export const beaconLine = (seal: Seal, beacon: BeaconValue): string =>
+  jcs({ beacon, kind: 'beacon', seed: hex(seedOf(seal, beacon)) });
+
+export function offerLine({ manifest }: Ledger, offer: Offer): string {
+  const { slot, pools } = present(manifest.slots[offer.slot], 'slot');
+  const { pool } = present(pools[offer.pool], 'pool');
+  return jcs({ entry: offer.entry, kind: 'offer', pool, slot });
+}
+
+/** Members in ascending order, so that JSON.stringify gives JCS: see leafOf. */
+export const entryLine = (
+  { cats, entry, prefs, size }: EntryDocument,
+  key: string,
+  leaf: string,
+  place: Place | undefined,
+): string =>
+  JSON.stringify({
+    cats,
+    entry,
+    key,
+    kind: 'entry',
+    leaf,
+    pool: place?.pool ?? null,
+    prefs,
+    size,
+    slot: place?.slot ?? null,
+  });
+
+export function seatsLine(ledger: Ledger, before: Int32Array, after: Int32Array): string {
+  const seats = Array.from(before, (free, number) => {
+    const place = placeOf(ledger, number);
+    return [place?.slot, place?.pool, free, after[number]];
+  });
+  return jcs({ kind: 'seats', seats });
+}
+
+/** `transcriptHash`: SHA-256, in hex, of all bytes of the transcript before its last line. */
+export function recordOf(
+  { since, seal, beacon }: Pick<DrawnRound, 'since' | 'seal' | 'beacon'>,
+  transcriptHash: string,
+): { record: RoundRecord; digest: string } {
+  const { release, round } = seal;
+  const seed = hex(seedOf(seal, beacon));
+  const record = { beacon, release, round, seal, seed, since, transcript_sha256: transcriptHash };
+  return { record, digest: hex(sha256(Buffer.from(jcs(record)))) };
+}
+
+export const digestLine = (digest: string, transcriptHash: string): string =>
+  jcs({ digest, kind: 'digest', transcript_sha256: transcriptHash });
+
+/** Moves a drawn ledger on to its next round. */
+export function closeRound(ledger: Ledger, beacon: BeaconValue, digest: string): void {
+  ledger.nextRound += 1;
+  ledger.previousDigest = digest;
+  ledger.previousBeacon = beacon;
+}
+
+function* entryLines({ ledger, table, drawn }: DrawnRound): Generator<string> {
+  const slots = ledger.manifest.slots.map(({ slot }) => slot);
+  const categories = categoriesOf(ledger.manifest);
+  for (const row of drawn.order) {
+    const mask = present(table.categories[row], 'categories');
+    const document: EntryDocument = {
+      cats: mask === 0 ? [] : categories.filter((_, bit) => (mask & (1 << bit)) !== 0),
+      entry: entryAt(table, row),
+      prefs: Array.from(prefsAt(table, row), (number) => present(slots[number], 'slot')),
+      size: present(table.sizes[row], 'size'),
+    };
+    const key = drawn.keys.toString('hex', row * KEY_BYTES, (row + 1) * KEY_BYTES);
+    const leaf = table.leaves.toString('hex', row * HASH_BYTES, (row + 1) * HASH_BYTES);
+    yield entryLine(document, key, leaf, placeOf(ledger, present(drawn.given[row], 'entry')));
+  }
+}
+
+function* linesBeforeDigest(round: DrawnRound): Generator<string> {
+  const { ledger, since, seal, beacon, drawn } = round;
+  yield manifestLine(ledger);
+  yield sinceLine(since);
+  yield sealLine(seal);
+  yield beaconLine(seal, beacon);
+  for (const offer of drawn.offers.slice(0, drawn.carried)) yield offerLine(ledger, offer);
+  yield* entryLines(round);
+  yield seatsLine(ledger, drawn.before, drawn.after);
+}
+
+/** Characters gathered before they are hashed and handed on. */
+const CHUNK_LENGTH = 65_536;
+
+/**
+ * The transcript's bytes in chunks of whole lines; returns the round's record and its digest in
+ * hex.
+ */
+export function* transcriptLines(
+  round: DrawnRound,
+): Generator<Buffer, { record: RoundRecord; digest: string }> {
+  const hasher = createHash('sha256');
+  let text = '';
+  for (const line of linesBeforeDigest(round)) {
+    text += `${line}\n`;
+    if (text.length < CHUNK_LENGTH) continue;
+    const chunk = Buffer.from(text);
+    hasher.update(chunk);
+    yield chunk;
+    text = '';
+  }
+  const transcriptHash = hasher.update(text).digest('hex');
+  const finished = recordOf(round, transcriptHash);
+  yield Buffer.from(`${text}${digestLine(finished.digest, transcriptHash)}\n`);
+  return finished;
+}
+
+/** Bytes of one chunk of a compressed transcript. */
+const GZIP_CHUNK_BYTES = 1 << 20;
+
+/**
+ * Writes the transcript, compressed on another thread, and moves the ledger on to its next round.
+ * Half of a transcript is hashes, which do not shrink: more effort than the least gains a few per
+ * cent at twice the time.
+ */
+export async function finishRound(
+  round: DrawnRound,
+): Promise<{ record: RoundRecord; digest: string; transcript: readonly Buffer[] }> {
+  let finished: { record: RoundRecord; digest: string } | undefined;
+  const lines = function* (): Generator<Buffer> {
+    finished = yield* transcriptLines(round);
+  };
+  const transcript: Buffer[] = [];
+  await pipeline(
+    Readable.from(lines()),
+    createGzip({ level: constants.Z_BEST_SPEED, chunkSize: GZIP_CHUNK_BYTES }),
+    async (compressed: AsyncIterable<Buffer>) => {
+      for await (const chunk of compressed) transcript.push(chunk);
+    },
+  );
+  const { record, digest } = present(finished, 'end of the transcript');
+  closeRound(round.ledger, round.beacon, digest);
+  return { record, digest, transcript };
+}
