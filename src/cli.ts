@@ -1,5 +1,6 @@
 /** The command line: operators steer a running engine through its API, anyone verifies a draw. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { readConfig } from './config.ts';
 import { developmentSecrets } from './development-secrets.ts';
@@ -10,8 +11,8 @@ class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
-const out = (text: string): void => void process.stdout.write(`${text}\n`);
-const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+const warn = (line: string): void => void process.stderr.write(`${line}\n`);
 const show = (value: unknown): void => out(JSON.stringify(value, null, 2));
 
 type CallOptions = { readonly method?: string; readonly body?: string; readonly type?: string };
@@ -63,7 +64,7 @@ release
     show(
       await call('/v1/admin/releases', {
         method: 'POST',
-        body: await readFile(file === '-' ? 0 : file, 'utf8'),
+        body: file === '-' ? await text(process.stdin) : await readFile(file, 'utf8'),
       }),
     ),
   );
@@ -142,7 +143,7 @@ draw
   .option('--digest <hex>', 'the published digest of the last round, to compare with')
   .option('--json', 'print the report as one JSON object', false)
   .action(async (files: string[], options: { digest?: string; json: boolean }) => {
-    process.exitCode = await verifyCommand(files, options, out, warn);
+    process.exitCode = await verifyCommand(files, options, process.stdout, process.stderr);
   });
 
 try {

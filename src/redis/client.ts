@@ -1,4 +1,5 @@
-import { Cluster, Redis as SingleRedis } from 'ioredis';
+import { Cluster, type CommonRedisOptions, Redis as SingleRedis } from 'ioredis';
+import { defineScripts } from './script.ts';
 
 /** One Redis or a Redis Cluster: the commands are the same, and every key has its hash tag. */
 export type Redis = SingleRedis | Cluster;
@@ -15,20 +16,23 @@ const RETRIES_PER_REQUEST = 2;
 
 /** Commands issued in one turn of the event loop leave in one pipeline (enableAutoPipelining). */
 export function connectRedis(address: RedisAddress): Redis {
-  const shared = {
+  const redis = open(address, {
     enableAutoPipelining: true,
     maxRetriesPerRequest: RETRIES_PER_REQUEST,
     commandTimeout: COMMAND_TIMEOUT_MS,
-  };
-  if (!address.cluster) return new SingleRedis(address.url, shared);
-  return new Cluster(address.url.split(','), { enableAutoPipelining: true, redisOptions: shared });
+  });
+  defineScripts(redis);
+  return redis;
 }
 
 /** A connection of its own for a blocking read, without the command timeout. */
-export function connectBlocking(address: RedisAddress): Redis {
-  const shared = { maxRetriesPerRequest: null };
-  if (!address.cluster) return new SingleRedis(address.url, shared);
-  return new Cluster(address.url.split(','), { redisOptions: shared });
+export const connectBlocking = (address: RedisAddress): Redis =>
+  open(address, { enableAutoPipelining: false, maxRetriesPerRequest: null });
+
+function open({ url, cluster }: RedisAddress, options: CommonRedisOptions): Redis {
+  if (!cluster) return new SingleRedis(url, options);
+  const { enableAutoPipelining = false, ...redisOptions } = options;
+  return new Cluster(url.split(','), { enableAutoPipelining, redisOptions });
 }
 
 /** Closes without waiting for a Redis that no longer answers. */

@@ -3,7 +3,7 @@
  * and ARGV, in their order; test/redis/scripts.unit.test.ts holds header and binding together.
  */
 import { readFileSync } from 'node:fs';
-import { assert } from '../lib/assert.ts';
+import { present } from '../lib/assert.ts';
 import type { Redis } from './client.ts';
 
 export type ScriptArgument = string | number | Uint8Array;
@@ -19,19 +19,23 @@ export type ScriptDefinition<K extends string, A extends string, R> = {
   readonly reply: (raw: unknown) => R;
 };
 
-export type Script<K extends string, A extends string, R> = ((
+type Run<K extends string, A extends string, R> = (
   redis: Redis,
   keys: Readonly<Record<K, string>>,
   args: Readonly<Record<A, ScriptArgument>>,
   rest?: readonly ScriptArgument[],
-) => Promise<R>) & { readonly definition: ScriptDefinition<K, A, R> };
+) => Promise<R>;
+
+export type Script<K extends string, A extends string, R> = Run<K, A, R> & {
+  readonly definition: ScriptDefinition<K, A, R>;
+};
 
 type RawCommand = (...parts: ScriptArgument[]) => Promise<unknown>;
 
 const LUA = new URL('../../lua/', import.meta.url);
 const INCLUDE = /^--#include (\S+)$/gm;
 
-/** All bound scripts, for the header test. */
+/** All bound scripts: those of every store that was imported. */
 export const boundScripts: ScriptDefinition<string, string, unknown>[] = [];
 
 /** A script's text with its `--#include lib/name` lines replaced by those files. */
@@ -42,6 +46,18 @@ export function readScript(file: string): string {
   );
 }
 
+const commandOf = (file: string): string => `fs:${file}`;
+
+/**
+ * Makes every bound script a command of a new connection. All at once and before the first command:
+ * a pipeline knows only the scripts that were defined when it was begun.
+ */
+export function defineScripts(redis: Redis): void {
+  for (const { file, keys } of boundScripts) {
+    redis.defineCommand(commandOf(file), { lua: readScript(file), numberOfKeys: keys.length });
+  }
+}
+
 /**
  * Binds one script. ioredis loads it once a connection and resends its text when Redis has
  * forgotten it.
@@ -49,33 +65,16 @@ export function readScript(file: string): string {
 export function script<const K extends string, const A extends string, R>(
   definition: ScriptDefinition<K, A, R>,
 ): Script<K, A, R> {
-  const command = `fs:${definition.file}`;
-  const lua = readScript(definition.file);
-  const known = new WeakMap<Redis, RawCommand>();
+  const command = commandOf(definition.file);
   boundScripts.push(definition as unknown as ScriptDefinition<string, string, unknown>);
 
-  const commandOf = (redis: Redis): RawCommand => {
-    let raw = known.get(redis);
-    if (!raw) {
-      redis.defineCommand(command, { lua, numberOfKeys: definition.keys.length });
-      const defined = (redis as unknown as Record<string, RawCommand | undefined>)[command];
-      assert(defined, `${command} was not defined`);
-      raw = defined.bind(redis) as RawCommand;
-      known.set(redis, raw);
-    }
-    return raw;
-  };
-
-  const run: (...parameters: Parameters<Script<K, A, R>>) => Promise<R> = async (
-    redis,
-    keys,
-    args,
-    rest = [],
-  ) => {
+  const run: Run<K, A, R> = async (redis, keys, args, rest = []) => {
     const parts: ScriptArgument[] = [];
     for (const name of definition.keys) parts.push(keys[name]);
     for (const name of definition.args) parts.push(args[name]);
-    return definition.reply(await commandOf(redis)(...parts, ...rest));
+    const commands = redis as unknown as Readonly<Record<string, RawCommand>>;
+    const raw = await present(commands[command], command).call(redis, ...parts, ...rest);
+    return definition.reply(raw);
   };
   return Object.assign(run, { definition });
 }
