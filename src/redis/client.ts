@@ -1,4 +1,4 @@
-import { Cluster, type CommonRedisOptions, Redis as SingleRedis } from 'ioredis';
+import { Cluster, Redis as SingleRedis } from 'ioredis';
 import { defineScripts } from './script.ts';
 
 /** One Redis or a Redis Cluster: the commands are the same, and every key has its hash tag. */
@@ -29,9 +29,15 @@ export function connectRedis(address: RedisAddress): Redis {
 export const connectBlocking = (address: RedisAddress): Redis =>
   open(address, { enableAutoPipelining: false, maxRetriesPerRequest: null });
 
-function open({ url, cluster }: RedisAddress, options: CommonRedisOptions): Redis {
+type Options = {
+  readonly enableAutoPipelining: boolean;
+  readonly maxRetriesPerRequest: number | null;
+  readonly commandTimeout?: number;
+};
+
+function open({ url, cluster }: RedisAddress, options: Options): Redis {
   if (!cluster) return new SingleRedis(url, options);
-  const { enableAutoPipelining = false, ...redisOptions } = options;
+  const { enableAutoPipelining, ...redisOptions } = options;
   return new Cluster(url.split(','), { enableAutoPipelining, redisOptions });
 }
 
