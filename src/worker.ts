@@ -90,14 +90,14 @@ async function conductAll(
 
 async function deliverAll(
   { outbox, inbox }: Engine,
-  { smsDriver }: Config,
+  { smsDriver, environment }: Config,
   blocking: Redis,
   signal: AbortSignal,
 ): Promise<void> {
   const driver =
     smsDriver === 'inbox'
       ? inbox.driver
-      : consoleDriver((line) => process.stderr.write(`${line}\n`));
+      : consoleDriver((line) => process.stderr.write(`${line}\n`), environment === 'production');
   while (!signal.aborted) {
     try {
       await outbox.deliver(blocking, workerId, driver, signal, (error) =>

@@ -9,13 +9,13 @@ const INBOX_LENGTH = 20;
 const INBOX_LIFETIME_S = 3_600;
 
 /**
- * Writes SMS to the terminal, where a developer signs in by hand. It shows OTPs, so it is no
- * logger.
+ * Writes SMS to the terminal, where a developer signs in by hand. In production, where a terminal is
+ * a log, it says only that there was one.
  */
 export const consoleDriver =
-  (print: (line: string) => void): SmsDriver =>
+  (print: (line: string) => void, production: boolean): SmsDriver =>
   async ({ mobile, message }) => {
-    print(`SMS to …${mobile.slice(-4)}: ${textOf(message)}`);
+    print(production ? `SMS: ${message.template}` : `SMS to ${mobile}: ${textOf(message)}`);
   };
 
 export type InboxMessage = { readonly sentAtMs: number; readonly text: string };
