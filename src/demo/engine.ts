@@ -1,0 +1,136 @@
+/** The engine under the demo: the same processes as `npm start`, on a data directory that is thrown away. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export type Engine = {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  readonly operatorKey: string;
+  /** Rejects when the engine ends before it is stopped; never resolves. */
+  readonly died: Promise<never>;
+  /** The end of what its processes wrote. */
+  readonly lastWords: () => string;
+  readonly stop: () => Promise<void>;
+};
+
+const START = fileURLToPath(new URL('../start.ts', import.meta.url));
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 15_000;
+const OUTPUT_KEPT = 4_000;
+
+/** `environment`: what the processes inherit; `settings`: what the demo changes (see config.ts). */
+export async function startEngine(
+  environment: NodeJS.ProcessEnv,
+  settings: Readonly<Record<string, string>>,
+): Promise<Engine> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'fairslot-demo-'));
+  const operatorKey = randomBytes(24).toString('hex');
+  const child = spawn(process.execPath, [START], {
+    env: {
+      ...environment,
+      NODE_ENV: 'development',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      REDIS_URL: '',
+      FAIRSLOT_DATA_DIR: dataDir,
+      FAIRSLOT_SECRET: randomBytes(24).toString('hex'),
+      FAIRSLOT_OPERATOR_KEY: operatorKey,
+      SMS_DRIVER: 'inbox',
+      LOG_LEVEL: 'info',
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C reaches us alone, and we end all of it in order.
+    detached: true,
+  });
+  const killGroup = (): void => kill(child, 'SIGKILL');
+  process.once('exit', killGroup);
+  const output = keepTail(child);
+  let stopping = false;
+  const died = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (status) => {
+      if (!stopping) reject(new Error(`the engine ended with status ${status}`));
+    });
+  });
+  died.catch(() => undefined); // whoever needs to know races against it
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const timer = setTimeout(killGroup, STOP_TIMEOUT_MS);
+      await ended;
+      clearTimeout(timer);
+    }
+    process.removeListener('exit', killGroup);
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  try {
+    const url = await Promise.race([listening(child), died]);
+    return { url, operatorKey, died, lastWords: output, stop };
+  } catch (error) {
+    await stop();
+    throw withLastWords(error, output());
+  }
+}
+
+/** A fault of the demo is most often one of the engine, which has said more about it. */
+export const withLastWords = (error: unknown, words: string): Error =>
+  new Error(
+    `${error instanceof Error ? error.message : String(error)}\nThe engine's last words:\n${words}`,
+    { cause: error },
+  );
+
+/** Waits for the log line that says where the engine listens. */
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error('the engine did not get ready')),
+      START_TIMEOUT_MS,
+    );
+    if (!child.stdout) return;
+    createInterface(child.stdout).on('line', (line) => {
+      const url = /"listening":"(http:[^"]+)"/.exec(line)?.[1];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      resolve(url);
+    });
+  });
+}
+
+function keepTail(child: ChildProcess): () => string {
+  let tail = '';
+  const keep = (chunk: Buffer): void => {
+    tail = (tail + chunk.toString('utf8')).slice(-OUTPUT_KEPT);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  return () => tail;
+}
+
+/** Ends the engine's whole process group. */
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // it has ended already
+  }
+}
+
+/** Whether a process may send from addresses of 127.0.0.0/8 other than 127.0.0.1: yes on Linux, not on macOS. */
+export function hasLoopbackAddresses(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(0, '127.1.0.1', () => server.close(() => resolve(true)));
+  });
+}
