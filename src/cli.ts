@@ -11,6 +11,11 @@ class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
+const reasonOf = (error: unknown): string =>
+  error instanceof Error
+    ? `${error.message}${error.cause ? `: ${reasonOf(error.cause)}` : ''}`
+    : String(error);
+
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const warn = (line: string): void => void process.stderr.write(`${line}\n`);
 const show = (value: unknown): void => out(JSON.stringify(value, null, 2));
@@ -34,7 +39,7 @@ async function call(
     ...(body === undefined ? {} : { body }),
   }).catch((error: unknown) => {
     throw new CommandError(
-      `No engine answers at ${url} (${String((error as Error).cause ?? error)}). Start one with npm start.`,
+      `No engine answers at ${url} (${reasonOf(error)}). Start one with npm start.`,
     );
   });
   const answer: unknown = await response.json();
@@ -87,7 +92,7 @@ release
     const query = new URLSearchParams(options);
     const body = await readFile(csv, 'utf8');
     show(
-      await call(`/v1/admin/releases/${id}/import?${query}`, {
+      await call(`/v1/admin/releases/${id}/import?${query.toString()}`, {
         method: 'POST',
         body,
         type: 'text/csv',

@@ -14,6 +14,7 @@ import { createPeopleStore } from './people/store.ts';
 import { createReleaseService } from './releases/service.ts';
 import { createReleaseStore } from './releases/store.ts';
 import type { Redis } from './redis/client.ts';
+import { createDrawingStore } from './rounds/drawing-store.ts';
 import { createIsLive, createRoundService } from './rounds/service.ts';
 import { createRoundStore } from './rounds/store.ts';
 
@@ -25,6 +26,7 @@ export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
     people: createPeopleStore(redis),
     releases: createReleaseStore(redis),
     rounds: createRoundStore(redis),
+    drawing: createDrawingStore(redis),
     bookings: createBookingStore(redis),
   };
   const outbox = createOutbox(redis, secrets);

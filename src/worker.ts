@@ -52,6 +52,7 @@ function conductorOf({ stores, releases, outbox, secrets }: Engine, log: Log): C
   const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
   return createConductor({
     store: stores.rounds,
+    drawing: stores.drawing,
     bookings: stores.bookings,
     releases,
     beaconOf,
@@ -60,9 +61,7 @@ function conductorOf({ stores, releases, outbox, secrets }: Engine, log: Log): C
   });
 }
 
-/**
- * Looks at every release in turn until told to stop. A fault in one does not hold up the others.
- */
+/** Looks at every release in turn until told to stop. A fault in one does not hold up the others. */
 async function conductAll(
   conductor: Conductor,
   { releases, stores }: Engine,
@@ -70,19 +69,25 @@ async function conductAll(
   signal: AbortSignal,
 ): Promise<void> {
   const over = new Set<string>();
+  const look = async (release: string): Promise<number> => {
+    if (over.has(release) || signal.aborted) return PACE_MS;
+    if (!(await stores.drawing.lead(release, worker, LEASE_MS))) return PACE_MS;
+    const outcome = await conductor.step(release);
+    if (outcome.step === 'OVER') over.add(release);
+    return outcome.step === 'WAITING' ? Math.max(1, outcome.waitMs) : PACE_MS;
+  };
   while (!signal.aborted) {
     let waitMs = PACE_MS;
-    try {
-      for (const release of await releases.listed()) {
-        if (over.has(release) || signal.aborted) continue;
-        if (!(await stores.rounds.lead(release, worker, LEASE_MS))) continue;
-        const outcome = await conductor.step(release);
-        if (outcome.step === 'OVER') over.add(release);
-        if (outcome.step === 'WAITING') waitMs = Math.min(waitMs, Math.max(1, outcome.waitMs));
+    const listed = await releases.listed().catch((error: unknown) => {
+      log.error({ err: error }, 'the releases could not be read');
+      return [];
+    });
+    for (const release of listed) {
+      try {
+        waitMs = Math.min(waitMs, await look(release));
+      } catch (error) {
+        log.error({ err: error, release }, 'a round could not be conducted and is tried again');
       }
-    } catch (error) {
-      log.error({ err: error }, 'a round could not be conducted; it will be tried again');
-      waitMs = AFTER_FAULT_MS;
     }
     await sleep(waitMs);
   }

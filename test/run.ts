@@ -19,7 +19,7 @@ function vitest(
   environment: Record<string, string>,
 ): Counts {
   const report = join(scratch, `${name}.json`);
-  const arguments_ = [
+  const parameters = [
     'run',
     ...filters,
     '--reporter=default',
@@ -27,7 +27,7 @@ function vitest(
     `--outputFile.json=${report}`,
   ];
   process.stdout.write(`\n== ${name}\n`);
-  const { status } = spawnSync('vitest', arguments_, {
+  const { status } = spawnSync('vitest', parameters, {
     stdio: 'inherit',
     env: { ...process.env, ...environment },
   });

@@ -22,6 +22,11 @@ const Booking = z
 const params = z.strictObject({ booking: BookingId });
 
 export const bookingRoutes = (bookings: BookingService): Route[] => [
+  ...holdingRoutes(bookings),
+  ...answerRoutes(bookings),
+];
+
+const holdingRoutes = (bookings: BookingService): Route[] => [
   route({
     method: 'post',
     path: '/v1/bookings',
@@ -64,6 +69,9 @@ export const bookingRoutes = (bookings: BookingService): Route[] => [
       body: { bookings: await bookings.list(account) },
     }),
   }),
+];
+
+const answerRoutes = (bookings: BookingService): Route[] => [
   route({
     method: 'post',
     path: '/v1/bookings/:booking/confirm',

@@ -44,7 +44,7 @@ const confirmScript = script({
 
 const cancelScript = script({
   file: 'bookings/cancel',
-  keys: ['release', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  keys: ['release', 'rounds', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
   args: ['entry_id', 'grant'],
   reply: (raw): CancelReply => {
     const { word } = replyWord(raw);
@@ -89,6 +89,10 @@ const EXPIRE_AT_MOST = 500;
 export type BookingStore = ReturnType<typeof createBookingStore>;
 
 export function createBookingStore(redis: Redis) {
+  return { ...answerStore(redis), ...grantStore(redis) };
+}
+
+function answerStore(redis: Redis) {
   return {
     confirm: (release: string, entryId: string, grant: string): Promise<ConfirmReply> =>
       confirmScript(
@@ -108,6 +112,7 @@ export function createBookingStore(redis: Redis) {
         redis,
         {
           release: keys.release(release),
+          rounds: keys.rounds(release),
           entries: keys.entries(release),
           bookings: keys.bookings(release),
           offers: keys.offers(release, roundOf(grant)),
@@ -117,7 +122,11 @@ export function createBookingStore(redis: Redis) {
         },
         { entry_id: entryId, grant },
       ),
+  };
+}
 
+function grantStore(redis: Redis) {
+  return {
     expire: (release: string, round: number): Promise<ExpireReply> =>
       expireScript(
         redis,

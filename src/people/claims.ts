@@ -18,15 +18,15 @@ export type Claim = {
 /** Whether a person still has an entry or a booking in a release that their claim names. */
 export type IsLive = (release: string, person: string) => Promise<boolean>;
 
+const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean): Refusal => {
+  if (live) return refuse('CLAIMED_ELSEWHERE');
+  const waitMs = held.claimedAtMs + PEOPLE_LIMITS.claimLeaseMs - held.nowMs;
+  return refuse('CLAIMED_ELSEWHERE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) });
+};
+
 export type Claims = ReturnType<typeof createClaims>;
 
 export function createClaims(store: PeopleStore, isLive: IsLive) {
-  const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean): Refusal => {
-    if (live) return refuse('CLAIMED_ELSEWHERE');
-    const waitMs = held.claimedAtMs + PEOPLE_LIMITS.claimLeaseMs - held.nowMs;
-    return refuse('CLAIMED_ELSEWHERE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) });
-  };
-
   const mayTakeOver = async (
     person: string,
     held: { release: string; claimedAtMs: number; nowMs: number },

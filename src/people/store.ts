@@ -110,6 +110,10 @@ const checkOtpScript = script({
 export type PeopleStore = ReturnType<typeof createPeopleStore>;
 
 export function createPeopleStore(redis: Redis) {
+  return { ...personStore(redis), ...accountStore(redis), ...otpStore(redis) };
+}
+
+function personStore(redis: Redis) {
   return {
     claim: (
       person: string,
@@ -156,6 +160,14 @@ export function createPeopleStore(redis: Redis) {
         },
       ),
 
+    /** The release that each person's claim names, or null. */
+    claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
+      Promise.all(persons.map((person) => redis.hget(keys.person(person), 'claim'))),
+  };
+}
+
+function accountStore(redis: Redis) {
+  return {
     /** `record`: encrypted. */
     addBeneficiary: (account: string, person: string, record: string, limit: number) =>
       addBeneficiaryScript(
@@ -177,10 +189,6 @@ export function createPeopleStore(redis: Redis) {
 
     persons: (account: string): Promise<string[]> => redis.hkeys(keys.beneficiaries(account)),
 
-    /** The release that each person's claim names, or null. */
-    claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
-      Promise.all(persons.map((person) => redis.hget(keys.person(person), 'claim'))),
-
     /** Account and encrypted mobile of each person's account; null for one no longer registered. */
     contactsOf: (
       persons: readonly string[],
@@ -192,7 +200,11 @@ export function createPeopleStore(redis: Redis) {
           return account && mobile ? { account, mobile } : null;
         }),
       ),
+  };
+}
 
+function otpStore(redis: Redis) {
+  return {
     /** Which account an OTP transaction belongs to is remembered for its lifetime only. */
     rememberTransaction: async (
       txnId: string,

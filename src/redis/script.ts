@@ -66,7 +66,7 @@ export function script<const K extends string, const A extends string, R>(
   definition: ScriptDefinition<K, A, R>,
 ): Script<K, A, R> {
   const command = commandOf(definition.file);
-  boundScripts.push(definition as unknown as ScriptDefinition<string, string, unknown>);
+  boundScripts.push(definition);
 
   const run: Run<K, A, R> = async (redis, keys, args, rest = []) => {
     const parts: ScriptArgument[] = [];

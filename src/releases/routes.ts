@@ -54,6 +54,11 @@ const FOREVER = 'public, max-age=31536000, immutable';
 const FOR_AN_HOUR = 'public, max-age=3600';
 
 export const releaseRoutes = (releases: ReleaseService): Route[] => [
+  ...stateRoutes(releases),
+  ...documentRoutes(releases),
+];
+
+const stateRoutes = (releases: ReleaseService): Route[] => [
   route({
     method: 'get',
     path: '/v1/releases',
@@ -84,6 +89,10 @@ export const releaseRoutes = (releases: ReleaseService): Route[] => [
       return isRefusal(found) ? found : { status: 200, headers: BRIEFLY, body: found };
     },
   }),
+];
+
+/** What never changes once it is published. */
+const documentRoutes = (releases: ReleaseService): Route[] => [
   route({
     method: 'get',
     path: '/v1/releases/:release/manifest',
@@ -172,6 +181,12 @@ export const operatorRoutes = (
   releases: ReleaseService,
   redisNowMs: () => Promise<number>,
 ): Route[] => [
+  ...draftRoutes(releases),
+  publishRoute(releases, redisNowMs),
+  ...watchRoutes(releases),
+];
+
+const draftRoutes = (releases: ReleaseService): Route[] => [
   route({
     method: 'post',
     path: '/v1/admin/releases',
@@ -206,6 +221,9 @@ export const operatorRoutes = (
       return isRefusal(draft) ? draft : { status: 200, body: placeCount(draft.places) };
     },
   }),
+];
+
+const publishRoute = (releases: ReleaseService, redisNowMs: () => Promise<number>): Route =>
   route({
     method: 'post',
     path: '/v1/admin/releases/:release/publish',
@@ -220,7 +238,9 @@ export const operatorRoutes = (
       const done = await releases.publish(params.release, await redisNowMs());
       return isRefusal(done) ? done : { status: 200, body: done };
     },
-  }),
+  });
+
+const watchRoutes = (releases: ReleaseService): Route[] => [
   route({
     method: 'get',
     path: '/v1/admin/releases/:release',

@@ -53,7 +53,7 @@ export const hashChainSecret = (secrets: Secrets, release: string): Buffer =>
 export type ReleaseService = ReturnType<typeof createReleaseService>;
 
 export function createReleaseService(store: ReleaseStore, secrets: Secrets) {
-  return { ...readers(store), ...operators(store, secrets) };
+  return { ...readers(store), ...drafting(store, secrets), ...watching(store) };
 }
 
 function readers(store: ReleaseStore) {
@@ -152,7 +152,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
   };
 }
 
-function operators(store: ReleaseStore, secrets: Secrets) {
+function drafting(store: ReleaseStore, secrets: Secrets) {
   const readDraft = async (release: string): Promise<{ draft: Draft; text: string } | Refusal> => {
     const text = await store.draft(release);
     if (text !== null) return { draft: JSON.parse(text) as Draft, text };
@@ -212,6 +212,10 @@ function operators(store: ReleaseStore, secrets: Secrets) {
     return { manifestHash: hash };
   };
 
+  return { readDraft, create, importInto, publish };
+}
+
+function watching(store: ReleaseStore) {
   /** Seats by state, over all slots; what an operator watches and the demo counts. */
   const seats = async (manifest: Manifest): Promise<SeatCount> => {
     const [free, bookings] = await Promise.all([
@@ -232,14 +236,7 @@ function operators(store: ReleaseStore, secrets: Secrets) {
     };
   };
 
-  return {
-    readDraft,
-    create,
-    importInto,
-    publish,
-    seats,
-    end: (release: string) => store.end(release),
-  };
+  return { seats, end: (release: string) => store.end(release) };
 }
 
 /** Capacities by the fields of the seats hash: `<slot index>/<pool index>`. */

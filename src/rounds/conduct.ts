@@ -19,6 +19,7 @@ import { buildEntryTable, type EntryRow } from './entry-table.ts';
 import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
 import { unpackEntry } from './rules.ts';
 import { sealRound, seedOf } from './seal.ts';
+import type { DrawingStore } from './drawing-store.ts';
 import type { RoundStore } from './store.ts';
 import { finishRound } from './transcript.ts';
 import { replay } from './verify.ts';
@@ -34,6 +35,7 @@ export type Step =
 
 type Parts = {
   store: RoundStore;
+  drawing: DrawingStore;
   bookings: BookingStore;
   releases: ReleaseService;
   beaconOf: (manifest: LotteryManifest) => Beacon;
@@ -44,121 +46,124 @@ type Parts = {
 
 /** How long to wait before looking again when nothing says when. */
 const IDLE_MS = 1_000;
+const IDLE: Step = { step: 'WAITING', waitMs: IDLE_MS };
 
-export type Conductor = ReturnType<typeof createConductor>;
+export type Conductor = { readonly step: (release: string) => Promise<Step> };
 
-export function createConductor(parts: Parts) {
-  const { store, bookings, releases, log } = parts;
-  /**
-   * Ledgers after the last published round; rebuilt from the transcripts when they are not at hand.
-   */
-  const ledgers = new Map<string, Ledger>();
+export function createConductor(parts: Parts): Conductor {
+  const ledgers = keepLedgers(parts.store);
 
-  const ledgerBefore = async (manifest: LotteryManifest, round: number): Promise<Ledger> => {
-    const kept = ledgers.get(manifest.release);
-    ledgers.delete(manifest.release); // it changes while it is used: kept again once the round is published
-    if (kept?.nextRound === round) return kept;
-    const ledger = createLedger(manifest);
-    for (let past = 0; past < round; past++)
-      await replay(ledger, store.transcript(manifest.release, past));
-    return ledger;
-  };
-
-  const drawAndPublish = async (
-    manifest: LotteryManifest,
-    round: number,
-    sealedAtMs: number,
-  ): Promise<Step> => {
-    const { release } = manifest;
-    const startedMs = monotonicMs();
-    const ledger = await ledgerBefore(manifest, round);
-    const [sealed, happened] = await Promise.all([
-      store.sealedEntries(release),
-      store.sealedHappenings(release),
-    ]);
-    const table = buildEntryTable(manifest, entryRows(sealed));
-    const since = sinceOf(happened);
-    const seal = sealRound({ ledger, table, since, sealedAt: isoFromMs(sealedAtMs) });
-    if (!(await store.writeSeal(release, round, jcs(seal)))) return { step: 'AGAIN' };
-    const beacon = await parts.beaconOf(manifest).value(seal);
-    if (beacon === 'NOT_YET') return { step: 'AGAIN' };
-
-    const drawn = drawRound({ ledger, table, since, seed: seedOf(seal, beacon) });
-    const { record, digest, transcript } = await finishRound({
-      ledger,
-      table,
-      since,
-      seal,
-      beacon,
-      drawn,
-    });
-    const staged =
-      (await store.stageBookings(
-        release,
-        round,
-        drawn.offers.map((offer) => [offer.entry, packOffer(round, offer)]),
-      )) &&
-      (await store.stageOffers(
-        release,
-        round,
-        drawn.offers.map(({ entry }) => entry),
-      )) &&
-      (await store.stageTranscript(release, round, transcript));
-    if (!staged) return { step: 'AGAIN' };
-    const published = await store.publish(release, round, {
-      record: jcs(record),
-      digest,
-      given: seatsGiven(drawn.offers),
-    });
-    if (published.outcome === 'NOT_DRAWING') return { step: 'AGAIN' };
-    assert(
-      published.outcome === 'PUBLISHED',
-      `round ${round} of ${release} gave a seat that is not free`,
-    );
-    ledgers.set(release, ledger);
-    const tookMs = Math.round(monotonicMs() - startedMs);
-    log.info(
-      { release, round, digest, entries: table.count, offers: drawn.offers.length, tookMs },
-      'round published',
-    );
-    return { step: 'PUBLISHED', round, digest };
-  };
-
-  /**
-   * Tells the winners of published rounds that were not told; most of the time there is nothing to
-   * do.
-   */
-  const notifyWinners = async (manifest: LotteryManifest, published: number): Promise<void> => {
-    const { release } = manifest;
-    for (let round = (await store.notified(release)) + 1; round <= published; round++) {
-      await parts.notify(manifest, await store.openOffers(release, round));
-      await store.markNotified(release, round);
+  /** Takes the step that is due for a release, if this process leads it. */
+  const step = async (release: string): Promise<Step> => {
+    const found = await parts.releases.published(release);
+    if (isRefusal(found)) return IDLE; // listed, about to be published
+    const { manifest } = found;
+    if (manifest.mode !== 'lottery') return { step: 'OVER' };
+    const reading = present(await parts.releases.read(release), `state of ${release}`);
+    await notifyWinners(parts, manifest, reading.published);
+    const expiry = await expireOffers(parts.bookings, release);
+    const cut = await parts.drawing.cut(release);
+    switch (cut.outcome) {
+      case 'DRAWING':
+        return drawAndPublish(parts, ledgers, manifest, cut);
+      case 'NOT_DUE':
+        return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
+      case 'NOTHING_NEW':
+        return IDLE;
+      case 'ENDED':
+        return expiry === 'NONE_OUT' ? { step: 'OVER' } : IDLE;
     }
   };
+  return { step };
+}
 
-  return {
-    /** Takes the step that is due for a release, if this process leads it. */
-    async step(release: string): Promise<Step> {
-      const found = await releases.published(release);
-      if (isRefusal(found)) return { step: 'WAITING', waitMs: IDLE_MS }; // listed, about to be published
-      const { manifest } = found;
-      if (manifest.mode !== 'lottery') return { step: 'OVER' };
-      const reading = present(await releases.read(release), `state of ${release}`);
-      await notifyWinners(manifest, reading.published);
-      const expiry = await expireOffers(bookings, release);
-      const cut = await store.cut(release);
-      switch (cut.outcome) {
-        case 'DRAWING':
-          return drawAndPublish(manifest, cut.round, cut.sealedAtMs);
-        case 'NOT_DUE':
-          return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
-        case 'NOTHING_NEW':
-          return { step: 'WAITING', waitMs: IDLE_MS };
-        case 'ENDED':
-          return expiry === 'NONE_OUT' ? { step: 'OVER' } : { step: 'WAITING', waitMs: IDLE_MS };
-      }
-    },
+type Ledgers = {
+  /** The ledger before a round: at hand, or rebuilt from the transcripts of the rounds before. */
+  readonly before: (manifest: LotteryManifest, round: number) => Promise<Ledger>;
+  /** Keeps a ledger once the round that changed it is published. */
+  readonly keep: (ledger: Ledger) => void;
+};
+
+function keepLedgers(store: RoundStore): Ledgers {
+  const kept = new Map<string, Ledger>();
+  const before = async (manifest: LotteryManifest, round: number): Promise<Ledger> => {
+    const held = kept.get(manifest.release);
+    kept.delete(manifest.release); // it is about to change, and the round may fail
+    if (held?.nextRound === round) return held;
+    const ledger = createLedger(manifest);
+    for (let past = 0; past < round; past++) {
+      await replay(ledger, store.transcript(manifest.release, past));
+    }
+    return ledger;
   };
+  return { before, keep: (ledger) => void kept.set(ledger.manifest.release, ledger) };
+}
+
+/** Seals, draws and publishes the round that was cut, or the same once more after somebody's crash. */
+async function drawAndPublish(
+  { drawing, beaconOf, log }: Parts,
+  ledgers: Ledgers,
+  manifest: LotteryManifest,
+  { round, sealedAtMs }: { readonly round: number; readonly sealedAtMs: number },
+): Promise<Step> {
+  const { release } = manifest;
+  const startedMs = monotonicMs();
+  const [ledger, sealed, happened] = await Promise.all([
+    ledgers.before(manifest, round),
+    drawing.sealedEntries(release),
+    drawing.sealedHappenings(release),
+  ]);
+  const table = buildEntryTable(manifest, entryRows(sealed));
+  const since = sinceOf(happened);
+  const seal = sealRound({ ledger, table, since, sealedAt: isoFromMs(sealedAtMs) });
+  if (!(await drawing.writeSeal(release, round, jcs(seal)))) return { step: 'AGAIN' };
+  const beacon = await beaconOf(manifest).value(seal);
+  if (beacon === 'NOT_YET') return { step: 'AGAIN' };
+
+  const drawn = drawRound({ ledger, table, since, seed: seedOf(seal, beacon) });
+  const finished = await finishRound({ ledger, table, since, seal, beacon, drawn });
+  const published = await publish(drawing, release, round, drawn.offers, finished);
+  if (!published) return { step: 'AGAIN' };
+  ledgers.keep(ledger);
+  const { digest } = finished;
+  const counts = { entries: table.count, offers: drawn.offers.length };
+  const tookMs = Math.round(monotonicMs() - startedMs);
+  log.info({ release, round, digest, ...counts, tookMs }, 'round published');
+  return { step: 'PUBLISHED', round, digest };
+}
+
+/** Stages all results of a round, then flips. False when another worker did so before. */
+async function publish(
+  drawing: DrawingStore,
+  release: string,
+  round: number,
+  offers: readonly Offer[],
+  { record, digest, transcript }: Awaited<ReturnType<typeof finishRound>>,
+): Promise<boolean> {
+  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
+  const ids = offers.map(({ entry }) => entry);
+  const staged =
+    (await drawing.stageBookings(release, round, bookings)) &&
+    (await drawing.stageOffers(release, round, ids)) &&
+    (await drawing.stageTranscript(release, round, transcript));
+  if (!staged) return false;
+  const result = { record: jcs(record), digest, given: seatsGiven(offers) };
+  const { outcome } = await drawing.publish(release, round, result);
+  assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
+  return outcome === 'PUBLISHED';
+}
+
+/** Tells the winners of rounds that were published and not told; mostly there is nothing to do. */
+async function notifyWinners(
+  { store, notify }: Parts,
+  manifest: LotteryManifest,
+  published: number,
+): Promise<void> {
+  const { release } = manifest;
+  for (let round = (await store.notified(release)) + 1; round <= published; round++) {
+    await notify(manifest, await store.openOffers(release, round));
+    await store.markNotified(release, round);
+  }
 }
 
 /** Lets every offer lapse whose deadline has passed. */

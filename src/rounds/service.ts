@@ -18,7 +18,7 @@ import {
   preferenceNumbers,
   unpackEntry,
 } from './rules.ts';
-import type { EntryStanding, RoundStore } from './store.ts';
+import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
 
 export type EntryRequest = {
   readonly beneficiaries: readonly string[];
@@ -91,27 +91,11 @@ function entries({ store, releases, people, claims, secrets }: Parts) {
 
       const id = entryIdOf(secrets, release, person);
       const packed = packEntry({ persons: [person], prefs, categories: [] });
-      const reply = await store.enter(release, {
-        id,
-        packed,
-        account,
-        enterBeforeMs: claim.enterBeforeMs,
-      });
-      switch (reply.outcome) {
-        case 'ENTERED': {
-          const row = { entry: id, size: 1, categories: [], prefs };
-          const leaf = hex(leafOf(entryDocument(lottery, row)));
-          return { entryId: id, leaf, resultAt: isoFromMs(reply.resultAtMs) };
-        }
-        case 'RELEASE_NOT_OPEN':
-          return refuse('RELEASE_NOT_OPEN', { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
-        case 'CLAIM_EXPIRED':
-          return refuse('UNAVAILABLE', { retryAfterS: 1 });
-        case 'ROUND_DRAWING':
-          return refuse('ROUND_DRAWING', { retryAfterS: 1 });
-        default:
-          return refuse(reply.outcome);
-      }
+      const { enterBeforeMs } = claim;
+      const reply = await store.enter(release, { id, packed, account, enterBeforeMs });
+      if (reply.outcome !== 'ENTERED') return enterRefusal(reply);
+      const document = entryDocument(lottery, { entry: id, size: 1, categories: [], prefs });
+      return { entryId: id, leaf: hex(leafOf(document)), resultAt: isoFromMs(reply.resultAtMs) };
     },
 
     /** The entries of an account's people in a release, those that ever were there. */
@@ -144,6 +128,19 @@ function entries({ store, releases, people, claims, secrets }: Parts) {
 
     entriesOf,
   };
+}
+
+function enterRefusal(reply: Exclude<EnterReply, { outcome: 'ENTERED' }>): Refusal {
+  switch (reply.outcome) {
+    case 'RELEASE_NOT_OPEN':
+      return refuse(reply.outcome, { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
+    case 'CLAIM_EXPIRED':
+      return refuse('UNAVAILABLE', { retryAfterS: 1 });
+    case 'ROUND_DRAWING':
+      return refuse(reply.outcome, { retryAfterS: 1 });
+    default:
+      return refuse(reply.outcome);
+  }
 }
 
 function entryView(

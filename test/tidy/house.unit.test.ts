@@ -119,11 +119,7 @@ describe('the house', () => {
   });
 
   it('leaves no work undone on main', () => {
-    const marks = new RegExp(
-      ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX:', String.raw`\.only\(`, String.raw`\.skip\(`].join(
-        '|',
-      ),
-    );
+    const marks = /TO[D]O|FIX[M]E|X[X]X:|\.only\(|\.skip\(/;
     const files = [
       ...SOURCES,
       ...filesBelow('lua', '.lua'),

@@ -1,0 +1,212 @@
+/** What a worker reads and writes while it draws a round. */
+import { assert } from '../lib/assert.ts';
+import { keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
+import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+
+export type CutReply =
+  | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
+  | { outcome: 'NOT_DUE'; waitMs: number }
+  | { outcome: 'ENDED' | 'NOTHING_NEW' };
+
+export type PublishReply =
+  | { outcome: 'PUBLISHED'; publishedAtMs: number }
+  | { outcome: 'NOT_DRAWING' }
+  | { outcome: 'SEATS_SHORT'; field: string };
+
+const cutScript = script({
+  file: 'rounds/cut',
+  keys: ['release', 'entering', 'sealed', 'happened', 'happened_sealed', 'audit'],
+  args: [],
+  reply: (raw): CutReply => {
+    const { word, fields } = replyWord(raw);
+    const [first, second] = fields.map(Number) as [number, number];
+    if (word === 'DRAWING') return { outcome: word, round: first, sealedAtMs: second };
+    if (word === 'NOT_DUE') return { outcome: word, waitMs: first - second };
+    if (word === 'ENDED' || word === 'NOTHING_NEW') return { outcome: word };
+    throw unexpectedReply('rounds/cut', word);
+  },
+});
+
+const writeSealScript = script({
+  file: 'rounds/write-seal',
+  keys: ['release', 'rounds'],
+  args: ['round', 'seal'],
+  reply: (raw): 'WRITTEN' | 'NOT_DRAWING' | 'SEAL_DIFFERS' => {
+    const { word } = replyWord(raw);
+    if (word === 'WRITTEN' || word === 'NOT_DRAWING' || word === 'SEAL_DIFFERS') return word;
+    throw unexpectedReply('rounds/write-seal', word);
+  },
+});
+
+const stageScript = script({
+  file: 'rounds/stage',
+  keys: ['release', 'target'],
+  args: ['round'],
+  rest: true,
+  reply: (raw): 'STAGED' | 'NOT_DRAWING' => {
+    const { word } = replyWord(raw);
+    if (word === 'STAGED' || word === 'NOT_DRAWING') return word;
+    throw unexpectedReply('rounds/stage', word);
+  },
+});
+
+const publishScript = script({
+  file: 'rounds/publish',
+  keys: ['release', 'rounds', 'sealed', 'entries', 'happened_sealed', 'seats', 'audit'],
+  args: ['round', 'record', 'digest'],
+  rest: true,
+  reply: (raw): PublishReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'PUBLISHED') return { outcome: word, publishedAtMs: Number(fields[0]) };
+    if (word === 'NOT_DRAWING') return { outcome: word };
+    if (word === 'SEATS_SHORT') return { outcome: word, field: String(fields[0]) };
+    throw unexpectedReply('rounds/publish', word);
+  },
+});
+
+const leadScript = script({
+  file: 'rounds/lead',
+  keys: ['lease'],
+  args: ['worker', 'lease_ms'],
+  reply: (raw): boolean => {
+    const { word } = replyWord(raw);
+    if (word === 'LEADS' || word === 'FOLLOWS') return word === 'LEADS';
+    throw unexpectedReply('rounds/lead', word);
+  },
+});
+
+/** Hash fields read in one step of a scan, and written in one script. */
+const SCAN_COUNT = 2_000;
+const STAGE_FIELDS = 2_000;
+
+export type DrawingStore = ReturnType<typeof createDrawingStore>;
+
+export function createDrawingStore(redis: Redis) {
+  return { ...stepStore(redis), ...stagingStore(redis) };
+}
+
+function stepStore(redis: Redis) {
+  return {
+    lead: (release: string, worker: string, leaseMs: number): Promise<boolean> =>
+      leadScript(redis, { lease: keys.lease(release) }, { worker, lease_ms: leaseMs }),
+
+    cut: (release: string): Promise<CutReply> =>
+      cutScript(
+        redis,
+        {
+          release: keys.release(release),
+          entering: keys.entering(release),
+          sealed: keys.sealed(release),
+          happened: keys.happened(release),
+          happened_sealed: keys.happenedSealed(release),
+          audit: keys.audit(release),
+        },
+        {},
+      ),
+
+    /**
+     * The entries of the round being drawn: entry id -> packed entry. The hash no longer changes.
+     */
+    sealedEntries: async (release: string): Promise<Map<string, string>> => {
+      const entries = new Map<string, string>(); // a scan may give a field twice
+      let cursor = '0';
+      do {
+        const [next, flat] = await redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
+        for (let i = 0; i < flat.length; i += 2)
+          entries.set(flat[i] as string, flat[i + 1] as string);
+        cursor = next;
+      } while (cursor !== '0');
+      return entries;
+    },
+
+    /** `<word> <entry id>` of what happened before the cut. */
+    sealedHappenings: (release: string): Promise<string[]> =>
+      redis.lrange(keys.happenedSealed(release), 0, -1),
+
+    writeSeal: async (release: string, round: number, seal: string): Promise<boolean> => {
+      const reply = await writeSealScript(
+        redis,
+        { release: keys.release(release), rounds: keys.rounds(release) },
+        { round, seal },
+      );
+      assert(
+        reply !== 'SEAL_DIFFERS',
+        `round ${round} of ${release} was sealed differently before`,
+      );
+      return reply === 'WRITTEN';
+    },
+
+    publish: (
+      release: string,
+      round: number,
+      result: {
+        record: string;
+        digest: string;
+        given: readonly (readonly [field: string, seats: number])[];
+      },
+    ): Promise<PublishReply> =>
+      publishScript(
+        redis,
+        {
+          release: keys.release(release),
+          rounds: keys.rounds(release),
+          sealed: keys.sealed(release),
+          entries: keys.entries(release),
+          happened_sealed: keys.happenedSealed(release),
+          seats: keys.seats(release),
+          audit: keys.audit(release),
+        },
+        { round, record: result.record, digest: result.digest },
+        result.given.flat(),
+      ),
+  };
+}
+
+function stagingStore(redis: Redis) {
+  /** Writes fields in batches; false as soon as another worker has finished the round. */
+  const stage = async (
+    release: string,
+    round: number,
+    target: string,
+    fields: readonly (readonly [string | number, string | Uint8Array])[],
+    batch: number,
+  ): Promise<boolean> => {
+    for (let i = 0; i < fields.length; i += batch) {
+      const reply = await stageScript(
+        redis,
+        { release: keys.release(release), target },
+        { round },
+        fields.slice(i, i + batch).flat(),
+      );
+      if (reply === 'NOT_DRAWING') return false;
+    }
+    return true;
+  };
+
+  return {
+    stageBookings: (
+      release: string,
+      round: number,
+      bookings: readonly (readonly [string, string])[],
+    ) => stage(release, round, keys.bookings(release), bookings, STAGE_FIELDS),
+
+    stageOffers: (release: string, round: number, entryIds: readonly string[]) =>
+      stage(
+        release,
+        round,
+        keys.offers(release, round),
+        entryIds.map((id) => [id, ''] as const),
+        STAGE_FIELDS,
+      ),
+
+    stageTranscript: (release: string, round: number, chunks: readonly Uint8Array[]) =>
+      stage(
+        release,
+        round,
+        keys.transcript(release, round),
+        chunks.map((chunk, number) => [number, chunk] as const),
+        1,
+      ),
+  };
+}
