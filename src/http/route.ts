@@ -1,26 +1,36 @@
 /**
- * A route as data: what it accepts, which gates stand before it, what it can answer. Express, OpenAPI and the
- * tests are all made from these; nothing here or in a slice's routes.ts knows Express.
+ * A route as data: what it accepts, which gates stand before it, what it can answer. Express,
+ * OpenAPI and the tests are all made from these; nothing here or in a slice's routes.ts knows
+ * Express.
  */
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
+import type { CallerKind } from '../gates/callers.ts';
+import type { LimitName } from '../gates/limits.ts';
 import type { Refusal } from '../refusal.ts';
+
+export type { LimitName };
 
 export type Method = 'get' | 'put' | 'post' | 'delete';
 
-/** Limits are counted by client address; those with an account are counted by account too. */
-export type LimitName = 'read' | 'write' | 'otp' | 'token' | 'admin';
-
 export type Gates = {
-  readonly limit: LimitName;
-  /** Who must be calling: nobody in particular, an account with its access token, an operator with a key. */
-  readonly caller: 'anyone' | 'account' | 'operator';
+  /** `none`: probes, which must be answered while Redis is away or the process leaves. */
+  readonly limit: LimitName | 'none';
+  /**
+   * Who must be calling: nobody in particular, an account with its access token, an operator with a
+   * key.
+   */
+  readonly caller: CallerKind;
 };
 
 export type Answer = {
   readonly status: number;
-  /** JSON unless `headers` says otherwise; a stream or bytes pass through. */
+  /** JSON; bytes, a stream, or a string whose `content-type` is given pass through as they are. */
   readonly body?: unknown;
+  /**
+   * Names in any case. An `etag` makes a GET conditional; without `cache-control` nothing is to be
+   * stored.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -54,7 +64,10 @@ export type RouteDefinition<
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
-  /** Media type of the body where it is not JSON (a CSV import: `text/csv`, then `body` is a string schema). */
+  /**
+   * Media type of the body where it is not JSON (a CSV import: `text/csv`, then `body` is a string
+   * schema).
+   */
   readonly bodyType?: string;
   /** Largest body in bytes; the default of http/app.ts where left out. */
   readonly bodyLimitBytes?: number;
@@ -65,7 +78,10 @@ export type RouteDefinition<
   readonly handler: (call: Call<Shape<P>, Shape<Q>, Shape<B>>) => Promise<Answer | Refusal>;
 };
 
-/** A route whose schemas' types have served their purpose: handlers are called with parsed values only. */
+/**
+ * A route whose schemas' types have served their purpose: handlers are called with parsed values
+ * only.
+ */
 export type Route = Omit<RouteDefinition<z.ZodObject, z.ZodObject, z.ZodType>, 'handler'> & {
   readonly handler: (call: Call) => Promise<Answer | Refusal>;
 };

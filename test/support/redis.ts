@@ -1,10 +1,16 @@
-/** One Redis of its own for each test file; FAIRSLOT_TEST_CLUSTER=true makes it a one-node Redis Cluster. */
+/**
+ * One Redis of its own for each test file; FAIRSLOT_TEST_CLUSTER=true makes it a one-node Redis
+ * Cluster.
+ */
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { connectRedis, disconnectRedis, type Redis } from '../../src/redis/client.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '../../src/redis/embedded.ts';
 
 export const ON_CLUSTER = process.env['FAIRSLOT_TEST_CLUSTER'] === 'true';
+
+/** A node that never met another does not know its own address, and clients need it. */
+const ANNOUNCED = ['--cluster-announce-ip', '127.0.0.1'];
 
 export type TestRedis = {
   /** Connected from beforeAll to afterAll, empty at the start of each test. */
@@ -17,7 +23,10 @@ export function useRedis(): TestRedis {
   let server: EmbeddedRedis | undefined;
   let redis: Redis | undefined;
   beforeAll(async () => {
-    server = await startEmbeddedRedis({ cluster: ON_CLUSTER });
+    server = await startEmbeddedRedis({
+      cluster: ON_CLUSTER,
+      settings: ON_CLUSTER ? ANNOUNCED : [],
+    });
     redis = connectRedis(server.address);
     redis.on('error', () => undefined); // tests that stop the server see it in their answers
   });

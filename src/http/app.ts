@@ -1,0 +1,61 @@
+/** Wires the HTTP room: gates, pipeline, meta routes, Express. */
+import type { Express } from 'express';
+import type { Config } from '../config.ts';
+import { createAccessTokens } from '../gates/access-tokens.ts';
+import { createIdentify } from '../gates/callers.ts';
+import { createLimits } from '../gates/limits.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Redis } from '../redis/client.ts';
+import { docsRoutes } from './docs-page.ts';
+import type { Dispatch } from './exchange.ts';
+import { createExpressApp } from './express.ts';
+import { healthRoutes } from './health.ts';
+import { createOnce } from './idempotency.ts';
+import { createListener } from './node.ts';
+import { createOpenApi } from './openapi.ts';
+import { createDispatch } from './pipeline.ts';
+import type { Route } from './route.ts';
+
+export type AppParts = {
+  readonly routes: readonly Route[];
+  readonly redis: Redis;
+  readonly config: Pick<Config, 'limits' | 'operatorKey'>;
+  readonly secrets: Secrets;
+  readonly log: Log;
+  readonly metrics: Metrics;
+};
+
+export type App = {
+  /** For node:http. */
+  readonly handler: Express;
+  readonly dispatch: Dispatch;
+  /** From now on new requests are sent elsewhere, and /readyz says so. */
+  readonly leave: () => void;
+};
+
+export function createApp({ routes, redis, config, secrets, log, metrics }: AppParts): App {
+  let leaving = false;
+  const isLeaving = (): boolean => leaving;
+  const dispatch = createDispatch({
+    routes: [
+      ...routes,
+      ...healthRoutes(redis, metrics, isLeaving),
+      ...docsRoutes(() => createOpenApi(routes)),
+    ],
+    identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
+    countRequest: createLimits(redis, config.limits),
+    once: createOnce(redis, secrets, log),
+    isLeaving,
+    log,
+    metrics: metrics.http,
+  });
+  return {
+    handler: createExpressApp(createListener(dispatch, log)),
+    dispatch,
+    leave: () => {
+      leaving = true;
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import express, { type Express } from 'express';
+import type { Listener } from './node.ts';
+
+/**
+ * Express around the pipeline, for whoever wants to put middleware before it. Nothing else knows
+ * Express.
+ */
+export function createExpressApp(listener: Listener): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(listener);
+  return app;
+}

@@ -1,0 +1,146 @@
+/** The OpenAPI 3.1 document, made from the same table that serves the requests. */
+import { z } from 'zod';
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+} from 'zod-openapi';
+import manifest from '../../package.json' with { type: 'json' };
+import { type ErrorCode, ERRORS } from '../errors.ts';
+import { takesKey } from './pipeline.ts';
+import { PROBLEM_TYPE } from './problem.ts';
+import type { Route } from './route.ts';
+
+type Document = ReturnType<typeof createDocument>;
+type Responses = ZodOpenApiOperationObject['responses'];
+
+const SECURITY = {
+  anyone: [],
+  account: [{ accessToken: [] }],
+  operator: [{ operatorKey: [] }],
+};
+
+const Problem = z
+  .looseObject({
+    type: z.string().meta({ example: 'urn:fairslot:error:REQUEST_INVALID' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(Object.keys(ERRORS)),
+    detail: z.string().optional(),
+    requestId: z.uuid(),
+  })
+  .meta({ description: 'RFC 9457, with a stable code for programs to act on.' });
+
+const text = (description: string, example: string) => ({
+  description,
+  schema: { type: 'string' as const },
+  example,
+});
+const HEADERS = {
+  RateLimit: text(
+    'What is left of each limit, and when it is full again.',
+    '"read-address";r=599;t=60',
+  ),
+  'RateLimit-Policy': text('The limits that hold here.', '"read-address";q=600;w=60'),
+};
+
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header' as const,
+  description:
+    'Of your choice, a UUID say: the same request with the same key is done once in 24 h.',
+  schema: { type: 'string' as const, pattern: '^[!-~]{1,64}$' },
+};
+
+export function createOpenApi(routes: readonly Route[]): Document {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+  }
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'fairslot',
+      version: manifest.version,
+      description: manifest.description,
+      license: { name: 'Apache 2.0', identifier: 'Apache-2.0' },
+    },
+    paths,
+    components: {
+      securitySchemes: {
+        accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        operatorKey: { type: 'http', scheme: 'bearer' },
+      },
+      schemas: { Problem },
+      headers: HEADERS,
+    },
+  });
+}
+
+function operationOf(route: Route): ZodOpenApiOperationObject {
+  const body = route.body && {
+    content: { [route.bodyType ?? 'application/json']: { schema: route.body } },
+  };
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    tags: [route.slice],
+    security: SECURITY[route.gates.caller],
+    requestParams: {
+      ...(route.params && { path: route.params }),
+      ...(route.query && { query: route.query }),
+    },
+    ...(takesKey(route) && { parameters: [IDEMPOTENCY_KEY] }),
+    ...(body && { requestBody: { ...body, required: true } }),
+    responses: { ...successes(route), ...refusals(route) },
+  };
+}
+
+const headers = {
+  RateLimit: { $ref: '#/components/headers/RateLimit' },
+  'RateLimit-Policy': { $ref: '#/components/headers/RateLimit-Policy' },
+};
+
+function successes(route: Route): Responses {
+  const responses: Record<string, Responses['200']> = {};
+  for (const [status, answer] of Object.entries(route.answers)) {
+    const described = { description: route.summary, headers };
+    if (answer === null) responses[status] = described;
+    else if (answer instanceof z.ZodType)
+      responses[status] = { ...described, content: { 'application/json': { schema: answer } } };
+    else responses[status] = { ...described, content: { [answer.mediaType]: {} } };
+  }
+  return responses;
+}
+
+function refusals(route: Route): Responses {
+  const byStatus = Map.groupBy(codesOf(route), (code) => String(ERRORS[code].status));
+  const responses: Record<string, Responses['400']> = {};
+  for (const [status, codes] of byStatus) {
+    const schema = {
+      allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: codes } } }],
+    };
+    responses[status] = {
+      description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('\n\n'),
+      content: { [PROBLEM_TYPE]: { schema } },
+    };
+  }
+  return responses;
+}
+
+/**
+ * Everything a route can answer but success: its own refusals and those of what stands before it.
+ */
+export function codesOf(route: Route): ErrorCode[] {
+  const { caller, limit } = route.gates;
+  const codes: ErrorCode[] = ['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE', ...route.errors];
+  if (caller === 'account')
+    codes.push('ACCESS_TOKEN_MISSING', 'ACCESS_TOKEN_INVALID', 'ACCESS_TOKEN_EXPIRED');
+  if (caller === 'operator') codes.push('OPERATOR_KEY_INVALID');
+  if (limit !== 'none') codes.push('TOO_MANY_REQUESTS', 'SHUTTING_DOWN');
+  if (takesKey(route))
+    codes.push('IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_IN_FLIGHT');
+  if (route.body) codes.push('BODY_NOT_JSON', 'BODY_TOO_LARGE', 'BODY_TYPE_UNSUPPORTED');
+  return [...new Set(codes)];
+}

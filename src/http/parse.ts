@@ -1,0 +1,137 @@
+/**
+ * From bytes to values that a route's schemas accept, or to a refusal that names everything wrong.
+ */
+import { isUtf8 } from 'node:buffer';
+import { z } from 'zod';
+import { isRefusal, type Refusal, refuse } from '../refusal.ts';
+import type { HttpRequest } from './exchange.ts';
+import type { Call, Route } from './route.ts';
+
+export type Parsed = Pick<Call, 'params' | 'query' | 'body'>;
+
+export type Parser = {
+  /** Reads the body where the route takes one; refuses by its headers alone where they suffice. */
+  readonly read: (request: HttpRequest) => Promise<Buffer | Refusal>;
+  /** `search`: the query without its question mark. `bytes`: what `read` gave. */
+  readonly parse: (params: unknown, search: string, bytes: Buffer) => Parsed | Refusal;
+};
+
+/**
+ * Of a body where the route does not say otherwise: twice the largest entry or beneficiary there
+ * can be.
+ */
+export const BODY_LIMIT_BYTES = 16 * 1024;
+const DEEPEST_JSON = 16;
+const MOST_PROBLEMS = 20;
+const JSON_TYPE = 'application/json';
+const NO_BODY = Buffer.alloc(0);
+
+type Problem = { readonly path: string; readonly message: string };
+
+/** Builds what can be built before the first request: the schemas, and which body a route takes. */
+export function createParser(route: Route): Parser {
+  const params = strict(route.params ?? z.object({}));
+  const query = strict(route.query ?? z.object({}));
+  const body = route.body && strict(route.body);
+  const mediaType = route.bodyType ?? JSON_TYPE;
+  const limitBytes = route.bodyLimitBytes ?? BODY_LIMIT_BYTES;
+
+  return {
+    read: async (request) => {
+      if (!hasBody(request)) return NO_BODY;
+      if (!body) return invalid([{ path: 'body', message: 'This route takes no body.' }]);
+      if (!isAcceptable(request, mediaType)) return refuse('BODY_TYPE_UNSUPPORTED');
+      if (Number(request.header('content-length')) > limitBytes)
+        return refuse('BODY_TOO_LARGE', { extra: { limitBytes } });
+      return request.body(limitBytes);
+    },
+    parse: (rawParams, search, bytes) => {
+      const rawBody = body && decode(bytes, mediaType);
+      if (isRefusal(rawBody)) return rawBody;
+      const problems: Problem[] = [];
+      const parsed = {
+        params: check(params, 'params', rawParams, problems),
+        query: check(query, 'query', queryOf(search), problems),
+        body: body && check(body, 'body', rawBody?.value, problems),
+      };
+      return problems.length > 0 ? invalid(problems) : parsed;
+    },
+  };
+}
+
+const invalid = (problems: readonly Problem[]): Refusal =>
+  refuse('REQUEST_INVALID', { extra: { problems: problems.slice(0, MOST_PROBLEMS) } });
+
+/**
+ * A member that no schema knows is a mistake of the caller's, except where the schema says that it
+ * takes any.
+ */
+const strict = (schema: z.ZodType): z.ZodType =>
+  schema instanceof z.ZodObject && !schema.def.catchall ? schema.strict() : schema;
+
+const hasBody = (request: HttpRequest): boolean =>
+  request.header('transfer-encoding') !== undefined ||
+  (request.header('content-length') ?? '0') !== '0';
+
+function isAcceptable(request: HttpRequest, mediaType: string): boolean {
+  const [type = '', ...parameters] = (request.header('content-type') ?? '')
+    .toLowerCase()
+    .split(';');
+  const charset = parameters.find((parameter) => parameter.trim().startsWith('charset='));
+  return (
+    type.trim() === mediaType &&
+    (charset === undefined || /^\s*charset="?utf-8"?\s*$/.test(charset)) &&
+    (request.header('content-encoding') ?? 'identity') === 'identity'
+  );
+}
+
+function check(schema: z.ZodType, place: string, raw: unknown, problems: Problem[]): unknown {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  for (const { path, message } of result.error.issues)
+    problems.push({ path: z.core.toDotPath([place, ...path]), message });
+  return undefined;
+}
+
+/** A name that is given twice becomes an array, which a schema for one value refuses. */
+function queryOf(search: string): Record<string, unknown> {
+  const query: Record<string, unknown> = Object.create(null);
+  if (search === '') return query;
+  for (const [name, value] of new URLSearchParams(search))
+    query[name] = name in query ? [query[name], value].flat() : value;
+  return query;
+}
+
+/** In a member, so that a document that is a string is not mistaken for a refusal. */
+function decode(bytes: Buffer, mediaType: string): { value: unknown } | Refusal {
+  if (!isUtf8(bytes)) return refuse('BODY_NOT_JSON', { detail: 'The body is not UTF-8.' });
+  const text = bytes.toString('utf8');
+  if (mediaType !== JSON_TYPE) return { value: text };
+  try {
+    const value: unknown = JSON.parse(text);
+    const flaw = flawOf(value);
+    return flaw ? invalid([flaw]) : { value };
+  } catch {
+    return refuse('BODY_NOT_JSON');
+  }
+}
+
+/**
+ * Names that reach an object's prototype once somebody merges or looks up by a name from outside.
+ */
+const PROTOTYPE_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
+
+function flawOf(value: unknown, depth = 1): Problem | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth > DEEPEST_JSON)
+    return { path: 'body', message: `Nested deeper than ${DEEPEST_JSON} levels.` };
+  if (!Array.isArray(value))
+    for (const name of Object.keys(value))
+      if (PROTOTYPE_NAMES.has(name))
+        return { path: 'body', message: `No member may be named ${name}.` };
+  for (const member of Object.values(value)) {
+    const flaw = flawOf(member, depth + 1);
+    if (flaw) return flaw;
+  }
+  return undefined;
+}

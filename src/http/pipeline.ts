@@ -1,0 +1,163 @@
+/**
+ * The path of every request, in this order: match, caller, limits, idempotency, parse, handler,
+ * answer. Each step costs more than the one before it, so a flood is turned away where it is
+ * cheapest.
+ */
+import { Readable } from 'node:stream';
+import { validate as isUuid, v7 as uuid } from 'uuid';
+import type { Caller, Identify } from '../gates/callers.ts';
+import type { CountRequest } from '../gates/limits.ts';
+import { monotonicMs } from '../lib/clock.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { isRefusal, type Refusal, refuse } from '../refusal.ts';
+import { replyTo } from './answer.ts';
+import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
+import type { Once } from './idempotency.ts';
+import { createMatcher } from './match.ts';
+import { createParser, type Parser } from './parse.ts';
+import { problem } from './problem.ts';
+import type { Route } from './route.ts';
+import { isRedisAway } from './unavailable.ts';
+
+export type PipelineParts = {
+  readonly routes: readonly Route[];
+  readonly identify: Identify;
+  readonly countRequest: CountRequest;
+  readonly once: Once;
+  /** True once the process is about to end. */
+  readonly isLeaving: () => boolean;
+  readonly log: Log;
+  readonly metrics: Metrics['http'];
+};
+
+type Served = Parser & { readonly route: Route };
+
+/** One request on its way, with what the steps share. */
+type Passage = {
+  readonly request: HttpRequest;
+  readonly served: Served;
+  readonly params: Readonly<Record<string, string>>;
+  /** The query without its question mark. */
+  readonly search: string;
+  readonly requestId: string;
+};
+
+type Refused = (refusal: Refusal, requestId: string) => Reply;
+
+const REDIS_RETRY_S = 2;
+const LEAVING_RETRY_S = 1;
+
+export function createDispatch(parts: PipelineParts): Dispatch {
+  const { log, metrics, isLeaving } = parts;
+  const match = createMatcher<Served>(parts.routes, (route) => ({ route, ...createParser(route) }));
+  const refused: Refused = (refusal, requestId) => {
+    metrics.refusals.inc({ code: refusal.refused });
+    return problem(refusal, requestId);
+  };
+  const admit = createAdmit(parts, refused);
+
+  return async (request) => {
+    const startedMs = monotonicMs();
+    const requestId = requestIdOf(request);
+    const { path, search } = splitUrl(request.url);
+    const found = match(path);
+    const served = found?.methods.get(request.method);
+    const route = served?.route.name ?? 'unknown';
+    let reply: Reply;
+    try {
+      reply = served
+        ? await admit({ request, served, params: found?.params ?? {}, search, requestId })
+        : refused(nothingThere(found?.methods), requestId);
+    } catch (fault) {
+      const refusal = refusalOf(fault);
+      const level = refusal.refused === 'INTERNAL' ? 'error' : 'debug';
+      log[level]({ err: fault, route, requestId }, 'a request failed');
+      reply = refused(refusal, requestId);
+    }
+    reply.headers['x-request-id'] = requestId;
+    reply.headers['x-content-type-options'] = 'nosniff';
+    if (isLeaving()) reply.headers['connection'] = 'close';
+    metrics.requests.inc({ route, status: reply.status });
+    metrics.durations.observe({ route }, (monotonicMs() - startedMs) / 1000);
+    log.debug({ route, status: reply.status, requestId }, 'answered');
+    return request.method === 'HEAD' ? withoutBody(reply) : reply;
+  };
+}
+
+/** The gates in front of a route, then its work. */
+function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {
+  const { identify, countRequest, isLeaving } = parts;
+  const work = createWork(parts, refused);
+
+  return async (passage) => {
+    const { request, served, requestId } = passage;
+    const { limit, caller: kind } = served.route.gates;
+    if (limit !== 'none' && isLeaving())
+      return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
+    const caller = await identify(kind, request.header('authorization'));
+    if (isRefusal(caller)) return refused(caller, requestId);
+    if (limit === 'none') return work(passage, caller);
+
+    const { refusal, headers } = await countRequest(limit, request.address, caller.account);
+    const reply = refusal ? refused(refusal, requestId) : await work(passage, caller);
+    Object.assign(reply.headers, headers);
+    return reply;
+  };
+}
+
+/** Body, idempotency, parsing, handler, answer. */
+function createWork({ once }: PipelineParts, refused: Refused) {
+  return async (passage: Passage, { account, owner }: Caller): Promise<Reply> => {
+    const { request, served, params, search, requestId } = passage;
+    const { method, address, url, header } = request;
+    const bytes = await served.read(request);
+    if (isRefusal(bytes)) return refused(bytes, requestId);
+
+    const perform = async (): Promise<Reply> => {
+      const parsed = served.parse(params, search, bytes);
+      if (isRefusal(parsed)) return refused(parsed, requestId);
+      const call = { ...parsed, account, address, requestId, header };
+      const outcome = await served.route.handler(call);
+      return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
+    };
+    const key = takesKey(served.route) ? header('idempotency-key') : undefined;
+    if (key === undefined) return perform();
+    const fingerprint = `${method} ${url}\n${bytes.toString('latin1')}`;
+    const outcome = await once({ owner, key, fingerprint }, perform);
+    return isRefusal(outcome) ? refused(outcome, requestId) : outcome;
+  };
+}
+
+/** An idempotency key belongs to somebody, and matters where something is written. */
+export const takesKey = ({ method, gates }: Pick<Route, 'method' | 'gates'>): boolean =>
+  method !== 'get' && gates.caller !== 'anyone';
+
+/**
+ * A client may name its request by a UUID, and by nothing else: whatever it sends ends up in our
+ * log.
+ */
+function requestIdOf(request: HttpRequest): string {
+  const presented = request.header('x-request-id');
+  return presented !== undefined && isUuid(presented) ? presented : uuid();
+}
+
+function splitUrl(url: string): { path: string; search: string } {
+  const mark = url.indexOf('?');
+  return mark < 0
+    ? { path: url, search: '' }
+    : { path: url.slice(0, mark), search: url.slice(mark + 1) };
+}
+
+const nothingThere = (methods: ReadonlyMap<string, Served> | undefined): Refusal =>
+  methods
+    ? refuse('METHOD_NOT_ALLOWED', { extra: { allow: [...methods.keys()] } })
+    : refuse('ROUTE_UNKNOWN');
+
+const refusalOf = (fault: unknown): Refusal =>
+  isRedisAway(fault) ? refuse('UNAVAILABLE', { retryAfterS: REDIS_RETRY_S }) : refuse('INTERNAL');
+
+function withoutBody(reply: Reply): Reply {
+  if (reply.body instanceof Readable) reply.body.destroy();
+  return { ...reply, body: undefined };
+}

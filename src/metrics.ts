@@ -1,0 +1,50 @@
+/**
+ * Every metric of the engine: `fairslot_<slice>_<thing>_<unit>[_total]`. Labels come from closed
+ * lists (route names, statuses, codes of the catalogue), never from a request, so that no flood can
+ * grow their number.
+ */
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/**
+ * Upper bounds in seconds: fine where an answer should be, coarse where only its being late
+ * matters.
+ */
+const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+export function createMetrics() {
+  const registry = new Registry();
+  // Process, memory, garbage collection, event loop lag.
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    http: {
+      requests: new Counter({
+        name: 'fairslot_http_requests_total',
+        help: 'Requests answered.',
+        labelNames: ['route', 'status'],
+        registers,
+      }),
+      durations: new Histogram({
+        name: 'fairslot_http_request_duration_seconds',
+        help: 'From the head of a request to its answer, without sending it.',
+        labelNames: ['route'],
+        buckets: DURATIONS_S,
+        registers,
+      }),
+      refusals: new Counter({
+        name: 'fairslot_http_refusals_total',
+        help: 'Requests refused, by code of the error catalogue.',
+        labelNames: ['code'],
+        registers,
+      }),
+      replays: new Counter({
+        name: 'fairslot_http_replays_total',
+        help: 'Answers given again for an Idempotency-Key.',
+        registers,
+      }),
+    },
+  } as const;
+}

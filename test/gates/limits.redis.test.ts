@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { addressPrefix, createLimits } from '../../src/gates/limits.ts';
+import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
+import { configWith } from '../support/app.ts';
+import { ON_CLUSTER, useRedis } from '../support/redis.ts';
+
+const used = useRedis();
+const SETTINGS = {
+  LIMIT_READ_PER_ADDRESS: '5',
+  LIMIT_READ_PER_ACCOUNT: '3',
+  LIMIT_OTP_PER_ADDRESS: '2',
+};
+const limitsNow = () => createLimits(used.redis, configWith(SETTINGS).limits);
+
+/**
+ * What reached Redis on behalf of `work`: commands, scripts' own among them, and reads from its
+ * sockets.
+ */
+async function trafficDuring(work: () => Promise<unknown>) {
+  const before = await used.redis.info('stats');
+  await work();
+  const after = await used.redis.info('stats');
+  const ITSELF = 1; // the second INFO
+  const grown = (name: string) => statistic(after, name) - statistic(before, name) - ITSELF;
+  return { commands: grown('total_commands_processed'), reads: grown('total_reads_processed') };
+}
+
+const statistic = (text: string, name: string) => Number(text.match(`${name}:(\\d+)`)?.[1]);
+
+describe('limits', () => {
+  test('count an address, whoever calls from it', async () => {
+    const count = limitsNow();
+    for (let request = 0; request < 5; request++)
+      expect((await count('read', '127.0.0.7', `account-${request}`)).refusal).toBeUndefined();
+    const { refusal } = await count('read', '127.0.0.7', 'account-9');
+    expect(refusal).toMatchObject({
+      refused: 'TOO_MANY_REQUESTS',
+      extra: { limit: 'read-address' },
+    });
+    expect(refusal?.retryAfterS).toBeGreaterThan(0);
+    expect(refusal?.retryAfterS).toBeLessThanOrEqual(60);
+    expect((await count('read', '127.0.0.8', 'account-9')).refusal).toBeUndefined();
+  });
+
+  test('count an account, wherever it calls from', async () => {
+    const count = limitsNow();
+    for (let request = 0; request < 3; request++)
+      expect((await count('read', `127.0.0.${request}`, 'one')).refusal).toBeUndefined();
+    const { refusal } = await count('read', '127.0.0.9', 'one');
+    expect(refusal).toMatchObject({ extra: { limit: 'read-account' } });
+    expect((await count('read', '127.0.0.9', 'two')).refusal).toBeUndefined();
+  });
+
+  test('count each kind of request for itself', async () => {
+    const count = limitsNow();
+    for (let request = 0; request < 3; request++) await count('otp', '127.0.0.7', '');
+    expect((await count('otp', '127.0.0.7', '')).refusal).toBeDefined();
+    expect((await count('token', '127.0.0.7', '')).refusal).toBeUndefined();
+  });
+
+  test('hold for all processes together', async () => {
+    const [one, other] = [limitsNow(), limitsNow()];
+    await Promise.all([one('otp', '127.0.0.7', ''), other('otp', '127.0.0.7', '')]);
+    expect((await one('otp', '127.0.0.7', '')).refusal).toBeDefined();
+    expect((await other('otp', '127.0.0.7', '')).refusal).toBeDefined();
+  });
+
+  test('say what is left in structured fields', async () => {
+    const count = limitsNow();
+    await count('read', '127.0.0.7', 'one');
+    const { headers } = await count('read', '127.0.0.7', 'one');
+    expect(headers['ratelimit-policy']).toBe('"read-address";q=5;w=60, "read-account";q=3;w=60');
+    expect(headers['ratelimit']).toMatch(/^"read-address";r=3;t=\d+, "read-account";r=1;t=\d+$/);
+  });
+
+  test('ask Redis in one round trip, and not at all about whoever is over', async () => {
+    const count = limitsNow();
+    await count('read', '127.0.0.6', 'warm');
+    const both = { commands: 2 * SCRIPT_COMMANDS, reads: 1 };
+    expect(await trafficDuring(() => count('read', '127.0.0.7', 'one'))).toEqual(both);
+    for (let request = 0; request < 6; request++) await count('read', '127.0.0.7', `a${request}`);
+    const flood = () =>
+      Promise.all(Array.from({ length: 50 }, () => count('read', '127.0.0.7', 'b')));
+    expect(await trafficDuring(flood)).toEqual({ commands: 0, reads: 0 });
+    expect((await count('read', '127.0.0.7', 'b')).refusal).toBeDefined();
+  });
+
+  test('keep no key longer than their window', async () => {
+    await limitsNow()('read', '127.0.0.7', 'one');
+    const found = (await Promise.all(nodes().map((node) => node.keys('*')))).flat();
+    expect(found.toSorted()).toEqual([
+      'fs:v1:limit:read-account:one',
+      'fs:v1:limit:read-address:127.0.0.7',
+    ]);
+    for (const key of found) expect(await used.redis.ttl(key)).toBeGreaterThan(0);
+  });
+
+  test('are counted by each process for itself while Redis is away', async () => {
+    const away = connectRedis({ url: '/nowhere/redis.sock', cluster: false });
+    away.on('error', () => undefined);
+    const count = createLimits(away, configWith(SETTINGS).limits);
+    expect((await count('otp', '127.0.0.7', '')).refusal).toBeUndefined();
+    expect((await count('otp', '127.0.0.7', '')).refusal).toBeUndefined();
+    expect((await count('otp', '127.0.0.7', '')).refusal).toBeDefined();
+    await disconnectRedis(away);
+  });
+});
+
+/** EVALSHA, then what the limiter's script calls: SET, INCRBY, PTTL. */
+const SCRIPT_COMMANDS = 4;
+
+const nodes = () =>
+  ON_CLUSTER && 'nodes' in used.redis ? used.redis.nodes('master') : [used.redis];
+
+describe('one client address', () => {
+  test.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['2001:db8:1:2::', '2001:db8:1:2'],
+    ['2001::1:2:3:4:5', '2001:0:0:1'],
+    ['::1', '0:0:0:0'],
+  ])('%s is %s', (address, prefix) => {
+    expect(addressPrefix(address)).toBe(prefix);
+  });
+});
