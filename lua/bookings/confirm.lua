@@ -8,7 +8,7 @@
   ARGV[1] entry_id
   ARGV[2] grant
   REPLY   BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER | OFFER_TOO_LATE confirm_by_ms
-          (first that applies; again: BOOKED)
+          (first that applies; again: BOOKED; an offer that lapsed is too late ever after)
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -17,11 +17,11 @@ local booking = packed and unpack_booking(packed)
 local state = redis.call('HMGET', KEYS[1], 'published', 'confirm_within_ms')
 if not is_granted(booking, ARGV[2], tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
 if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
-if booking.state ~= 'OFFERED' then return 'BOOKING_OVER' end
+if booking.state == 'CANCELLED' then return 'BOOKING_OVER' end
 local now = now_ms()
-local published_at = redis.call('HGET', KEYS[2], 'published_at_ms:' .. booking.grant)
-local confirm_by = tonumber(published_at) + tonumber(state[2])
-if now > confirm_by then return { 'OFFER_TOO_LATE', confirm_by } end
+if has_lapsed(KEYS[2], booking, state[2], now) then
+  return { 'OFFER_TOO_LATE', confirm_by_ms(KEYS[2], booking.grant, state[2]) }
+end
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
 redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('XADD', KEYS[5], '*', 'e', 'booked ' .. ARGV[1])

@@ -20,8 +20,7 @@ local state = redis.call('HMGET', KEYS[1], 'unexpired_round', 'published', 'conf
 if state[1] ~= ARGV[1] then return { 'OTHER_ROUND', tonumber(state[1]) } end
 if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
 local now = now_ms()
-local published_at = redis.call('HGET', KEYS[2], 'published_at_ms:' .. ARGV[1])
-local confirm_by = tonumber(published_at) + tonumber(state[3])
+local confirm_by = confirm_by_ms(KEYS[2], ARGV[1], state[3])
 if now <= confirm_by then return { 'NOT_DUE', confirm_by } end
 local ids = redis.call('HRANDFIELD', KEYS[5], ARGV[2])
 for _, id in ipairs(ids) do

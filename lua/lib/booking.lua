@@ -20,6 +20,18 @@ local function is_published(booking, published)
   return is_immediate(booking) or tonumber(booking.grant) <= published
 end
 
+-- When the offers of a round must be confirmed.
+local function confirm_by_ms(rounds, round, confirm_within_ms)
+  local published_at = redis.call('HGET', rounds, 'published_at_ms:' .. round)
+  return tonumber(published_at) + tonumber(confirm_within_ms)
+end
+
+-- An offer past its deadline has lapsed, whether or not a worker has come by to write it down.
+local function has_lapsed(rounds, booking, confirm_within_ms, now)
+  return booking.state == 'LAPSED'
+    or booking.state == 'OFFERED' and now > confirm_by_ms(rounds, booking.grant, confirm_within_ms)
+end
+
 -- Whether this is the booking that somebody names by its grant: an older one of the entry is not.
 local function is_granted(booking, grant, published)
   return booking and booking.grant == grant and is_published(booking, published)

@@ -17,11 +17,10 @@ local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'sealed_at_ms', 'ne
   'ends_at_ms', 'ended_at_ms')
 local round = tonumber(state[1])
 if state[2] == 'DRAWING' then return { 'DRAWING', round, tonumber(state[3]) } end
-if state[6] or (round > 0 and now >= tonumber(state[5])) then return 'ENDED' end
+if is_past_last_cut(round, tonumber(state[5]), state[6], now) then return 'ENDED' end
 if now < tonumber(state[4]) then return { 'NOT_DUE', tonumber(state[4]), now } end
 -- Without new entries or freed seats a later round could give nobody anything. Round 0 always takes
 -- place.
 if round > 0 and redis.call('EXISTS', KEYS[2], KEYS[4]) == 0 then return 'NOTHING_NEW' end
-cut(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now)
-redis.call('XADD', KEYS[6], '*', 'e', 'sealed ' .. round)
+cut(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], now)
 return { 'DRAWING', round, now }

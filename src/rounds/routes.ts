@@ -87,7 +87,6 @@ const entryRoutes = (rounds: RoundService): Route[] => [
       'NOT_ELIGIBLE',
       'RELEASE_NOT_OPEN',
       'RELEASE_ENDED',
-      'ROUND_DRAWING',
       'ENTRY_SEALED',
       'HAS_BOOKING',
       'ENTRY_LAPSED',

@@ -136,8 +136,6 @@ function enterRefusal(reply: Exclude<EnterReply, { outcome: 'ENTERED' }>): Refus
       return refuse(reply.outcome, { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
     case 'CLAIM_EXPIRED':
       return refuse('UNAVAILABLE', { retryAfterS: 1 });
-    case 'ROUND_DRAWING':
-      return refuse(reply.outcome, { retryAfterS: 1 });
     default:
       return refuse(reply.outcome);
   }
