@@ -22,7 +22,7 @@ import { sealRound, seedOf } from './seal.ts';
 import type { DrawingStore } from './drawing-store.ts';
 import type { RoundStore } from './store.ts';
 import { finishRound } from './transcript.ts';
-import { replay } from './verify.ts';
+import { isMismatch, replay } from './replay.ts';
 
 export type Step =
   /** Nothing to do before `waitMs`. */
@@ -92,7 +92,11 @@ function keepLedgers(store: RoundStore): Ledgers {
     if (held?.nextRound === round) return held;
     const ledger = createLedger(manifest);
     for (let past = 0; past < round; past++) {
-      await replay(ledger, store.transcript(manifest.release, past));
+      const replayed = await replay(ledger, store.transcript(manifest.release, past));
+      assert(
+        !isMismatch(replayed),
+        `the transcript of round ${past} of ${manifest.release} is damaged`,
+      );
     }
     return ledger;
   };
