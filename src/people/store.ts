@@ -187,7 +187,17 @@ function accountStore(redis: Redis) {
     beneficiaries: (account: string): Promise<Record<string, string>> =>
       redis.hgetall(keys.beneficiaries(account)),
 
-    persons: (account: string): Promise<string[]> => redis.hkeys(keys.beneficiaries(account)),
+    /**
+     * The people that an account lists and that are registered to it. Adding and removing one in two
+     * steps can leave a person listed who is not registered, or is registered to another account.
+     */
+    persons: async (account: string): Promise<string[]> => {
+      const listed = await redis.hkeys(keys.beneficiaries(account));
+      const holders = await Promise.all(
+        listed.map((person) => redis.hget(keys.person(person), 'account')),
+      );
+      return listed.filter((_person, index) => holders[index] === account);
+    },
 
     /** Account and encrypted mobile of each person's account; null for one no longer registered. */
     contactsOf: (
