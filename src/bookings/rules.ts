@@ -29,6 +29,10 @@ export function unpackBooking(packed: string): Booking {
   };
 }
 
+/** Whether a booking counts when `published` is the last round: see lua/lib/booking.lua. */
+export const isPublished = ({ grant }: Booking, published: number): boolean =>
+  grant.startsWith('i') || Number(grant) <= published;
+
 /**
  * An offer as a round writes it. The time is filled in when somebody answers it: the deadline is
  * the round's.

@@ -5,7 +5,7 @@ import { present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import { unpackBooking } from '../bookings/rules.ts';
+import { isPublished, unpackBooking } from '../bookings/rules.ts';
 import { importPlaces, NO_PLACES, type ImportTerms } from './import.ts';
 import { manifestHash, type Manifest } from './manifest.ts';
 import {
@@ -218,15 +218,13 @@ function drafting(store: ReleaseStore, secrets: Secrets) {
 function watching(store: ReleaseStore) {
   /** Seats by state, over all slots; what an operator watches and the demo counts. */
   const seats = async (manifest: Manifest): Promise<SeatCount> => {
-    const [free, bookings] = await Promise.all([
-      store.freeSeats(manifest.release),
-      store.bookings(manifest.release),
-    ]);
+    const { free, bookings, published } = await store.holdings(manifest.release);
     const counts = { offered: 0, booked: 0 };
     for (const packed of bookings) {
-      const { state, size } = unpackBooking(packed);
-      if (state === 'OFFERED') counts.offered += size;
-      if (state === 'BOOKED') counts.booked += size;
+      const booking = unpackBooking(packed);
+      if (!isPublished(booking, published)) continue;
+      if (booking.state === 'OFFERED') counts.offered += booking.size;
+      if (booking.state === 'BOOKED') counts.booked += booking.size;
     }
     const capacity = seatFields(manifest).reduce((sum, [, seats]) => sum + seats, 0);
     return {

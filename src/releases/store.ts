@@ -1,3 +1,4 @@
+import { present } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
@@ -137,10 +138,23 @@ export function createReleaseStore(redis: Redis) {
     end: (release: string) =>
       endScript(redis, { release: keys.release(release), audit: keys.audit(release) }, {}),
 
-    /** Free seats by `<slot index>/<pool index>`. */
-    freeSeats: (release: string): Promise<Record<string, string>> =>
-      redis.hgetall(keys.seats(release)),
-    /** All packed bookings, offers included: for operators, not for requests of citizens. */
-    bookings: (release: string): Promise<string[]> => redis.hvals(keys.bookings(release)),
+    /**
+     * Free seats by `<slot index>/<pool index>`, all packed bookings (offers too) and the last
+     * published round, at one instant: for operators, not for requests of citizens.
+     */
+    holdings: async (release: string) => {
+      const replies = await redis
+        .multi()
+        .hgetall(keys.seats(release))
+        .hvals(keys.bookings(release))
+        .hget(keys.release(release), 'published')
+        .exec();
+      const [free, bookings, published] = present(replies, 'a transaction').map(([, is]) => is);
+      return {
+        free: free as Record<string, string>,
+        bookings: bookings as string[],
+        published: Number(published),
+      };
+    },
   };
 }
