@@ -117,7 +117,7 @@ function parse<T extends object>(
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const issue = present(result.error.issues[0], 'issue');
-  return wrong(line, `${issue.path.join('.')}: ${issue.message}`);
+  return wrong(line, [...issue.path.map(String), issue.message].join(': '));
 }
 
 /** Line 1 of a first file: nothing is known yet. */
@@ -181,7 +181,7 @@ const beaconStep =
     const problem = beaconProblem(manifest.beacon, seal.beacon, previousBeacon, beacon);
     if (problem !== undefined) return wrong(line, problem);
     const seed = hex(seedOf(seal, beacon));
-    if (read.seed !== seed) return wrong(line, `seed must be ${seed}`);
+    if (read.seed !== seed) return wrong(line, `seed must be ${seed}, by this seal and value`);
     const seatsBefore = ledger.free.slice();
     const offers = drawCarried(ledger);
     return offerStep({ ledger, since, seal, sealedOnLine, beacon, seatsBefore, offers }, 0);
@@ -229,7 +229,8 @@ function entryStep(opening: Opening): Step {
 
   const step: Step = (line) => {
     const read = parse(line, EntryLine);
-    if (isMismatch(read)) return read;
+    if (isMismatch(read))
+      return wrong(line, `entry ${builder.count() + 1} of ${seal.count}: ${read.reason}`);
     const { cats, entry, prefs, size } = read;
     const numbers = prefs.map((slot) => slots.get(slot) ?? -1);
     const row = { entry, size, categories: cats, prefs: numbers };

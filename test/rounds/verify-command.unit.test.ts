@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyCommand } from '../../src/rounds/verify-command.ts';
+import { createLedger, lottery, playRound, wants } from './release.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'fairslot-verify-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+let files: string[];
+let digest: string;
+beforeAll(async () => {
+  const ledger = createLedger(lottery({ hall: { open: 1 } }));
+  const rounds = [
+    await playRound(ledger, [wants('a', [0]), wants('b', [0])]),
+    await playRound(ledger, []),
+  ];
+  files = rounds.map(({ bytes }, round) => {
+    const path = join(directory, `round-${round}.ndjson`);
+    writeFileSync(path, bytes);
+    return path;
+  });
+  digest = rounds[1]!.digest;
+});
+
+async function run(paths: readonly string[], options: { digest?: string; json?: boolean } = {}) {
+  let [out, err] = ['', ''];
+  const code = await verifyCommand(
+    paths,
+    { json: false, ...options },
+    { write: (text) => (out += text) },
+    { write: (text) => (err += text) },
+  );
+  return { code, out, err };
+}
+
+test('says what was checked, and what must still be trusted', async () => {
+  const { code, out, err } = await run(files, { digest });
+  expect(code).toBe(0);
+  expect(err).toBe('');
+  expect(out).toContain('round 0: 2 new entries, 1 entries got seats');
+  expect(out).toContain('ACCEPTED release pune-2021-04-10, rounds 0 to 1');
+  expect(out).toContain(`digest   ${digest}`);
+  expect(out).toContain('this trusts the operator');
+});
+
+test('names file, line and reason of a refusal', async () => {
+  const { code, out, err } = await run([files[1]!]);
+  expect(code).toBe(1);
+  expect(out).toBe('');
+  expect(err).toMatch(/^REFUSED .*round-1.ndjson line 3: .*\n$/);
+});
+
+test('refuses a file that cannot be read, without a stack trace', async () => {
+  const { code, err } = await run([join(directory, 'missing')]);
+  expect(code).toBe(1);
+  expect(err).toMatch(/^REFUSED .*missing line 1: the file cannot be read: ENOENT.*\n$/);
+  expect((await run([directory])).err).toContain('EISDIR');
+  expect((await run([])).err).toContain('there is no file to verify');
+});
+
+test('prints the report as one line of JSON when asked', async () => {
+  const accepted = await run(files, { json: true });
+  expect(JSON.parse(accepted.out)).toMatchObject({ accepted: true, digest });
+  const refused = await run(files, { json: true, digest: 'ab' });
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(refused.out)).toMatchObject({ accepted: false, reason: 'digest is not ab' });
+});
+
+test('lets no control characters of a file through to the terminal', async () => {
+  const path = join(directory, 'hostile');
+  writeFileSync(path, '{"\\u001b[2J":1,"kind":"manifest"}\n');
+  const { err } = await run([path]);
+  expect(err).toMatch(/^[\x20-\x7e]+\n$/);
+});
