@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the same people and bots want the same seats, first come, first served and then by lottery, on a
- * whole engine over HTTP; then a table and an HTML report of who got them.
+ * `npm run demo`: the same people and bots want the same seats, first come, first served and then
+ * by lottery, on a whole engine over HTTP; then a table and an HTML report of who got them.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
@@ -13,6 +13,7 @@ import { createProgress } from './demo/progress.ts';
 import { reportHtml } from './demo/report.ts';
 import { brokenPromises, summaryJson, summaryTable, type Results } from './demo/summary.ts';
 import { isoFromMs } from './lib/clock.ts';
+import { findRedisServer } from './redis/install.ts';
 
 type Options = {
   readonly citizens: number;
@@ -59,6 +60,7 @@ function readOptions(): Options {
 /** The exit status: 1 when the engine broke one of its promises. */
 async function run(options: Options): Promise<number> {
   const { citizens, bots, seed } = options;
+  findRedisServer(); // installs it where there is none, with its output in sight
   const say = (text: string): void =>
     void (options.json ? process.stderr : process.stdout).write(`${text}\n`);
   const allSites = readSites(readFileSync(SITES, 'utf8'));
@@ -68,7 +70,6 @@ async function run(options: Options): Promise<number> {
   const setting = {
     people: createPopulation(citizens, bots, seed),
     sites,
-    environment: process.env,
     ownAddresses,
     progress: createProgress(process.stderr),
     stopped: stopped.signal,
@@ -98,6 +99,7 @@ async function run(options: Options): Promise<number> {
       offers: verdict.rounds[index]?.served ?? 0,
     })),
     verifyCommand,
+    trust: verdict.trust,
   });
   writeFileSync(options.report, html);
 
@@ -110,7 +112,9 @@ async function run(options: Options): Promise<number> {
   return broken.length === 0 ? 0 : 1;
 }
 
-/** Saves them beside the report, in place of those of an earlier run; returns how to verify them. */
+/**
+ * Saves them beside the report, in place of those of an earlier run; returns how to verify them.
+ */
 function saveTranscripts(report: string, rounds: readonly Round[]): string {
   const { dir, name } = parse(report);
   mkdirSync(dir || '.', { recursive: true });

@@ -1,6 +1,6 @@
 /**
- * What the server itself says once the release is over: each person's own list of bookings, and the published
- * rounds with their transcripts, as any outsider would fetch them.
+ * What the server itself says once the release is over: each person's own list of bookings, and the
+ * published rounds with their transcripts, as any outsider would fetch them.
  */
 import { msFromIso } from '../lib/clock.ts';
 import { verifyChain } from '../rounds/verify.ts';
@@ -55,22 +55,24 @@ export async function publishedRounds(client: Client): Promise<Round[]> {
 export type Verdict = {
   /** Where and why, in words; undefined when every round follows from what is published. */
   readonly refused: string | undefined;
+  /** What no file can show, in words. */
+  readonly trust: string;
   /** Entries sealed in each round, and entries it gave a seat to. */
   readonly rounds: readonly { readonly entries: number; readonly served: number }[];
 };
 
-/** Recomputes the rounds from their transcripts, and compares the digests with those the engine publishes. */
+/** Recomputes the rounds, and compares their digests with those that the engine publishes. */
 export async function verifyRounds(rounds: readonly Round[]): Promise<Verdict> {
   const report = await verifyChain(
     rounds.map(({ round, transcript }) => ({ name: `round ${round}`, bytes: once(transcript) })),
   );
   if (!report.accepted) {
     const { file, line, reason } = report;
-    return { refused: `${file}, line ${line}: ${reason}`, rounds: [] };
+    return { refused: `${file}, line ${line}: ${reason}`, trust: '', rounds: [] };
   }
   const other = rounds.find(({ digest }, index) => digest !== report.rounds[index]?.digest);
   const refused = other && `round ${other.round}: the engine publishes another digest`;
-  return { refused, rounds: report.rounds };
+  return { refused, trust: report.trust, rounds: report.rounds };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -1,9 +1,15 @@
-/** The demo's HTTP client: keep-alive connections from each person's own address, every request counted. */
+/**
+ * The demo's HTTP client: keep-alive connections from each person's own address, every request
+ * counted.
+ */
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { monotonicMs } from '../lib/clock.ts';
 import type { Group } from './population.ts';
 
-/** What a request is for; `attempt` is the booking route in immediate mode, the entry route in a lottery. */
+/**
+ * What a request is for; `attempt` is the booking route in immediate mode, the entry route in a
+ * lottery.
+ */
 export type Purpose = 'sign-in' | 'read' | 'attempt' | 'confirm';
 export type Counter = `${Group}/${Purpose}`;
 
@@ -27,7 +33,10 @@ export type Reply<T> = {
   /** The error code of a refusal; of a lost connection, Node's. */
   readonly code: string | undefined;
   readonly retryAfterMs: number;
-  /** Requests left under the tightest limit, by the RateLimit header; Infinity where it says nothing. */
+  /**
+   * Requests left under the tightest limit, by the RateLimit header; Infinity where it says
+   * nothing.
+   */
   readonly left: number;
 };
 
@@ -54,7 +63,10 @@ export type Client = {
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** `base`: the engine's address, `http://127.0.0.1:8080`; `ownAddresses`: false to send all from one. */
+/**
+ * `base`: the engine's address, `http://127.0.0.1:8080`; `ownAddresses`: false to send all from
+ * one.
+ */
 export function createClient(base: string, ownAddresses: boolean): Client {
   const { hostname, port } = new URL(base);
   // One agent serves everybody: it keeps connections from different local addresses apart.

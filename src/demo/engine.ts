@@ -1,4 +1,7 @@
-/** The engine under the demo: the same processes as `npm start`, on a data directory that is thrown away. */
+/**
+ * The engine under the demo: the same processes as `npm start`, on a data directory that is thrown
+ * away.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,16 +28,13 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 const OUTPUT_KEPT = 4_000;
 
-/** `environment`: what the processes inherit; `settings`: what the demo changes (see config.ts). */
-export async function startEngine(
-  environment: NodeJS.ProcessEnv,
-  settings: Readonly<Record<string, string>>,
-): Promise<Engine> {
+/** `settings`: what the demo changes of the configuration (see config.ts). */
+export async function startEngine(settings: Readonly<Record<string, string>>): Promise<Engine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'fairslot-demo-'));
   const operatorKey = randomBytes(24).toString('hex');
   const child = spawn(process.execPath, [START], {
     env: {
-      ...environment,
+      ...process.env,
       NODE_ENV: 'development',
       HOST: '127.0.0.1',
       PORT: '0',
@@ -46,8 +46,9 @@ export async function startEngine(
       LOG_LEVEL: 'info',
       ...settings,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own: Ctrl-C reaches us alone, and we end all of it in order.
+    // The channel tells the engine when this process is gone, however it went.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // A process group of its own: Ctrl-C reaches us alone, and we end the engine in order.
     detached: true,
   });
   const killGroup = (): void => kill(child, 'SIGKILL');
@@ -126,7 +127,10 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Whether a process may send from addresses of 127.0.0.0/8 other than 127.0.0.1: yes on Linux, not on macOS. */
+/**
+ * Whether a process may send from addresses of 127.0.0.0/8 other than 127.0.0.1: yes on Linux, not
+ * on macOS.
+ */
 export function hasLoopbackAddresses(): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -1,4 +1,6 @@
-/** The public state of a release, read by one watcher and told to everybody who waits for a round. */
+/**
+ * The public state of a release, read by one watcher and told to everybody who waits for a round.
+ */
 import { sleep } from '../lib/clock.ts';
 import type { Client } from './client.ts';
 

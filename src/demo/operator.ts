@@ -1,4 +1,7 @@
-/** The operator's part: opens the release and watches the seats, over the same HTTP API as everybody. */
+/**
+ * The operator's part: opens the release and watches the seats, over the same HTTP API as
+ * everybody.
+ */
 import { isoFromMs, nowMs, sleep } from '../lib/clock.ts';
 import type { Client, Reply } from './client.ts';
 import {

@@ -1,7 +1,8 @@
 /**
- * How the people of the demo behave. Citizens read, think and act once. Sprinters are the scripts of 2021: signed
- * in beforehand, awake before the opening, asking every 50 ms until they have a seat or the window is over. A
- * sprinter stands for one person with wishes like anyone's, so that the demo shows what speed buys and nothing else.
+ * How the people of the demo behave. Citizens read, think and act once. Sprinters are the scripts
+ * of 2021: signed in beforehand, awake before the opening, asking every 50 ms until they have a
+ * seat or the window is over. A sprinter stands for one person with wishes like anyone's, so that
+ * the demo shows what speed buys and nothing else.
  */
 import { nowMs, sleep } from '../lib/clock.ts';
 import type { Call, Client, Purpose, Reply } from './client.ts';
@@ -110,8 +111,9 @@ async function sprintForBooking(sale: Sale, member: Member): Promise<Story> {
 }
 
 /**
- * Asks again and again even when entered, for it cannot know that this gains nothing. An offer has to be confirmed
- * within seconds here, while limits count by the minute: the script keeps its last requests for that.
+ * Asks again and again even when entered, for it cannot know that this gains nothing. An offer has
+ * to be confirmed within seconds here, while limits count by the minute: the script keeps its last
+ * requests for that.
  */
 async function sprintForEntry(sale: Sale, member: Member): Promise<boolean> {
   const wishes = wishesOf(member.person, await readSlots(sale, member.person));
@@ -124,7 +126,10 @@ async function sprintForEntry(sale: Sale, member: Member): Promise<boolean> {
   return entered;
 }
 
-/** Calls `attempt` every 50 ms, or as fast as answers come, until it says that it is done or the window is over. */
+/**
+ * Calls `attempt` every 50 ms, or as fast as answers come, until it says that it is done or the
+ * window is over.
+ */
 async function sprint(sale: Sale, person: Person, attempt: () => Promise<boolean>): Promise<void> {
   await until(sale.opensAtMs + person.arrivesMs);
   while (nowMs() < sale.closesAtMs) {

@@ -1,6 +1,7 @@
 /**
- * One evening in one mode, on an engine of its own. A fresh engine each time, rather than two releases on one, lets
- * the very same people come twice: no claim, limit or cache of the first evening reaches into the second.
+ * One evening in one mode, on an engine of its own. A fresh engine each time, rather than two
+ * releases on one, lets the very same people come twice: no claim, limit or cache of the first
+ * evening reaches into the second.
  */
 import { once } from 'node:events';
 import { nowMs, sleep } from '../lib/clock.ts';
@@ -18,12 +19,15 @@ export type Setting = {
   readonly mode: Mode;
   readonly people: readonly Person[];
   readonly sites: readonly Site[];
-  /** What the engine's processes inherit. */
-  readonly environment: NodeJS.ProcessEnv;
-  /** False where the machine has one loopback address only; limits by address are then out of the way. */
+  /**
+   * False where the machine has one loopback address only; limits by address are then out of the
+   * way.
+   */
   readonly ownAddresses: boolean;
   readonly progress: Progress;
-  /** Ends the evening early: it throws the signal's reason, with everything that it started stopped. */
+  /**
+   * Ends the evening early: it throws the signal's reason, with everything that it started stopped.
+   */
   readonly stopped: AbortSignal;
 };
 
@@ -35,7 +39,10 @@ export type Played = {
   readonly rounds: readonly Round[];
 };
 
-/** Requests under way at once while people sign in and are checked; in the evening everyone acts for themselves. */
+/**
+ * Requests under way at once while people sign in and are checked; in the evening everyone acts for
+ * themselves.
+ */
 const AT_ONCE = 32;
 const ADDRESS_LIMITS = ['READ', 'WRITE', 'OTP', 'TOKEN'];
 const OUT_OF_THE_WAY = '1000000';
@@ -44,7 +51,6 @@ const OUT_OF_THE_WAY = '1000000';
 export async function playEvening(setting: Setting): Promise<Played> {
   const raised = setting.ownAddresses ? [] : ADDRESS_LIMITS;
   const engine = await startEngine(
-    setting.environment,
     Object.fromEntries(raised.map((name) => [`LIMIT_${name}_PER_ADDRESS`, OUT_OF_THE_WAY])),
   );
   const client = createClient(engine.url, setting.ownAddresses);

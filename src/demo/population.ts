@@ -1,6 +1,7 @@
 /**
- * Who takes part in the demo, and the seats they compete for. Everything is drawn here from one seed, before any
- * evening is played, so that both evenings meet the same people with the same habits.
+ * Who takes part in the demo, and the seats they compete for. Everything is drawn here from one
+ * seed, before any evening is played, so that both evenings meet the same people with the same
+ * habits.
  */
 import { parse } from 'csv-parse/sync';
 import { between, drawWeighted, logNormal, seededRandom, type Random } from './random.ts';
@@ -15,7 +16,9 @@ export type Person = {
   readonly birthYear: number;
   readonly gender: 'female' | 'male';
   readonly idNumber: string;
-  /** A loopback address of their own, so that limits by client address mean what they mean outside. */
+  /**
+   * A loopback address of their own, so that limits by client address mean what they mean outside.
+   */
   readonly address: string;
   /** When they come to the site, ms after the opening; bots wait at the door and come early. */
   readonly arrivesMs: number;
@@ -31,7 +34,10 @@ export type Person = {
 
 export type Site = { readonly id: string; readonly name: string; readonly seats: number };
 
-/** One minute of a citizen's evening lasts this long in the demo, ms. Bots are not slowed down or sped up. */
+/**
+ * One minute of a citizen's evening lasts this long in the demo, ms. Bots are not slowed down or
+ * sped up.
+ */
 export const MINUTE_MS = 1_000;
 /** Citizens come within this time after the opening, ms. */
 export const LAST_ARRIVAL_MS = 12 * MINUTE_MS;
@@ -52,7 +58,10 @@ const NEVER_CONFIRMS = 0.1;
 const CANCELS_LATER = 0.03;
 const BOT_WAKES_EARLY_MS = 200;
 
-/** People vaccinated in Pune district by age, the last band cut at 90. Source: CoWIN's dashboard, 2021. */
+/**
+ * People vaccinated in Pune district by 10 April 2021, from CoWIN's dashboard as archived in
+ * kaarana/CoWIN-Data; the last band, which has no end there, is cut at 90.
+ */
 const AGES = [
   { from: 18, to: 24, people: 25_381 },
   { from: 25, to: 39, people: 125_782 },
@@ -110,8 +119,8 @@ export const wishesOf = <T extends { readonly seats: number }>(
   drawWeighted(seededRandom(`${person.seed}/wishes`), slots, ({ seats }) => seats, person.wishes);
 
 /**
- * The slots in the order in which a bot tries them: the largest first, in a circle that each bot enters at a
- * place of its own, since scripts of strangers do not agree on one.
+ * The slots in the order in which a bot tries them: the largest first, in a circle that each bot
+ * enters at a place of its own, since scripts of strangers do not agree on one.
  */
 export function circuitOf<T extends { readonly seats: number }>(
   person: Person,
@@ -135,8 +144,8 @@ export function readSites(csv: string): Site[] {
 }
 
 /**
- * The same sites with `seats` seats between them, in proportion, by largest remainder (Hamilton): every site is
- * less than one seat away from its exact share. Sites left with none are left out.
+ * The same sites with `seats` seats between them, in proportion, by largest remainder (Hamilton):
+ * every site is less than one seat away from its exact share. Sites left with none are left out.
  */
 export function scaleSites(sites: readonly Site[], seats: number): Site[] {
   const total = sites.reduce((sum, site) => sum + site.seats, 0);

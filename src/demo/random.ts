@@ -1,6 +1,6 @@
 /**
- * Randomness that can be played again: the same seed gives the same people, arrivals and wishes on any machine.
- * Only for the demo; nothing that decides about a seat may use it.
+ * Randomness that can be played again: the same seed gives the same people, arrivals and wishes on
+ * any machine. Only for the demo; nothing that decides about a seat may use it.
  */
 import { sha256 } from '../lib/hash.ts';
 
@@ -36,8 +36,8 @@ export function logNormal(random: Random, median: number, spread: number): numbe
 }
 
 /**
- * `count` of the items, best first, each drawn with a chance in proportion to its weight and never twice:
- * Efraimidis and Spirakis (2006), the smallest of -log(u) / weight.
+ * `count` of the items, best first, each drawn with a chance in proportion to its weight and never
+ * twice: Efraimidis and Spirakis (2006), the smallest of -log(u) / weight.
  */
 export function drawWeighted<T>(
   random: Random,

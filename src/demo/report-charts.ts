@@ -63,8 +63,8 @@ export function shareBars(immediate: Tally, lottery: Tally): string {
         'fill-citizen',
         `citizens: ${percent(1 - share)}`,
       ),
-      share > 0.055 ? text(8, top + 24, percent(share), { class: 'inside' }) : '',
-      share < 0.945
+      share > 0.07 ? text(8, top + 24, percent(share), { class: 'inside' }) : '',
+      share < 0.91
         ? text(width - 8, top + 24, percent(1 - share), { class: 'inside', 'text-anchor': 'end' })
         : '',
     ].join('');
@@ -75,7 +75,9 @@ export function shareBars(immediate: Tally, lottery: Tally): string {
       width,
       height: bottom + 30,
       title: 'Share of bots among people and among seats',
-      description: `People ${percent(fair)}; seats first come, first served ${percent(botShare(immediate, 'seats'))}; seats by lottery ${percent(botShare(lottery, 'seats'))}`,
+      description: rows
+        .map(({ name, tally, of }) => `${name}: ${percent(botShare(tally, of))}`)
+        .join('; '),
     },
     ...marks,
     ...rows.map((_, index) => line(x(fair), 22 + index * 84, x(fair), 60 + index * 84, 'mark')),
@@ -140,57 +142,62 @@ export function seatsTimeline(tally: Tally, most: number, lastSecond: number): s
 
 /** Chance of a seat by the second of arrival in both modes, with 95 % intervals. */
 export function chanceChart(immediate: Tally, lottery: Tally): string {
-  const lastMs = Math.max(...immediate.byArrival.map(({ toMs }) => toMs));
-  const seconds = Math.ceil(lastMs / 1_000);
-  const x = linear([-2.4, seconds], [BOX.left, BOX.right]);
-  const most = Math.max(...[immediate, lottery].flatMap(({ byArrival }) => byArrival.map(highest)));
-  const ticks = ticksTo(Math.min(1, most) * 100, 5).filter((tick) => tick <= 100);
-  const y = linear([0, ticks.at(-1) ?? 100], [BOX.bottom, BOX.top]);
-  const even = immediate.seats / (immediate.groups.bot.people + immediate.groups.citizen.people);
+  const seconds = Math.max(...immediate.byArrival.map(({ toMs }) => toMs / 1_000));
+  const x = linear([2 * AT_THE_DOOR, seconds], [CHANCE_BOX.left, CHANCE_BOX.right]);
+  const most = Math.max(...[immediate, lottery].flatMap(({ byArrival }) => byArrival.map(chance)));
+  const ticks = ticksTo(most * 100, 5).filter((tick) => tick <= 100);
+  const y = linear([0, ticks.at(-1) ?? 100], [CHANCE_BOX.bottom, CHANCE_BOX.top]);
+  const even = y(evenChance(immediate) * 100);
   return chart(
     {
       width: WIDTH,
-      height: HEIGHT,
+      height: CHANCE_BOX.bottom + 42,
       title: 'Chance of a seat by time of arrival',
       description: `${chancesInWords(immediate)}; ${chancesInWords(lottery)}`,
     },
-    yAxis(BOX, { scale: y, ticks, label: 'people with a seat', format: (tick) => `${tick} %` }),
-    line(BOX.left, y(even * 100), BOX.right, y(even * 100), 'mark'),
-    text(BOX.right, y(even * 100) - 7, `seats : people = ${percent(even)}`, {
-      class: 'note',
-      'text-anchor': 'end',
+    yAxis(CHANCE_BOX, {
+      scale: y,
+      ticks,
+      label: 'people with a seat',
+      format: (tick) => `${tick} %`,
     }),
+    line(CHANCE_BOX.left, even, CHANCE_BOX.right, even, 'mark'),
     chanceLine(immediate, x, y),
     chanceLine(lottery, x, y),
-    xAxis(BOX, {
+    xAxis(CHANCE_BOX, {
       scale: x,
       ticks: ticksTo(seconds, 6).filter((tick) => tick <= seconds),
-      label: 'arrival, seconds after the opening',
+      label: `arrival, ${SECONDS}`,
       format: number,
     }),
-    text(x(AT_THE_DOOR), BOX.bottom + 17, 'at the door', {
+    text(x(AT_THE_DOOR), CHANCE_BOX.bottom + 17, 'at the door', {
       class: 'tick',
       'text-anchor': 'middle',
     }),
   );
 }
 
-/** Where those stand, on the axis of seconds, who came before the opening. */
-const AT_THE_DOOR = -1.2;
+/** Seats for each of those who want one. */
+export const evenChance = ({ seats, groups }: Tally): number =>
+  seats / (groups.bot.people + groups.citizen.people);
 
-const highest = ({ seats, people }: ArrivalBin): number => seats / people;
+/** Where those stand, on the axis of seconds, who came before the opening. */
+const AT_THE_DOOR = -1.4;
+const CHANCE_BOX: Box = { ...BOX, bottom: 290 };
+
+const chance = ({ seats, people }: ArrivalBin): number => seats / people;
 const middleOf = ({ fromMs, toMs }: ArrivalBin): number =>
   fromMs < 0 ? AT_THE_DOOR : (fromMs + toMs) / 2_000;
 const chancesInWords = ({ mode, byArrival }: Tally): string =>
-  `${MODE_NAMES[mode].toLowerCase()}: ${byArrival.map((bin) => percent(highest(bin))).join(', ')}`;
+  `${MODE_NAMES[mode].toLowerCase()}: ${byArrival.map((bin) => percent(chance(bin))).join(', ')}`;
 
 function chanceLine({ mode, byArrival }: Tally, x: Scale, y: Scale): string {
-  const points = byArrival.map((bin) => ({ x: x(middleOf(bin)), y: y(highest(bin) * 100), bin }));
+  const points = byArrival.map((bin) => ({ x: x(middleOf(bin)), y: y(chance(bin) * 100), bin }));
   const path = points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
   return [
     ...points.map((point) => {
       const { low, high } = shareInterval(point.bin.seats, point.bin.people);
-      const top = Math.max(BOX.top, y(high * 100));
+      const top = Math.max(CHANCE_BOX.top, y(high * 100));
       return line(point.x, y(low * 100), point.x, top, `whisker line-${mode}`);
     }),
     element('polyline', { points: path, class: `line line-${mode}` }),
@@ -329,7 +336,8 @@ export function latencyChart(tallies: readonly Tally[]): string {
       description: rows
         .map(({ mode, group, tally }) => {
           const { p50 = 0, p99 = 0 } = tally.latencyMs ?? {};
-          return `${mode}, ${GROUP_NAMES[group]}: median ${milliseconds(p50)}, 99th percentile ${milliseconds(p99)} ms`;
+          const figures = `median ${milliseconds(p50)}, 99th percentile ${milliseconds(p99)} ms`;
+          return `${mode}, ${GROUP_NAMES[group]}: ${figures}`;
         })
         .join('; '),
     },

@@ -1,4 +1,7 @@
-/** The few pieces of SVG that the report's charts are made of. By hand: a chart library would be ten times the page. */
+/**
+ * The few pieces of SVG that the report's charts are made of. By hand: a chart library would be ten
+ * times the page.
+ */
 
 export type Scale = (value: number) => number;
 

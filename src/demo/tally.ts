@@ -51,7 +51,9 @@ export type Tally = {
   readonly seats: number;
   readonly seatsGiven: number;
   readonly groups: Readonly<Record<Group, GroupTally>>;
-  /** (bot seats / seats given) / (bots / people): 1 is what chance gives. 0 when no seat was given. */
+  /**
+   * (bot seats / seats given) / (bots / people): 1 is what chance gives. 0 when no seat was given.
+   */
   readonly botAdvantage: number;
   /** Seats given beyond the capacity of their slot, over all slots. */
   readonly oversold: number;
@@ -65,7 +67,10 @@ export type Tally = {
 };
 
 export type SecondOfSeats = { readonly second: number } & Readonly<Record<Group, number>>;
-/** People who came from `fromMs` to before `toMs`; those at the door before the opening have negative times. */
+/**
+ * People who came from `fromMs` to before `toMs`; those at the door before the opening have
+ * negative times.
+ */
 export type ArrivalBin = {
   readonly fromMs: number;
   readonly toMs: number;
@@ -158,7 +163,10 @@ export function seatsBySecond(outcomes: readonly Outcome[]): SecondOfSeats[] {
     .toSorted((left, right) => left.second - right.second);
 }
 
-/** Who came when, and how many of them have a seat: by whole seconds, thin ones joined to the one before. */
+/**
+ * Who came when, and how many of them have a seat: by whole seconds, thin ones joined to the one
+ * before.
+ */
 export function chanceByArrival(outcomes: readonly Outcome[]): ArrivalBin[] {
   const bySecond = [
     ...Map.groupBy(outcomes, ({ person }) => Math.floor(person.arrivesMs / 1_000)),
@@ -187,8 +195,8 @@ const joined = (first: ArrivalBin, next: ArrivalBin): ArrivalBin => ({
 });
 
 /**
- * Of `drawn` seats given by lot among `people` of whom `marked` are bots, the numbers for the bots between which
- * 99 of 100 draws fall: quantiles of the hypergeometric distribution.
+ * Of `drawn` seats given by lot among `people` of whom `marked` are bots, the numbers for the bots
+ * between which 99 of 100 draws fall: quantiles of the hypergeometric distribution.
  */
 export function fairRange(
   people: number,

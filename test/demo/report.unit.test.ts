@@ -18,6 +18,7 @@ const report: Report = {
   rounds: [{ round: 0, digest: 'ab'.repeat(32), publishedAtMs: 15_012, entries: 10, offers: 3 }],
   verified: true,
   verifyCommand: 'npm run cli -- draw verify demo-round-0.ndjson.gz',
+  trust: 'the operator might have added people who do not exist.',
 };
 
 /** Names of the tags that are opened and not closed, or closed and not opened. */
