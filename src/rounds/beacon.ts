@@ -64,8 +64,8 @@ export const beaconBytes = (value: BeaconValue): Buffer => Buffer.from(value.pre
 
 /** What a reader must still take on trust when everything else was recomputed. */
 export const beaconTrust = (_terms: BeaconTerms): string =>
-  'The seeds come from a hash chain. The operator fixed all of them before the manifest was ' +
-  'published and can change none, but knew them while entries came in: this trusts the operator.';
+  'the seeds come from a hash chain, whose values the operator fixed before the manifest was ' +
+  'published but knew while entries came in: this trusts the operator.';
 
 export type HashChain = {
   /** s_0 in hex; for the manifest. */

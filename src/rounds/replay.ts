@@ -23,7 +23,7 @@ import {
 } from './ledger.ts';
 import { type Line, type Mismatch, readLines } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
-import { Seal, sealRound, sealTerms, seedOf } from './seal.ts';
+import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
   closeRound,
   digestLine,
@@ -120,13 +120,28 @@ function parse<T extends object>(
   return wrong(line, [...issue.path.map(String), issue.message].join(': '));
 }
 
+/** The same, and the line must be its canonical JSON. */
+function parseCanonical<T extends object>(
+  line: Line,
+  schema: z.ZodType<T>,
+  longest?: number,
+): T | Mismatch {
+  const read = parse(line, schema, longest);
+  if (isMismatch(read)) return read;
+  try {
+    if (jcs(read) === line.text) return read;
+  } catch {
+    // Half of a surrogate pair is JSON, but has no canonical form.
+  }
+  return wrong(line, NOT_CANONICAL);
+}
+
 /** Line 1 of a first file: nothing is known yet. */
 const firstManifest: Step = (line) => {
-  const read = parse(line, ManifestLine, Infinity);
+  const read = parseCanonical(line, ManifestLine, Infinity);
   if (isMismatch(read)) return read;
   const problem = manifestProblem(read.manifest);
   if (problem !== undefined) return wrong(line, problem);
-  if (jcs(read) !== line.text) return wrong(line, NOT_CANONICAL);
   return sinceStep(createLedger(read.manifest));
 };
 
@@ -147,11 +162,10 @@ const sinceStep =
   (line) => {
     const live = ledger.cohorts.reduce((total, cohort) => total + cohort.live, 0);
     const longest = SHORT_LINE_LENGTH + 32 * live + 80 * ledger.manifest.slots.length;
-    const read = parse(line, SinceLine, longest);
+    const read = parseCanonical(line, SinceLine, longest);
     if (isMismatch(read)) return read;
-    if (jcs(read) !== line.text) return wrong(line, NOT_CANONICAL);
     if (sinceLine(inOrder(read.since)) !== line.text)
-      return wrong(line, 'the entries do not ascend by the bytes of their ids');
+      return wrong(line, 'the ids do not ascend by their bytes');
     const misfit = settle(ledger, read.since);
     return misfit === undefined ? sealStep(ledger, read.since) : wrong(line, misfit);
   };
@@ -159,9 +173,8 @@ const sinceStep =
 const sealStep =
   (ledger: Ledger, since: Since): Step =>
   (line) => {
-    const read = parse(line, SealLine);
+    const read = parseCanonical(line, SealLine);
     if (isMismatch(read)) return read;
-    if (jcs(read) !== line.text) return wrong(line, NOT_CANONICAL);
     const { seal } = read;
     const terms = sealTerms(ledger, since, seal.sealed_at);
     const members: Readonly<Record<string, unknown>> = seal;
@@ -173,9 +186,8 @@ const sealStep =
 const beaconStep =
   (ledger: Ledger, since: Since, seal: Seal, sealedOnLine: number): Step =>
   (line) => {
-    const read = parse(line, BeaconLine);
+    const read = parseCanonical(line, BeaconLine);
     if (isMismatch(read)) return read;
-    if (jcs(read) !== line.text) return wrong(line, NOT_CANONICAL);
     const { beacon } = read;
     const { manifest, previousBeacon } = ledger;
     const problem = beaconProblem(manifest.beacon, seal.beacon, previousBeacon, beacon);
@@ -260,8 +272,8 @@ function entryStep(opening: Opening): Step {
 const seatsStep =
   (opening: Opening, table: EntryTable, claimed: Int32Array): Step =>
   (line) => {
-    const { ledger, since, seal, sealedOnLine, offers } = opening;
-    const { root } = sealRound({ ledger, table, since, sealedAt: seal.sealed_at });
+    const { ledger, seal, sealedOnLine, offers } = opening;
+    const root = rootOf(table);
     if (seal.root !== root)
       return {
         line: sealedOnLine,

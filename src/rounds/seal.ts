@@ -43,6 +43,9 @@ export const sealTerms = (
   since_hash: hex(sha256(Buffer.from(jcs(since)))),
 });
 
+/** Merkle root of the entries, in hex. */
+export const rootOf = (table: EntryTable): string => hex(merkleRoot(table.leaves));
+
 /**
  * Seals the next round of a ledger. `since` is in order; `sealedAt`: RFC 3339, UTC, milliseconds.
  */
@@ -54,7 +57,7 @@ export const sealRound = (input: {
 }): Seal => ({
   ...sealTerms(input.ledger, input.since, input.sealedAt),
   count: input.table.count,
-  root: hex(merkleRoot(input.table.leaves)),
+  root: rootOf(input.table),
 });
 
 /**

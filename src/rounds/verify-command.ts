@@ -24,7 +24,7 @@ function describe(report: VerifyReport): string {
     `digest   ${report.digest}`,
     'Checked:',
     ...report.checked.map((check) => `- ${check}`),
-    `Not checked, since no file can show it: ${report.trust}`,
+    `Taken on trust: ${report.trust}`,
     '',
   ].join('\n');
 }

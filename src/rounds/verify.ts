@@ -6,8 +6,6 @@ import { beaconTrust } from './beacon.ts';
 import type { Ledger } from './ledger.ts';
 import { isMismatch, type Replayed, replay } from './replay.ts';
 
-export { replay };
-
 /** Bytes of a transcript, gzip or plain, and what to call it in the report. */
 export type TranscriptFile = { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> };
 

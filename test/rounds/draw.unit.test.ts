@@ -14,10 +14,13 @@ describe('releases of one to four rounds', () => {
     const seen = { rounds: 0, entries: 0, offers: 0, carried: 0, closed: 0, gone: 0 };
     await fc.assert(
       fc.asyncProperty(fc.gen(), async (pick) => {
-        await playBoth(pick, ({ fast, naive, state }) => {
+        await playBoth(pick, ({ fast, naive, state, ledger }) => {
           expect(fast.bytes.toString()).toBe(naive.text);
           expect(fast.digest).toBe(naive.digest);
           expect(brokenPromises(state)).toEqual([]);
+          expect(ledger.displaced).toBe(
+            state.queue.filter(({ state }) => state === 'displaced').length,
+          );
           seen.rounds += 1;
           seen.entries += fast.table.count;
           seen.offers += fast.drawn.offers.length;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { sha256 } from '../../src/lib/hash.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
 import type { EntryRow } from '../../src/rounds/entry-table.ts';
-import { createLedger, type Since } from '../../src/rounds/ledger.ts';
+import { createLedger, type Ledger, type Since } from '../../src/rounds/ledger.ts';
 import { type NaiveStanding, type NaiveState, naiveRound, naiveStart } from './naive-draw.ts';
 import { CHAIN, lottery, playRound, sealedAt, type Seats } from './release.ts';
 
@@ -73,8 +73,9 @@ export async function playBoth(
     readonly fast: Awaited<ReturnType<typeof playRound>>;
     readonly naive: { readonly text: string; readonly digest: string };
     readonly state: NaiveState;
+    readonly ledger: Ledger;
   }) => void,
-): Promise<Buffer[]> {
+): Promise<{ files: Buffer[]; ledger: Ledger }> {
   const manifest = anyManifest(pick);
   const ledger = createLedger(manifest);
   const state = naiveStart(manifest);
@@ -102,8 +103,8 @@ export async function playBoth(
       preimage: CHAIN.preimage(ledger.nextRound + 1).toString('hex'),
     });
     const fast = await playRound(ledger, rows, since);
-    check({ fast, naive, state });
+    check({ fast, naive, state, ledger });
     files.push(fast.bytes);
   }
-  return files;
+  return { files, ledger };
 }

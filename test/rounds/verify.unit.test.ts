@@ -5,6 +5,7 @@ import { hex } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { entryAt, leafOf } from '../../src/rounds/entry-table.ts';
 import { NOTHING_SINCE, type Since } from '../../src/rounds/ledger.ts';
+import { replay } from '../../src/rounds/replay.ts';
 import { verifyChain } from '../../src/rounds/verify.ts';
 import { file, linesOf, withLine } from './files.ts';
 import { createLedger, idOf, lottery, playRound, wants } from './release.ts';
@@ -73,12 +74,15 @@ describe('a chain of files', () => {
     });
   });
 
-  test('is accepted for any release that was drawn', async () => {
+  test('is accepted for any release, and leaves the ledger that drew it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.gen(), async (pick) => {
-        const files = await playBoth(pick, () => undefined);
+        const { files, ledger } = await playBoth(pick, () => undefined);
         const report = await verifyChain(files.map((bytes, round) => file(`${round}`, bytes)));
         expect(report).toMatchObject({ accepted: true });
+        const rebuilt = createLedger(ledger.manifest);
+        for (const bytes of files) await replay(rebuilt, file('', bytes).bytes);
+        expect(rebuilt).toEqual(ledger);
       }),
       { numRuns: 200 },
     );
@@ -346,6 +350,8 @@ describe('a hostile file', () => {
     const pools = [...slot!.pools, ...slot!.pools];
     await refused(line([{ ...slot, pools }]), 1, /two pools of the same name/);
     await refused(line([]), 1, /^manifest: slots/);
+    const title = jcs({ kind: 'manifest', manifest }).replace('Puné', '\\ud800');
+    await refused(Buffer.from(`${title}\n`), 1, /not canonical/);
   });
 
   test('is refused when the chain of its beacon has come to its end', async () => {
