@@ -3,7 +3,7 @@
  * by lottery, on a whole engine over HTTP; then a table and an HTML report of who got them.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, parse } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { verifyRounds, type Round } from './demo/audit.ts';
 import { hasLoopbackAddresses } from './demo/engine.ts';
@@ -29,6 +29,7 @@ const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
 }
+
 const whole = (least: number, most: number) => (text: string) => {
   const value = Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
@@ -61,6 +62,7 @@ function readOptions(): Options {
 async function run(options: Options): Promise<number> {
   const { citizens, bots, seed } = options;
   findRedisServer(); // installs it where there is none, with its output in sight
+  mkdirSync(dirname(options.report), { recursive: true });
   const say = (text: string): void =>
     void (options.json ? process.stderr : process.stdout).write(`${text}\n`);
   const allSites = readSites(readFileSync(SITES, 'utf8'));
@@ -117,7 +119,6 @@ async function run(options: Options): Promise<number> {
  */
 function saveTranscripts(report: string, rounds: readonly Round[]): string {
   const { dir, name } = parse(report);
-  mkdirSync(dir || '.', { recursive: true });
   const stem = `${name}-round-`;
   const old = readdirSync(dir || '.').filter((file) => file.startsWith(stem));
   for (const file of old) rmSync(join(dir, file));

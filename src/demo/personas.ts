@@ -53,18 +53,9 @@ export async function signIn(client: Client, person: Person): Promise<SignedIn> 
 /** Registers the person under their account. Throws when the engine refuses. */
 export async function register(client: Client, { person, token }: SignedIn): Promise<Member> {
   const { name, birthYear, gender, idNumber } = person;
-  const reply = await asking(
-    client,
-    person,
-    'sign-in',
-    token,
-  )<{ beneficiaryId: string }>('POST', '/v1/beneficiaries', {
-    name,
-    birthYear,
-    gender,
-    idType: ID_TYPE,
-    idNumber,
-  });
+  const body = { name, birthYear, gender, idType: ID_TYPE, idNumber };
+  const ask = asking(client, person, 'sign-in', token);
+  const reply = await ask<{ beneficiaryId: string }>('POST', '/v1/beneficiaries', body);
   return { person, token, beneficiary: accepted(reply, person, 'register').beneficiaryId };
 }
 
@@ -139,19 +130,19 @@ async function sprint(sale: Sale, person: Person, attempt: () => Promise<boolean
   }
 }
 
+type EntryView = {
+  readonly state: string;
+  readonly booking: { readonly bookingId: string } | null;
+};
+
 /** After each round: read the result; take, or let go, what is offered. */
 async function followRounds(sale: Sale, member: Member): Promise<Story> {
+  const { client, release, news } = sale;
   const { person, token } = member;
-  for (let round = 0; await sale.news.published(round); round++) {
+  const ask = asking(client, person, 'read', token);
+  for (let round = 0; await news.published(round); round++) {
     await sleep(person.actsAfterMs);
-    const reply = await asking(
-      sale.client,
-      person,
-      'read',
-      token,
-    )<{
-      entries: { state: string; booking: { bookingId: string } | null }[];
-    }>('GET', `/v1/releases/${sale.release}/entry`);
+    const reply = await ask<{ entries: EntryView[] }>('GET', `/v1/releases/${release}/entry`);
     const entry = reply.status === 200 ? reply.body.entries[0] : undefined;
     if (entry?.state === 'offered' && entry.booking) {
       if (person.confirmsOffer) await confirm(sale, member, entry.booking.bookingId);
@@ -176,31 +167,21 @@ async function confirm(
 /** A bot reads beforehand, a citizen on arrival. */
 async function readSlots({ client, release, opensAtMs }: Sale, person: Person): Promise<Slot[]> {
   if (person.group === 'citizen') await until(opensAtMs + person.arrivesMs);
-  const reply = await asking(
-    client,
-    person,
-    'read',
-  )<{ slots: Slot[] }>('GET', `/v1/releases/${release}/slots`);
+  const ask = asking(client, person, 'read');
+  const reply = await ask<{ slots: Slot[] }>('GET', `/v1/releases/${release}/slots`);
   return accepted(reply, person, 'read the slots').slots;
 }
 
-const book = ({ client, release }: Sale, { person, token, beneficiary }: Member, slot: string) =>
-  asking(client, person, 'attempt', token)('POST', '/v1/bookings', { release, beneficiary, slot });
+function book({ client, release }: Sale, { person, token, beneficiary }: Member, slot: string) {
+  const ask = asking(client, person, 'attempt', token);
+  return ask('POST', '/v1/bookings', { release, beneficiary, slot });
+}
 
-const enter = (
-  { client, release }: Sale,
-  { person, token, beneficiary }: Member,
-  wishes: readonly Slot[],
-) =>
-  asking(
-    client,
-    person,
-    'attempt',
-    token,
-  )('PUT', `/v1/releases/${release}/entry`, {
-    beneficiaries: [beneficiary],
-    preferences: wishes.map(({ slot }) => slot),
-  });
+function enter({ client, release }: Sale, { person, token, beneficiary }: Member, wishes: Slot[]) {
+  const ask = asking(client, person, 'attempt', token);
+  const preferences = wishes.map(({ slot }) => slot);
+  return ask('PUT', `/v1/releases/${release}/entry`, { beneficiaries: [beneficiary], preferences });
+}
 
 /** Waits as long as it is told to when there were too many requests, and asks again. */
 async function patiently<T>(sale: Sale, ask: () => Promise<Reply<T>>): Promise<Reply<T>> {
