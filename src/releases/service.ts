@@ -1,7 +1,8 @@
 /** Drafts, publishing, and what everyone may read of a release. */
 import { createHashChain } from '../rounds/beacon.ts';
+import { manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
-import { present } from '../lib/assert.ts';
+import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -194,6 +195,8 @@ function drafting(store: ReleaseStore, secrets: Secrets) {
       (length) => createHashChain(chainSecret, length).anchor,
     );
     if (isRefusal(manifest)) return manifest;
+    const problem = manifestProblem(manifest);
+    assert(problem === undefined, `the manifest of ${release} could not be drawn: ${problem}`);
     const lastEntryAt = manifest.mode === 'lottery' ? manifest.closes_at : manifest.ends_at;
     if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
     const hash = manifestHash(manifest);
