@@ -39,7 +39,7 @@ export const botShare = ({ groups }: Tally, of: 'people' | 'seats'): number =>
 
 /** Share of people against share of seats in both modes, with what a fair draw would do. */
 export function shareBars(immediate: Tally, lottery: Tally): string {
-  const width = 600;
+  const width = 540;
   const x = linear([0, 1], [0, width]);
   const fair = botShare(immediate, 'people');
   const rows = [
@@ -182,7 +182,7 @@ export const evenChance = ({ seats, groups }: Tally): number =>
   seats / (groups.bot.people + groups.citizen.people);
 
 /** Where those stand, on the axis of seconds, who came before the opening. */
-const AT_THE_DOOR = -1.4;
+const AT_THE_DOOR = -1.6;
 const CHANCE_BOX: Box = { ...BOX, bottom: 290 };
 
 const chance = ({ seats, people }: ArrivalBin): number => seats / people;

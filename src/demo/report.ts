@@ -138,7 +138,7 @@ function arrival(tallies: Tallies): string {
     key: key(
       ['fill-immediate', MODE_NAMES.immediate.toLowerCase()],
       ['fill-lottery', MODE_NAMES.lottery.toLowerCase()],
-      ['dashed', `the same for all, ${percent(evenChance(immediate))}`],
+      ['dashed', `even, ${percent(evenChance(immediate))}`],
     ),
     chart: chanceChart(immediate, lottery),
     caption: `Dots: share of those who came in that second and have a seat; lines: 95 % intervals.
@@ -233,7 +233,7 @@ ${verdict} Check it yourself from the transcripts beside this file:</p>
 <th class="digest">digest</th></tr>
 ${rows.join('\n')}
 </table></div>
-<p class="soft">${escape(trust)}</p>`;
+<p class="soft">Taken on trust: ${escape(trust)}</p>`;
 }
 
 function method({ sites, seed, ownAddresses, tallies: { immediate } }: Report): string {

@@ -79,7 +79,7 @@ export type ArrivalBin = {
 };
 
 /** Bins with fewer people say nothing about a chance; they join their neighbour. */
-const LEAST_PEOPLE_IN_BIN = 25;
+const LEAST_PEOPLE_IN_BIN = 50;
 
 export function tallyEvening(evening: Evening): Tally {
   const { mode, outcomes, capacity, operatorView, log, samples } = evening;

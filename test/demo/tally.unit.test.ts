@@ -58,7 +58,7 @@ describe('figures', () => {
   });
 
   it('join seconds in which hardly anyone came to the one before, but nobody to those at the door', () => {
-    const crowd = Array.from({ length: 30 }, () => outcome('citizen', ['a'], 900, 400));
+    const crowd = Array.from({ length: 60 }, () => outcome('citizen', ['a'], 900, 400));
     const bins = chanceByArrival([
       ...crowd,
       outcome('bot', ['b'], 10),
@@ -67,7 +67,7 @@ describe('figures', () => {
     ]);
     expect(bins).toEqual([
       { fromMs: -1_000, toMs: 0, people: 1, seats: 1 },
-      { fromMs: 0, toMs: 5_000, people: 32, seats: 30 },
+      { fromMs: 0, toMs: 5_000, people: 62, seats: 60 },
     ]);
   });
 
