@@ -2,6 +2,7 @@
  * Access tokens: JWTs (RFC 7519) signed with HS256, 15 minutes. Verifying needs no Redis, so a
  * forged one costs nothing but the hash.
  */
+import { createSecretKey } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { nowMs } from '../lib/clock.ts';
 import type { Secrets } from '../lib/secrets.ts';
@@ -17,6 +18,7 @@ const KEY_ID = 'access-token/1';
 const ISSUER = 'fairslot';
 const AUDIENCE = 'fairslot/api';
 const TYPE = 'at+jwt'; // RFC 9068
+const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 const LIFETIME_S = 15 * 60;
 const LONGEST_TOKEN = 1_024;
 /**
@@ -29,7 +31,8 @@ type Verified = { readonly account: string; readonly expiresAtMs: number };
 
 /** `now`: milliseconds since the epoch; tests move it. */
 export function createAccessTokens(secrets: Secrets, now: () => number = nowMs): AccessTokens {
-  const key = secrets.key(KEY_ID);
+  // Imported once: jose would import bare bytes anew for each signature.
+  const key = createSecretKey(secrets.key(KEY_ID)).toCryptoKey(HMAC, false, ['sign', 'verify']);
   const verified = new Map<string, Verified>();
 
   const remember = (token: string, entry: Verified): void => {

@@ -9,6 +9,7 @@ import { present } from '../lib/assert.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { type Refusal, refuse } from '../refusal.ts';
+import { createCounters } from './counters.ts';
 
 declare module 'rate-limiter-flexible' {
   // Public in the library, absent from its types.
@@ -56,7 +57,7 @@ export function createLimits(redis: Redis, limits: Config['limits']): CountReque
     const policy = byAccount ? `${byAddress.policy}, ${byAccount.policy}` : byAddress.policy;
     const blocked = byAddress.blocked(prefix) ?? byAccount?.blocked(account);
     if (blocked) return verdict(policy, [blocked]);
-    // Both are sent in one turn of the event loop, so that they leave in one pipeline.
+    // Both in one turn of the event loop, so that they leave in one pipeline.
     const counted = byAccount
       ? await Promise.all([byAddress.count(prefix), byAccount.count(account)])
       : [await byAddress.count(prefix)];
@@ -73,10 +74,12 @@ const countersOf = (redis: Redis, by: string, limits: Readonly<Record<string, nu
   );
 
 function createCounter(redis: Redis, name: string, points: number): Counter {
-  const window = { keyPrefix: keys.limitPrefix(name), points, duration: WINDOW_S };
+  // All counters of one limit share a hash tag, so that one script call may touch them.
+  const keyPrefix = keys.limitPrefix(`{${name}}`);
+  const window = { keyPrefix, points, duration: WINDOW_S };
   const limiter = new RateLimiterRedis({
     ...window,
-    storeClient: redis,
+    storeClient: createCounters(redis, keyPrefix, WINDOW_S),
     // A fixed window only fills: whoever is over stays over until it ends, and need not ask Redis
     // again.
     inMemoryBlockOnConsumed: points + 1,

@@ -1,5 +1,4 @@
 /** Wires the HTTP room: gates, pipeline, meta routes, Express. */
-import type { Express } from 'express';
 import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
 import { createIdentify } from '../gates/callers.ts';
@@ -13,7 +12,7 @@ import type { Dispatch } from './exchange.ts';
 import { createExpressApp } from './express.ts';
 import { healthRoutes } from './health.ts';
 import { createOnce } from './idempotency.ts';
-import { createListener } from './node.ts';
+import { createListener, type Listener } from './node.ts';
 import { createOpenApi } from './openapi.ts';
 import { createDispatch } from './pipeline.ts';
 import type { Route } from './route.ts';
@@ -29,7 +28,7 @@ export type AppParts = {
 
 export type App = {
   /** For node:http. */
-  readonly handler: Express;
+  readonly handler: Listener;
   readonly dispatch: Dispatch;
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;

@@ -1,11 +1,11 @@
-import express, { type Express } from 'express';
+import express from 'express';
 import type { Listener } from './node.ts';
 
 /**
  * Express around the pipeline, for whoever wants to put middleware before it. Nothing else knows
  * Express.
  */
-export function createExpressApp(listener: Listener): Express {
+export function createExpressApp(listener: Listener): Listener {
   const app = express();
   app.disable('x-powered-by');
   app.use(listener);

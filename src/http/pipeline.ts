@@ -3,8 +3,9 @@
  * answer. Each step costs more than the one before it, so a flood is turned away where it is
  * cheapest.
  */
+import { randomUUIDv7 } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { validate as isUuid, v7 as uuid } from 'uuid';
+import { validate as isUuid } from 'uuid';
 import type { Caller, Identify } from '../gates/callers.ts';
 import type { CountRequest } from '../gates/limits.ts';
 import { monotonicMs } from '../lib/clock.ts';
@@ -139,7 +140,7 @@ export const takesKey = ({ method, gates }: Pick<Route, 'method' | 'gates'>): bo
  */
 function requestIdOf(request: HttpRequest): string {
   const presented = request.header('x-request-id');
-  return presented !== undefined && isUuid(presented) ? presented : uuid();
+  return presented !== undefined && isUuid(presented) ? presented : randomUUIDv7();
 }
 
 function splitUrl(url: string): { path: string; search: string } {

@@ -73,6 +73,15 @@ describe('limits', () => {
     expect(headers['ratelimit']).toMatch(/^"read-address";r=3;t=\d+, "read-account";r=1;t=\d+$/);
   });
 
+  test('count each of many at once, the same caller too', async () => {
+    const count = limitsNow();
+    const callers = Array.from({ length: 300 }, (_, index) => `10.0.0.${index % 100}`);
+    const counted = await Promise.all(callers.map((address) => count('otp', address, '')));
+    // Each address calls three times and may call twice.
+    expect(counted.filter(({ refusal }) => refusal)).toHaveLength(100);
+    expect(counted.slice(0, 200).every(({ refusal }) => refusal === undefined)).toBe(true);
+  });
+
   test('ask Redis in one round trip, and not at all about whoever is over', async () => {
     const count = limitsNow();
     await count('read', '127.0.0.6', 'warm');
@@ -89,8 +98,8 @@ describe('limits', () => {
     await limitsNow()('read', '127.0.0.7', 'one');
     const found = (await Promise.all(nodes().map((node) => node.keys('*')))).flat();
     expect(found.toSorted()).toEqual([
-      'fs:v1:limit:read-account:one',
-      'fs:v1:limit:read-address:127.0.0.7',
+      'fs:v1:limit:{read-account}:one',
+      'fs:v1:limit:{read-address}:127.0.0.7',
     ]);
     for (const key of found) expect(await used.redis.ttl(key)).toBeGreaterThan(0);
   });
@@ -106,7 +115,7 @@ describe('limits', () => {
   });
 });
 
-/** EVALSHA, then what the limiter's script calls: SET, INCRBY, PTTL. */
+/** EVALSHA, then what the script calls for one caller: INCR, EXPIRE, PTTL. */
 const SCRIPT_COMMANDS = 4;
 
 const nodes = () =>

@@ -93,12 +93,12 @@ describe('a Redis that is away', () => {
 
     const second = await start();
     await expect
-      .poll(async () => (await it.call('GET', '/readyz')).status, { timeout: 15_000 })
+      .poll(async () => (await it.call('GET', '/readyz')).status, { timeout: 30_000 })
       .toBe(200);
     expect((await it.call('GET', '/v1/stored')).status).toBe(200);
     await disconnectRedis(redis);
     await second.stop();
-  });
+  }, 60_000);
 
   test.each(['READONLY', 'LOADING', 'MISCONF', 'OOM', 'CLUSTERDOWN'])(
     'is one that answers %s, too',
