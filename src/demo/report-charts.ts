@@ -63,7 +63,7 @@ export function shareBars(immediate: Tally, lottery: Tally): string {
         'fill-citizen',
         `citizens: ${percent(1 - share)}`,
       ),
-      share > 0.07 ? text(8, top + 24, percent(share), { class: 'inside' }) : '',
+      share > 0.07 ? text(6, top + 24, percent(share), { class: 'inside' }) : '',
       share < 0.91
         ? text(width - 8, top + 24, percent(1 - share), { class: 'inside', 'text-anchor': 'end' })
         : '',
