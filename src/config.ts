@@ -36,15 +36,21 @@ const Environment = z.object({
    */
   SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  /** Requests a minute and client address: reads, writes, OTPs sent, sign-ins, operator calls. */
+  /**
+   * Requests a minute and client address: reads, writes, answers to offers (confirm, cancel), OTPs
+   * sent, sign-ins, operator calls. Answers are apart, so that editing an entry to the last moment
+   * leaves the right to confirm.
+   */
   LIMIT_READ_PER_ADDRESS: count(600),
   LIMIT_WRITE_PER_ADDRESS: count(240),
+  LIMIT_ANSWER_PER_ADDRESS: count(240),
   LIMIT_OTP_PER_ADDRESS: count(30),
   LIMIT_TOKEN_PER_ADDRESS: count(60),
   LIMIT_ADMIN_PER_ADDRESS: count(120),
-  /** Requests a minute and account: reads, writes. */
+  /** Requests a minute and account. */
   LIMIT_READ_PER_ACCOUNT: count(120),
   LIMIT_WRITE_PER_ACCOUNT: count(30),
+  LIMIT_ANSWER_PER_ACCOUNT: count(30),
 });
 
 export type Config = {
@@ -59,8 +65,10 @@ export type Config = {
   readonly logLevel: string;
   /** Requests a minute. */
   readonly limits: {
-    readonly perAddress: Readonly<Record<'read' | 'write' | 'otp' | 'token' | 'admin', number>>;
-    readonly perAccount: Readonly<Record<'read' | 'write', number>>;
+    readonly perAddress: Readonly<
+      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin', number>
+    >;
+    readonly perAccount: Readonly<Record<'read' | 'write' | 'answer', number>>;
   };
 };
 
@@ -99,11 +107,16 @@ export function readConfig(
       perAddress: {
         read: set.LIMIT_READ_PER_ADDRESS,
         write: set.LIMIT_WRITE_PER_ADDRESS,
+        answer: set.LIMIT_ANSWER_PER_ADDRESS,
         otp: set.LIMIT_OTP_PER_ADDRESS,
         token: set.LIMIT_TOKEN_PER_ADDRESS,
         admin: set.LIMIT_ADMIN_PER_ADDRESS,
       },
-      perAccount: { read: set.LIMIT_READ_PER_ACCOUNT, write: set.LIMIT_WRITE_PER_ACCOUNT },
+      perAccount: {
+        read: set.LIMIT_READ_PER_ACCOUNT,
+        write: set.LIMIT_WRITE_PER_ACCOUNT,
+        answer: set.LIMIT_ANSWER_PER_ACCOUNT,
+      },
     },
   };
 }
