@@ -61,7 +61,9 @@ function conductorOf({ stores, releases, outbox, secrets }: Engine, log: Log): C
   });
 }
 
-/** Looks at every release in turn until told to stop. A fault in one does not hold up the others. */
+/**
+ * Looks at every release in turn until told to stop. A fault in one does not hold up the others.
+ */
 async function conductAll(
   conductor: Conductor,
   { releases, stores }: Engine,

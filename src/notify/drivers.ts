@@ -9,8 +9,8 @@ const INBOX_LENGTH = 20;
 const INBOX_LIFETIME_S = 3_600;
 
 /**
- * Writes SMS to the terminal, where a developer signs in by hand. In production, where a terminal is
- * a log, it says only that there was one.
+ * Writes SMS to the terminal, where a developer signs in by hand. In production, where a terminal
+ * is a log, it says only that there was one.
  */
 export const consoleDriver =
   (print: (line: string) => void, production: boolean): SmsDriver =>

@@ -188,8 +188,9 @@ function accountStore(redis: Redis) {
       redis.hgetall(keys.beneficiaries(account)),
 
     /**
-     * The people that an account lists and that are registered to it. Adding and removing one in two
-     * steps can leave a person listed who is not registered, or is registered to another account.
+     * The people that an account lists and that are registered to it. Adding and removing one in
+     * two steps can leave a person listed who is not registered, or is registered to another
+     * account.
      */
     persons: async (account: string): Promise<string[]> => {
       const listed = await redis.hkeys(keys.beneficiaries(account));
