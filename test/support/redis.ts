@@ -18,14 +18,17 @@ export type TestRedis = {
   readonly server: EmbeddedRedis;
 };
 
-/** Call it at the top of a test file, and read `redis` inside tests and hooks only. */
-export function useRedis(): TestRedis {
+/**
+ * Call it at the top of a test file, and read `redis` inside tests and hooks only. `settings`: as for
+ * the embedded Redis.
+ */
+export function useRedis(settings: readonly string[] = []): TestRedis {
   let server: EmbeddedRedis | undefined;
   let redis: Redis | undefined;
   beforeAll(async () => {
     server = await startEmbeddedRedis({
       cluster: ON_CLUSTER,
-      settings: ON_CLUSTER ? ANNOUNCED : [],
+      settings: [...(ON_CLUSTER ? ANNOUNCED : []), ...settings],
     });
     redis = connectRedis(server.address);
     redis.on('error', () => undefined); // tests that stop the server see it in their answers

@@ -1,0 +1,214 @@
+/**
+ * The engine on a test Redis, and what tests need around it: people, releases, a worker in this
+ * process, and time that passes at once.
+ */
+import { createEngine, type Engine } from '../../src/engine.ts';
+import { present } from '../../src/lib/assert.ts';
+import { isoFromMs } from '../../src/lib/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { redisNowMs, type Redis } from '../../src/redis/client.ts';
+import { isRefusal, type Refusal } from '../../src/refusal.ts';
+import type { ImportTerms } from '../../src/releases/import.ts';
+import { ReleaseTerms } from '../../src/releases/rules.ts';
+import { hashChainSecret } from '../../src/releases/service.ts';
+import { createHashChain, hashChainBeacon } from '../../src/rounds/beacon.ts';
+import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
+import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
+import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
+import { SECRET } from './app.ts';
+
+export const engineOn = (redis: Redis): Engine => createEngine(redis, { secret: SECRET });
+
+/** What is no refusal: for the steps of a test that must succeed. */
+export function granted<T>(answer: T | Refusal): T {
+  if (isRefusal(answer)) throw new Error(`refused: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+/** The code of a refusal; undefined for anything else. */
+export const codeOf = (answer: unknown): string | undefined =>
+  isRefusal(answer) ? answer.refused : undefined;
+
+let made = 0;
+/** A name that no other test has: processes keep published manifests, so names are used once. */
+export const fresh = (name: string): string => `${name}-${++made}`;
+
+export const IMPORT_TERMS: ImportTerms = {
+  date: '2099-01-01',
+  service: 'COVISHIELD',
+  dose: 1,
+  minAge: 0,
+  maxAge: null,
+  bands: [{ from: '09:00', to: '11:00' }],
+  columns: { centre: 'centre_id', name: 'centre_name', seats: 'seats' },
+};
+
+/** CSV of one centre for each number of seats. */
+export const csvOf = (seats: readonly number[]): string =>
+  ['centre_id,centre_name,seats', ...seats.map((count, i) => `c${i},Centre ${i},${count}`)].join(
+    '\n',
+  );
+
+export type ReleaseWishes = {
+  readonly release?: string;
+  readonly mode?: 'lottery' | 'immediate';
+  /** Seats of each slot. */
+  readonly seats: readonly number[];
+  /** Seconds from now. */
+  readonly opensInS?: number;
+  readonly closesInS?: number;
+  readonly endsInS?: number;
+  readonly roundEveryS?: number;
+  readonly confirmWithinS?: number;
+  readonly idTypes?: readonly string[];
+  readonly entriesPerAccount?: number;
+  readonly places?: Partial<ImportTerms>;
+};
+
+export type TestRelease = { readonly release: string; readonly slots: readonly string[] };
+
+/** Publishes a release that is open unless said otherwise. */
+export async function publishRelease(
+  engine: Engine,
+  redis: Redis,
+  wishes: ReleaseWishes,
+): Promise<TestRelease> {
+  const { mode = 'lottery', release = fresh('release') } = wishes;
+  const nowMs = await redisNowMs(redis);
+  const at = (seconds: number): string => isoFromMs(nowMs + seconds * 1000);
+  const terms = ReleaseTerms.parse({
+    release,
+    title: `The release ${release}`,
+    mode,
+    opensAt: at(wishes.opensInS ?? -60),
+    endsAt: at(wishes.endsInS ?? 7_200),
+    idTypes: wishes.idTypes ?? ['passport'],
+    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4 },
+    ...(mode === 'lottery' && {
+      closesAt: at(wishes.closesInS ?? 600),
+      roundEveryS: wishes.roundEveryS ?? 60,
+      confirmWithinS: wishes.confirmWithinS ?? 900,
+    }),
+  });
+  granted(await engine.releases.create(terms));
+  const places = { ...IMPORT_TERMS, ...wishes.places };
+  const { slots } = granted(
+    await engine.releases.importInto(release, csvOf(wishes.seats), places),
+  ).places;
+  granted(await engine.releases.publish(release, nowMs));
+  return { release, slots: slots.map(({ slot }) => slot) };
+}
+
+/** Registers somebody under an account; gives their id. */
+export async function register(
+  engine: Engine,
+  account: string,
+  facts: { idNumber?: string; birthYear?: number; idType?: 'passport' | 'pan' } = {},
+): Promise<string> {
+  const added = await engine.people.addBeneficiary(account, {
+    name: 'Asha Kale',
+    birthYear: facts.birthYear ?? 1960,
+    gender: 'female',
+    idType: facts.idType ?? 'passport',
+    idNumber: facts.idNumber ?? fresh('ID'),
+  });
+  return granted(added).beneficiaryId;
+}
+
+/** `count` people, each under an account of their own. */
+export const registerMany = (engine: Engine, count: number) =>
+  Promise.all(
+    Array.from({ length: count }, async () => {
+      const account = fresh('account');
+      return { account, person: await register(engine, account) };
+    }),
+  );
+
+/** A worker in this process; `drawing` replaces its store. */
+export function workerOn(engine: Engine, drawing = engine.stores.drawing): Conductor {
+  return createConductor({
+    store: engine.stores.rounds,
+    drawing,
+    bookings: engine.stores.bookings,
+    releases: engine.releases,
+    beaconOf: ({ release, beacon }) =>
+      hashChainBeacon(createHashChain(hashChainSecret(engine.secrets, release), beacon.length)),
+    notify: async () => undefined,
+    log: createLog('silent'),
+  });
+}
+
+/** Lets a worker take steps until a round is published; gives its number. */
+export async function nextRound(engine: Engine, release: string): Promise<number> {
+  const worker = workerOn(engine);
+  for (let steps = 0; steps < 5; steps++) {
+    const step = await worker.step(release);
+    if (step.step === 'PUBLISHED') return step.round;
+  }
+  throw new Error(`no round of ${release} is due`);
+}
+
+/** Where a person stands in a release. */
+export async function stateOf(
+  engine: Engine,
+  release: string,
+  person: string,
+): Promise<EntryState> {
+  const [standing] = await engine.stores.rounds.view(release, [
+    entryIdOf(engine.secrets, release, person),
+  ]);
+  return present(standing, 'a standing').state;
+}
+
+/** The one entry of an account in a release, as the API shows it. */
+export async function entryOf(engine: Engine, account: string, release: string) {
+  const [entry] = granted(await engine.rounds.list(account, release));
+  return present(entry, `an entry of ${account}`);
+}
+
+/** Id of the booking or offer that an account's only entry in a release has. */
+export const bookingOf = async (
+  engine: Engine,
+  account: string,
+  release: string,
+): Promise<string> =>
+  present((await entryOf(engine, account, release)).booking, 'a booking').bookingId;
+
+/** Verifies all that a release has published. */
+export async function verify(engine: Engine, release: string): Promise<VerifyReport> {
+  const rounds = granted(await engine.rounds.rounds(release));
+  return verifyChain(
+    rounds.map(({ round }) => ({
+      name: `round ${round}`,
+      bytes: engine.stores.rounds.transcript(release, round),
+    })),
+    { digest: rounds.at(-1)?.digest },
+  );
+}
+
+/**
+ * Every time that was written down moves into the past, and lifetimes shrink. A cut keeps its time,
+ * which its seal has already told.
+ */
+const LET_PASS = `
+local function shift(field)
+  local is_time = string.find(field, '_at_ms') and field ~= 'sealed_at_ms'
+  if is_time then redis.call('HINCRBY', KEYS[1], field, -ARGV[1]) end
+end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 then redis.call('PEXPIRE', KEYS[1], left - ARGV[1]) end
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do shift(field) end
+end
+return 1
+`;
+
+/** Lets time pass for these keys, or all there are: the scripts read Redis's clock only. */
+export async function letPass(
+  redis: Redis,
+  seconds: number,
+  keys?: readonly string[],
+): Promise<void> {
+  const all = keys ?? (await redis.keys('*'));
+  await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, Math.round(seconds * 1000))));
+}
