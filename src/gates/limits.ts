@@ -74,8 +74,7 @@ const countersOf = (redis: Redis, by: string, limits: Readonly<Record<string, nu
   );
 
 function createCounter(redis: Redis, name: string, points: number): Counter {
-  // All counters of one limit share a hash tag, so that one script call may touch them.
-  const keyPrefix = keys.limitPrefix(`{${name}}`);
+  const keyPrefix = keys.limitPrefix(name);
   const window = { keyPrefix, points, duration: WINDOW_S };
   const limiter = new RateLimiterRedis({
     ...window,

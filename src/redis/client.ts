@@ -29,6 +29,9 @@ export function connectRedis(address: RedisAddress): Redis {
 export const connectBlocking = (address: RedisAddress): Redis =>
   open(address, { enableAutoPipelining: false, maxRetriesPerRequest: null });
 
+/** Soon, and always as soon: an outage of a minute must not be followed by one of our own making. */
+const reconnectAfterMs = (attempt: number): number => Math.min(attempt * 50, 250);
+
 type Options = {
   readonly enableAutoPipelining: boolean;
   readonly maxRetriesPerRequest: number | null;
@@ -36,9 +39,13 @@ type Options = {
 };
 
 function open({ url, cluster }: RedisAddress, options: Options): Redis {
-  if (!cluster) return new SingleRedis(url, options);
+  if (!cluster) return new SingleRedis(url, { ...options, retryStrategy: reconnectAfterMs });
   const { enableAutoPipelining, ...redisOptions } = options;
-  return new Cluster(url.split(','), { enableAutoPipelining, redisOptions });
+  return new Cluster(url.split(','), {
+    enableAutoPipelining,
+    clusterRetryStrategy: reconnectAfterMs,
+    redisOptions,
+  });
 }
 
 /** Closes without waiting for a Redis that no longer answers. */

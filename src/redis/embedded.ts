@@ -28,6 +28,8 @@ export type EmbeddedOptions = {
   readonly settings?: readonly string[];
 };
 
+/** Without an announced address CLUSTER SLOTS names none, and clients wait for ever. */
+const CLUSTER_NODE = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
 const PID_FILE = 'redis.pid';
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -43,7 +45,7 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
   const socketDir = options.cluster ? undefined : mkdtempSync(join(tmpdir(), 'fs-'));
   const listen = socketDir
     ? ['--port', '0', '--unixsocket', join(socketDir, 'redis.sock'), '--unixsocketperm', '700']
-    : ['--port', String(port), '--bind', '127.0.0.1', '--cluster-enabled', 'yes'];
+    : ['--port', String(port), '--bind', '127.0.0.1', ...CLUSTER_NODE];
   const durable = [
     '--appendonly',
     'yes',

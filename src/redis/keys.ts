@@ -80,6 +80,6 @@ export const keys = {
   releases: () => 'fs:v1:{releases}:index',
   /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
   outbox: () => 'fs:v1:{outbox}:sms',
-  /** prefix of rate-limiter-flexible's counters (string, lifetime = the limit's window). */
-  limitPrefix: (limit: string) => `fs:v1:limit:${limit}`,
+  /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */
+  limitPrefix: (limit: string) => `fs:v1:{limit:${limit}}`,
 } as const;

@@ -98,8 +98,8 @@ describe('limits', () => {
     await limitsNow()('read', '127.0.0.7', 'one');
     const found = (await Promise.all(nodes().map((node) => node.keys('*')))).flat();
     expect(found.toSorted()).toEqual([
-      'fs:v1:limit:{read-account}:one',
-      'fs:v1:limit:{read-address}:127.0.0.7',
+      'fs:v1:{limit:read-account}:one',
+      'fs:v1:{limit:read-address}:127.0.0.7',
     ]);
     for (const key of found) expect(await used.redis.ttl(key)).toBeGreaterThan(0);
   });
