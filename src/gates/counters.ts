@@ -23,7 +23,7 @@ const MOST_CALLERS = 250;
 const count = script({
   file: 'gates/count',
   keys: ['limit'],
-  args: ['windowS'],
+  args: ['window_s'],
   rest: true,
   reply: (raw) => {
     const { word, fields } = replyWord(raw);
@@ -42,7 +42,7 @@ export function createCounters(redis: Redis, limit: string, windowS: number) {
     if (counted.length === 0) return;
     try {
       const callers = counted.map(({ caller }) => caller);
-      const numbers = await count(redis, { limit }, { windowS }, callers);
+      const numbers = await count(redis, { limit }, { window_s: windowS }, callers);
       for (const [index, { resolve }] of counted.entries())
         resolve([numbers[2 * index] ?? 0, numbers[2 * index + 1] ?? 0]);
     } catch (error) {

@@ -29,7 +29,9 @@ export function connectRedis(address: RedisAddress): Redis {
 export const connectBlocking = (address: RedisAddress): Redis =>
   open(address, { enableAutoPipelining: false, maxRetriesPerRequest: null });
 
-/** Soon, and always as soon: an outage of a minute must not be followed by one of our own making. */
+/**
+ * Soon, and always as soon: an outage of a minute must not be followed by one of our own making.
+ */
 const reconnectAfterMs = (attempt: number): number => Math.min(attempt * 50, 250);
 
 type Options = {

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { boundScripts, readScript } from '../../src/redis/script.ts';
-import '../../src/engine.ts'; // binds every script
+import '../../src/engine.ts'; // binds the scripts of every store
+import '../../src/gates/limits.ts';
 
 const LUA = resolve(import.meta.dirname, '../../lua');
 const FILES = readdirSync(LUA, { recursive: true, encoding: 'utf8' })
