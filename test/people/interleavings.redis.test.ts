@@ -1,0 +1,142 @@
+/**
+ * F1 under every order of events: one person's requests at the same time, each reply of the store
+ * held back for as long as fast-check likes, and time passing in between. A failure prints its seed.
+ */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createClaims } from '../../src/people/claims.ts';
+import { createPeopleService } from '../../src/people/service.ts';
+import { createPeopleStore, type PeopleStore } from '../../src/people/store.ts';
+import { keys } from '../../src/redis/keys.ts';
+import { entryIdOf } from '../../src/rounds/rules.ts';
+import { createIsLive, createRoundService } from '../../src/rounds/service.ts';
+import { createRoundStore, type RoundStore } from '../../src/rounds/store.ts';
+import {
+  engineOn,
+  fresh,
+  letPass,
+  publishRelease,
+  register,
+  stateOf,
+  type TestRelease,
+} from '../support/engine.ts';
+import { useRedis } from '../support/redis.ts';
+
+const test = useRedis(['--appendfsync', 'no']);
+
+type AnyCall = (...parts: never[]) => Promise<unknown>;
+
+/** The store with each reply in the scheduler's hands. */
+const held = <Store extends object>(scheduler: fc.Scheduler, store: Store): Store =>
+  Object.fromEntries(
+    Object.entries(store).map(([name, call]) => [
+      name,
+      (...parts: never[]) => scheduler.schedule((call as AnyCall)(...parts), name),
+    ]),
+  ) as Store;
+
+/**
+ * letPass moves times in Redis into the past; what a request carries with it must move too. Above
+ * these two stores time only ever goes on.
+ */
+function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => number) {
+  const back = <Stale extends { claimedAtMs: number }>(stale: Stale | undefined) =>
+    stale && { ...stale, claimedAtMs: stale.claimedAtMs - movedMs() };
+  const forth = <Reply extends object>(reply: Reply): Reply =>
+    Object.fromEntries(
+      Object.entries(reply).map(([name, value]) => [
+        name,
+        name.endsWith('Ms') ? Number(value) + movedMs() : value,
+      ]),
+    ) as Reply;
+  const movedPeople: PeopleStore = {
+    ...people,
+    claim: async (person, account, release, stale) =>
+      forth(await people.claim(person, account, release, back(stale))),
+    unregister: async (person, account, stale) =>
+      forth(await people.unregister(person, account, back(stale))),
+    register: async (...parts) => forth(await people.register(...parts)),
+  };
+  const movedRounds: RoundStore = {
+    ...rounds,
+    enter: (release, entry) =>
+      rounds.enter(release, { ...entry, enterBeforeMs: entry.enterBeforeMs - movedMs() }),
+  };
+  return { people: movedPeople, rounds: movedRounds };
+}
+
+const which = fc.nat(1);
+const move = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('enter' as const), which, by: which }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('withdraw' as const), which, by: which }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), by: which }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('add' as const), by: which }) },
+);
+type Move = typeof move extends fc.Arbitrary<infer One> ? One : never;
+
+async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) {
+  const engine = engineOn(test.redis);
+  const accounts = [fresh('account'), fresh('account')];
+  const idNumber = fresh('ID');
+  const person = await register(engine, String(accounts[0]), { idNumber });
+  let movedMs = 0;
+  const moved = onMovedTime(
+    createPeopleStore(test.redis),
+    createRoundStore(test.redis),
+    () => movedMs,
+  );
+  const people = held(scheduler, moved.people);
+  const store = held(scheduler, moved.rounds);
+  const { secrets, outbox } = engine;
+  const claims = createClaims(people, createIsLive(store, engine.releases, secrets));
+  const rounds = createRoundService({ store, releases: engine.releases, people, claims, secrets });
+  const service = createPeopleService({ store: people, claims, secrets, outbox });
+
+  const audit = async (): Promise<void> => {
+    const states = await Promise.all(
+      releases.map(({ release }) => stateOf(engine, release, person)),
+    );
+    expect(states.filter((state) => state !== 'NONE').length, states.join()).toBeLessThan(2);
+    const lists = await Promise.all(
+      accounts.map((account) => engine.stores.people.persons(account)),
+    );
+    expect(lists.flat().length, 'accounts of one person').toBeLessThan(2);
+  };
+
+  const make = async (one: Move): Promise<void> => {
+    await scheduler.schedule(Promise.resolve(), JSON.stringify(one));
+    const account = String('by' in one ? accounts[one.by] : '');
+    const { release, slots } = releases['which' in one ? one.which : 0] as TestRelease;
+    const facts = { name: 'A', birthYear: 1960, gender: 'other', idType: 'passport' } as const;
+    if (one.do === 'enter')
+      await rounds.enter(account, release, { beneficiaries: [person], preferences: slots });
+    if (one.do === 'withdraw')
+      await rounds.withdraw(account, release, entryIdOf(secrets, release, person));
+    if (one.do === 'remove') await service.removeBeneficiary(account, person);
+    if (one.do === 'add') await service.addBeneficiary(account, { ...facts, idNumber });
+    if (one.do === 'wait') {
+      movedMs += 11_000;
+      await letPass(test.redis, 11, [keys.person(person)]);
+    }
+    await audit();
+  };
+  return { make };
+}
+
+it('one person never has two claims or two accounts, whatever overtakes what', async () => {
+  const engine = engineOn(test.redis);
+  const open = () => publishRelease(engine, test.redis, { seats: [1, 1] });
+  const releases = await Promise.all([open(), open()]);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(move, { minLength: 6, maxLength: 16, size: 'max' }),
+      async (scheduler, moves) => {
+        const { make } = await begin(scheduler, releases);
+        await scheduler.waitFor(Promise.all(moves.map(make)));
+      },
+    ),
+    { numRuns: Number(process.env['FAIRSLOT_MODEL_RUNS'] ?? 400) },
+  );
+}, 120_000);
