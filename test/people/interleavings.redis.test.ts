@@ -37,25 +37,25 @@ const held = <Store extends object>(scheduler: fc.Scheduler, store: Store): Stor
 
 /**
  * letPass moves times in Redis into the past; what a request carries with it must move too. Above
- * these two stores time only ever goes on.
+ * these two stores time only ever goes on. Calls reach Redis in the order in which they are made.
  */
 function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => number) {
   const back = <Stale extends { claimedAtMs: number }>(stale: Stale | undefined) =>
     stale && { ...stale, claimedAtMs: stale.claimedAtMs - movedMs() };
-  const forth = <Reply extends object>(reply: Reply): Reply =>
-    Object.fromEntries(
-      Object.entries(reply).map(([name, value]) => [
-        name,
-        name.endsWith('Ms') ? Number(value) + movedMs() : value,
-      ]),
-    ) as Reply;
+  const forth = async <Reply extends object>(reply: Promise<Reply>): Promise<Reply> => {
+    const moved = movedMs();
+    const members = Object.entries(await reply).map(([name, value]) => [
+      name,
+      name.endsWith('Ms') ? Number(value) + moved : value,
+    ]);
+    return Object.fromEntries(members) as Reply;
+  };
   const movedPeople: PeopleStore = {
     ...people,
-    claim: async (person, account, release, stale) =>
-      forth(await people.claim(person, account, release, back(stale))),
-    unregister: async (person, account, stale) =>
-      forth(await people.unregister(person, account, back(stale))),
-    register: async (...parts) => forth(await people.register(...parts)),
+    claim: (person, account, release, stale) =>
+      forth(people.claim(person, account, release, back(stale))),
+    unregister: (person, account, stale) => forth(people.unregister(person, account, back(stale))),
+    register: (...parts) => forth(people.register(...parts)),
   };
   const movedRounds: RoundStore = {
     ...rounds,
