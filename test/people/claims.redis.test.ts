@@ -124,6 +124,16 @@ describe('a claim', () => {
     expect(again.outcome).toBe('CLAIMED_ELSEWHERE');
   });
 
+  it('that was used since it was seen to be over keeps its person registered', async () => {
+    granted(await engine.claims.claim(account, person, one.release));
+    await letPass(test.redis, 11);
+    const seen = await engine.stores.people.unregister(person, account);
+    if (seen.outcome !== 'CLAIMED') throw new Error(seen.outcome);
+    granted(await enter(one)); // in between
+    const again = await engine.stores.people.unregister(person, account, seen);
+    expect(again.outcome).toBe('CLAIMED');
+  });
+
   it('ends with the offer that lapses, and not before', async () => {
     granted(await enter(one));
     await letPass(test.redis, 600);
