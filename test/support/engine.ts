@@ -193,10 +193,10 @@ export async function verify(engine: Engine, release: string): Promise<VerifyRep
 const LET_PASS = `
 local function shift(field)
   local is_time = string.find(field, '_at_ms') and field ~= 'sealed_at_ms'
-  if is_time then redis.call('HINCRBY', KEYS[1], field, -ARGV[1]) end
+  if is_time then redis.call('HINCRBY', KEYS[1], field, ARGV[1]) end
 end
 local left = redis.call('PTTL', KEYS[1])
-if left >= 0 then redis.call('PEXPIRE', KEYS[1], left - ARGV[1]) end
+if left >= 0 then redis.call('PEXPIRE', KEYS[1], left + ARGV[1]) end
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do shift(field) end
 end
@@ -210,5 +210,6 @@ export async function letPass(
   keys?: readonly string[],
 ): Promise<void> {
   const all = keys ?? (await redis.keys('*'));
-  await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, Math.round(seconds * 1000))));
+  const shiftMs = 0 - Math.round(seconds * 1000);
+  await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, shiftMs)));
 }

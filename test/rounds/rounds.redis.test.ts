@@ -1,0 +1,297 @@
+/** Whole rounds, drawn by workers that meet, pause and die. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Engine } from '../../src/engine.ts';
+import { present } from '../../src/lib/assert.ts';
+import type { Redis } from '../../src/redis/client.ts';
+import { keys } from '../../src/redis/keys.ts';
+import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
+import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
+import {
+  bookingOf,
+  codeOf,
+  engineOn,
+  fresh,
+  granted,
+  letPass,
+  nextRound,
+  publishRelease,
+  registerMany,
+  type ReleaseWishes,
+  verify,
+  workerOn,
+} from '../support/engine.ts';
+import { useRedis } from '../support/redis.ts';
+
+const test = useRedis(['--appendfsync', 'no']);
+
+let engine: Engine;
+let release: string;
+let slots: readonly string[];
+
+const open = async (wishes: Partial<ReleaseWishes> = {}): Promise<void> => {
+  const all = { seats: [3, 2], ...wishes };
+  ({ release, slots } = await publishRelease(engine, test.redis, all));
+};
+beforeEach(async () => {
+  engine = engineOn(test.redis);
+  await open();
+});
+
+type Wish = { readonly id: string; readonly prefs: readonly number[] };
+const wishes = (count: number): Wish[] =>
+  Array.from({ length: count }, (_wish, number) => ({
+    id: entryIdOf(engine.secrets, release, fresh('person')),
+    prefs: number % 3 === 0 ? [1] : [number % 2, (number + 1) % 2],
+  }));
+
+/** Puts entries past the people: a claim is of no concern here. */
+const put = async (all: readonly Wish[]): Promise<void> => {
+  for (const { id, prefs } of all) {
+    const packed = packEntry({ persons: [`person of ${id}`], prefs, categories: [] });
+    const entry = { id, packed, account: id, enterBeforeMs: Infinity };
+    const { outcome } = await engine.stores.rounds.enter(release, entry);
+    expect(outcome).toBe('ENTERED');
+  }
+};
+
+const views = (all: readonly Wish[]) =>
+  engine.stores.rounds.view(
+    release,
+    all.map(({ id }) => id),
+  );
+const digest = async (round = 0) =>
+  present(await engine.stores.rounds.round(release, round), 'a round').digest;
+
+type Snapshot = readonly (readonly [key: string, dump: Buffer])[];
+const snapshot = async (redis: Redis): Promise<Snapshot> => {
+  const names = (await redis.keys('*')).toSorted();
+  return Promise.all(
+    names.map(async (key) => [key, present(await redis.dumpBuffer(key), key)] as const),
+  );
+};
+const restore = async (redis: Redis, taken: Snapshot): Promise<void> => {
+  await redis.flushall();
+  await Promise.all(taken.map(([key, dump]) => redis.restore(key, 0, dump)));
+};
+
+/** A store that calls `before` with the number of each call, and waits for it. */
+const watched = (before: (call: number) => Promise<void>): DrawingStore => {
+  let calls = 0;
+  const calling = Object.entries(engine.stores.drawing).map(([name, call]) => [
+    name,
+    async (...parts: unknown[]) => {
+      await before(calls++);
+      return (call as (...parts: unknown[]) => unknown)(...parts);
+    },
+  ]);
+  return Object.fromEntries(calling) as DrawingStore;
+};
+/** Calls of a worker to its store for one round: cut, two reads, seal, three stages, flip. */
+const CALLS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+describe('a round', () => {
+  it('gives its results at one instant', async () => {
+    const all = wishes(60);
+    await put(all);
+    await letPass(test.redis, 600);
+    const seen = new Set<string>();
+    const watch = async (): Promise<void> => {
+      for (let now = ''; now !== 'OFFERED WAITING'; seen.add(now))
+        now = [...new Set((await views(all)).map(({ state }) => state))].toSorted().join(' ');
+    };
+    await Promise.all([watch(), nextRound(engine, release)]);
+    const whole = ['ENTERED', 'SEALED', 'OFFERED WAITING'];
+    expect([...seen].filter((one) => !whole.includes(one))).toEqual([]);
+  });
+
+  it('is the same, byte for byte, in whatever order and at whatever time people entered', async () => {
+    const all = wishes(12);
+    const empty = await snapshot(test.redis);
+    const transcripts: Buffer[] = [];
+    const digests: string[] = [];
+    const orders = [all, all.toReversed(), all.toSorted((a, b) => (a.id < b.id ? -1 : 1))];
+    for (const [number, order] of orders.entries()) {
+      await restore(test.redis, empty);
+      await put(order.slice(0, 6));
+      await letPass(test.redis, 100 * number);
+      await put(order.slice(6));
+      await letPass(test.redis, 600);
+      await engine.stores.drawing.cut(release);
+      await test.redis.hset(keys.release(release), 'sealed_at_ms', 1_800_000_000_000);
+      await nextRound(engine, release);
+      digests.push(await digest());
+      const chunks: Buffer[] = [];
+      for await (const chunk of engine.stores.rounds.transcript(release, 0)) chunks.push(chunk);
+      transcripts.push(Buffer.concat(chunks));
+    }
+    expect(new Set(digests).size).toBe(1);
+    for (const transcript of transcripts) expect(transcript.equals(transcripts[0]!)).toBe(true);
+  });
+
+  it('takes place without entries the first time, and later only when something is new', async () => {
+    await letPass(test.redis, 600);
+    expect(await nextRound(engine, release)).toBe(0);
+    await letPass(test.redis, 600);
+    expect(await workerOn(engine).step(release)).toMatchObject({ step: 'WAITING' });
+    await put(wishes(1));
+    expect(await nextRound(engine, release)).toBe(1);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
+  it('is not drawn before its time, nor after the end of the release', async () => {
+    const worker = workerOn(engine);
+    await put(wishes(1));
+    expect(await worker.step(release)).toMatchObject({ step: 'WAITING' });
+    await letPass(test.redis, 600);
+    await worker.step(release);
+    await put(wishes(1));
+    expect(await worker.step(release)).toMatchObject({ step: 'WAITING' });
+    await letPass(test.redis, 7_200);
+    const steps = [await worker.step(release), await worker.step(release)];
+    expect(steps.at(-1)).toEqual({ step: 'OVER' });
+    expect((await engine.rounds.rounds(release)) as unknown[]).toHaveLength(1);
+  });
+
+  it('publishes its seal before it is drawn, and its record after', async () => {
+    await put(wishes(3));
+    expect(codeOf(await engine.rounds.round(release, 0))).toBe('ROUND_UNKNOWN');
+    await letPass(test.redis, 600);
+    const dies = workerOn(
+      engine,
+      watched(async (call) => {
+        if (call === 4) throw new Error('died');
+      }),
+    );
+    await expect(dies.step(release)).rejects.toThrow('died');
+    const sealed = granted(await engine.rounds.round(release, 0));
+    expect(sealed).toMatchObject({ round: 0, seal: { count: 3 } });
+    expect(sealed).not.toHaveProperty('seed');
+    expect(codeOf(await engine.rounds.transcript(release, 0))).toBe('ROUND_UNKNOWN');
+    expect(await engine.rounds.rounds(release)).toEqual([]);
+    await nextRound(engine, release);
+    expect(granted(await engine.rounds.round(release, 0))).toMatchObject({
+      seal: sealed['seal'],
+      seed: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+  });
+
+  it('gives back what was cancelled, by a draw and to nobody before', async () => {
+    await open({ seats: [1] });
+    const people = await registerMany(engine, 3);
+    for (const { account, person } of people.slice(0, 2)) {
+      const request = { beneficiaries: [person], preferences: slots };
+      granted(await engine.rounds.enter(account, release, request));
+    }
+    await letPass(test.redis, 600);
+    await nextRound(engine, release);
+    const stateOf = async ({ account }: { account: string }) =>
+      granted(await engine.rounds.list(account, release))[0]?.state;
+    const [first, second, third] = people as [
+      (typeof people)[0],
+      (typeof people)[0],
+      (typeof people)[0],
+    ];
+    const winner = (await stateOf(first)) === 'offered' ? first : second;
+    const waiter = winner === first ? second : first;
+    const offer = await bookingOf(engine, winner.account, release);
+    granted(await engine.bookings.cancel(winner.account, offer));
+    granted(
+      await engine.rounds.enter(third.account, release, {
+        beneficiaries: [third.person],
+        preferences: slots,
+      }),
+    );
+    expect([await stateOf(waiter), await stateOf(third)]).toEqual(['waiting', 'entered']);
+    await letPass(test.redis, 60);
+    await nextRound(engine, release);
+    expect([await stateOf(waiter), await stateOf(third)]).toEqual(['offered', 'waiting']);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+});
+
+describe('two workers', () => {
+  it('that draw a round at the same time publish it once', async () => {
+    await put(wishes(30));
+    await letPass(test.redis, 600);
+    await Promise.all([1, 2, 3].map(() => workerOn(engine).step(release)));
+    expect(await engine.rounds.rounds(release)).toHaveLength(1);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+    const drawn = (await test.redis.xrange(keys.audit(release), '-', '+')).filter(([, fields]) =>
+      String(fields[1]).startsWith('drawn'),
+    );
+    expect(drawn).toHaveLength(1);
+  });
+
+  it('do not both lead, and the lead passes on when it is not renewed', async () => {
+    const lead = (worker: string) => engine.stores.drawing.lead(release, worker, 10_000);
+    const leaders = await Promise.all(['one', 'two', 'three'].map(lead));
+    expect(leaders.filter(Boolean)).toHaveLength(1);
+    expect(await lead('one')).toBe(leaders[0]);
+    await letPass(test.redis, 11);
+    expect(await lead('four')).toBe(true);
+    expect(await lead('one')).toBe(false);
+  });
+});
+
+describe('a worker', () => {
+  it.each(CALLS)(
+    'that dies at call %i leaves a round that ends with the same digest',
+    async (at) => {
+      await put(wishes(20));
+      await letPass(test.redis, 600);
+      await engine.stores.drawing.cut(release);
+      const cut = await snapshot(test.redis);
+      await nextRound(engine, release);
+      const undisturbed = await digest();
+      await restore(test.redis, cut);
+      const dies = watched(async (call) => {
+        if (call === at) throw new Error('died');
+      });
+      await expect(workerOn(engine, dies).step(release)).rejects.toThrow('died');
+      await nextRound(engine, release);
+      expect(await digest()).toBe(undisturbed);
+      expect(await verify(engine, release)).toMatchObject({ accepted: true });
+    },
+  );
+
+  it.each(CALLS.slice(1))('that wakes at call %i, two rounds late, changes nothing', async (at) => {
+    await put(wishes(20));
+    await letPass(test.redis, 600);
+    const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
+    const { promise: paused, resolve: pause } = Promise.withResolvers<void>();
+    const sleeps = watched(async (call) => {
+      if (call === at) pause();
+      if (call >= at) await woken;
+    });
+    const late = workerOn(engine, sleeps).step(release);
+    await paused;
+    await nextRound(engine, release);
+    await put(wishes(5));
+    await letPass(test.redis, 60);
+    await engine.stores.drawing.cut(release); // round 1 is being drawn when the sleeper wakes
+    const before = await snapshot(test.redis);
+    wake();
+    await late;
+    expect(await snapshot(test.redis)).toEqual(before);
+    expect(await nextRound(engine, release)).toBe(1);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
+  it('goes on from the transcripts of others, and refuses to from a damaged one', async () => {
+    const first = workerOn(engine);
+    await put(wishes(10));
+    await letPass(test.redis, 600);
+    await first.step(release);
+    await put(wishes(5));
+    await letPass(test.redis, 60);
+    const key = keys.transcript(release, 0);
+    const last = String((await test.redis.hlen(key)) - 1);
+    const chunk = present(await test.redis.hgetBuffer(key, last), 'bytes');
+    await test.redis.hset(key, last, Buffer.from(chunk.map((byte) => byte ^ 1)));
+    await expect(workerOn(engine).step(release)).rejects.toThrow('damaged');
+    expect(await engine.rounds.rounds(release)).toHaveLength(1);
+    await test.redis.hset(key, last, chunk);
+    expect(await nextRound(engine, release)).toBe(1);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+});
