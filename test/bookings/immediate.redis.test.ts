@@ -142,9 +142,9 @@ describe('a booking is refused', () => {
   it('with an ID or an age that does not count there', async () => {
     await open({ places: { minAge: 45 } });
     const account = fresh('account');
-    const pan = { account, person: await register(engine, account, { idType: 'pan' }) };
+    const voter = { account, person: await register(engine, account, { idType: 'voter-id' }) };
     const young = { account, person: await register(engine, account, { birthYear: 2060 }) };
-    expect(await book(pan)).toMatchObject({
+    expect(await book(voter)).toMatchObject({
       refused: 'ID_TYPE_NOT_ACCEPTED',
       extra: { accepted: ['passport'] },
     });

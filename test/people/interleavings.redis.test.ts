@@ -14,6 +14,7 @@ import { createRoundStore, type RoundStore } from '../../src/rounds/store.ts';
 import {
   engineOn,
   fresh,
+  freshId,
   letPass,
   publishRelease,
   register,
@@ -78,7 +79,7 @@ type Move = typeof move extends fc.Arbitrary<infer One> ? One : never;
 async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) {
   const engine = engineOn(test.redis);
   const accounts = [fresh('account'), fresh('account')];
-  const idNumber = fresh('ID');
+  const idNumber = freshId();
   const person = await register(engine, String(accounts[0]), { idNumber });
   let movedMs = 0;
   const moved = onMovedTime(

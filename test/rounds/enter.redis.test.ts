@@ -188,7 +188,7 @@ describe('an entry is refused', () => {
       'ID_TYPE_NOT_ACCEPTED',
       'with an ID that does not count here',
       async () =>
-        enter(slots, { account, person: await register(engine, account, { idType: 'pan' }) }),
+        enter(slots, { account, person: await register(engine, account, { idType: 'voter-id' }) }),
     ],
     [
       'NOT_ELIGIBLE',

@@ -7,6 +7,7 @@ import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
+import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
@@ -32,6 +33,9 @@ export const codeOf = (answer: unknown): string | undefined =>
 let made = 0;
 /** A name that no other test has: processes keep published manifests, so names are used once. */
 export const fresh = (name: string): string => `${name}-${++made}`;
+
+/** A passport's number, say, that nobody else has. */
+export const freshId = (): string => fresh('P1234');
 
 export const IMPORT_TERMS: ImportTerms = {
   date: '2099-01-01',
@@ -103,14 +107,14 @@ export async function publishRelease(
 export async function register(
   engine: Engine,
   account: string,
-  facts: { idNumber?: string; birthYear?: number; idType?: 'passport' | 'pan' } = {},
+  facts: { idNumber?: string; birthYear?: number; idType?: IdType } = {},
 ): Promise<string> {
   const added = await engine.people.addBeneficiary(account, {
     name: 'Asha Kale',
     birthYear: facts.birthYear ?? 1960,
     gender: 'female',
     idType: facts.idType ?? 'passport',
-    idNumber: facts.idNumber ?? fresh('ID'),
+    idNumber: facts.idNumber ?? freshId(),
   });
   return granted(added).beneficiaryId;
 }
