@@ -123,6 +123,11 @@ export const ERRORS = {
     title: 'This account has as many beneficiaries as are allowed.',
     remedy: 'Delete one first.',
   },
+  ID_NUMBER_INVALID: {
+    status: 422,
+    title: 'This is no number of such a document.',
+    remedy: 'Type the number as it stands on the document; spaces and hyphens do not matter.',
+  },
   ID_REGISTERED: {
     status: 409,
     title: 'This ID is registered already.',

@@ -40,11 +40,6 @@ export function createMetrics() {
         labelNames: ['code'],
         registers,
       }),
-      replays: new Counter({
-        name: 'fairslot_http_replays_total',
-        help: 'Answers given again for an Idempotency-Key.',
-        registers,
-      }),
     },
   } as const;
 }

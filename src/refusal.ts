@@ -1,5 +1,5 @@
 /**
- * A refusal is a returned value, an exception is a fault. A refusal's `outcome` is the error code
+ * A refusal is a returned value, an exception is a fault. A refusal's `refused` is the error code
  * of the catalogue (src/errors.ts), so one word serves script reply, metric label and HTTP problem.
  */
 import type { ErrorCode } from './errors.ts';

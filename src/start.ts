@@ -12,6 +12,8 @@ import { createLog, type Log } from './log.ts';
 import { onStop } from './stop.ts';
 import { startEmbeddedRedis } from './redis/embedded.ts';
 
+/** Longer than a child takes, and Redis after it. */
+const STOP_WITHIN_MS = 30_000;
 /** A process that dies at once, again and again, is started ever more slowly. */
 const RESTART_AFTER_MS = 500;
 const RESTART_AT_MOST_MS = 10_000;
@@ -21,17 +23,24 @@ async function start(): Promise<void> {
   const log = createLog(config.logLevel).child({ process: 'start' });
   const redis = config.redis
     ? undefined
-    : await startEmbeddedRedis({ dataDir: join(config.dataDir, 'redis') });
+    : await startEmbeddedRedis({
+        dataDir: join(config.dataDir, 'redis'),
+        onDeath: (lastWords) => log.error({ lastWords }, 'redis-server ended and is started again'),
+      });
   const environment = childEnvironment(config, redis?.address.url);
   let stopping = false;
   const children = ['server.ts', 'worker.ts'].map((door) =>
     keepRunning(door, environment, log, () => stopping),
   );
-  onStop(log, async () => {
-    stopping = true;
-    await Promise.all(children.map((stop) => stop()));
-    await redis?.stop();
-  });
+  onStop(
+    log,
+    async () => {
+      stopping = true;
+      await Promise.all(children.map((stop) => stop()));
+      await redis?.stop();
+    },
+    STOP_WITHIN_MS,
+  );
 }
 
 /**
@@ -56,6 +65,8 @@ function keepRunning(
   const run = (): void => {
     child = spawn(process.execPath, [fileURLToPath(new URL(door, import.meta.url))], {
       env: environment,
+      // In a group of its own: a Ctrl-C is for this process, which stops the others in order.
+      detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const steady = setTimeout(() => {

@@ -1,19 +1,19 @@
 import type { Log } from './log.ts';
 
 /** Longest a process takes to finish what is in flight, in milliseconds. */
-const STOP_WITHIN_MS = 10_000;
+const STOP_WITHIN_MS = 15_000;
 
 /**
  * Runs `finish` once on SIGTERM, SIGINT or the death of the process that started this one, then
  * leaves; a second signal or too long a wait leaves at once.
  */
-export function onStop(log: Log, finish: () => Promise<void>): void {
+export function onStop(log: Log, finish: () => Promise<void>, withinMs = STOP_WITHIN_MS): void {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    setTimeout(() => process.exit(1), withinMs).unref();
     finish().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -1,14 +1,14 @@
 /** The worker's door: conducts the rounds of every release it leads, and delivers SMS. */
+import { setTimeout } from 'node:timers/promises';
 import { v7 as uuid } from 'uuid';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
-import { sleep } from './lib/clock.ts';
 import { present } from './lib/assert.ts';
 import { createLog, type Log } from './log.ts';
 import { consoleDriver } from './notify/drivers.ts';
 import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
 import { createHashChain, hashChainBeacon, type Beacon } from './rounds/beacon.ts';
-import { createConductor, type Conductor } from './rounds/conduct.ts';
+import { createConductor, type Conductor, type Step } from './rounds/conduct.ts';
 import { createNotifier } from './rounds/notify.ts';
 import { hashChainSecret } from './releases/service.ts';
 import type { LotteryManifest } from './releases/manifest.ts';
@@ -16,7 +16,7 @@ import { onStop } from './stop.ts';
 
 /** A worker that dies is replaced after at most this long. */
 const LEASE_MS = 10_000;
-/** Longest pause between two looks at the releases. */
+/** Pause between two looks for new releases. */
 const PACE_MS = 250;
 const AFTER_FAULT_MS = 1_000;
 
@@ -61,39 +61,52 @@ function conductorOf({ stores, releases, outbox, secrets }: Engine, log: Log): C
   });
 }
 
-/**
- * Looks at every release in turn until told to stop. A fault in one does not hold up the others.
- */
+/** Conducts every release in a loop of its own, so that none waits for another's draw or fault. */
 async function conductAll(
   conductor: Conductor,
   { releases, stores }: Engine,
   worker: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const over = new Set<string>();
-  const look = async (release: string): Promise<number> => {
-    if (over.has(release) || signal.aborted) return PACE_MS;
-    if (!(await stores.drawing.lead(release, worker, LEASE_MS))) return PACE_MS;
-    const outcome = await conductor.step(release);
-    if (outcome.step === 'OVER') over.add(release);
-    return outcome.step === 'WAITING' ? Math.max(1, outcome.waitMs) : PACE_MS;
-  };
-  while (!signal.aborted) {
-    let waitMs = PACE_MS;
-    const listed = await releases.listed().catch((error: unknown) => {
-      log.error({ err: error }, 'the releases could not be read');
-      return [];
-    });
-    for (const release of listed) {
+  const loops = new Map<string, Promise<void>>();
+  const step = async (release: string): Promise<Step> =>
+    (await stores.drawing.lead(release, worker, LEASE_MS))
+      ? conductor.step(release)
+      : { step: 'WAITING', waitMs: LEASE_MS / 2 };
+  const conduct = async (release: string): Promise<void> => {
+    while (!signal.aborted) {
+      let waitMs = AFTER_FAULT_MS;
       try {
-        waitMs = Math.min(waitMs, await look(release));
+        const taken = await step(release);
+        if (taken.step === 'OVER') return;
+        waitMs = waitAfter(taken);
       } catch (error) {
         log.error({ err: error, release }, 'a round could not be conducted and is tried again');
       }
+      await pause(waitMs, signal);
     }
-    await sleep(waitMs);
+  };
+  while (!signal.aborted) {
+    try {
+      for (const release of await releases.all()) {
+        if (!loops.has(release)) loops.set(release, conduct(release));
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the releases could not be read');
+    }
+    await pause(PACE_MS, signal);
   }
+  await Promise.all(loops.values());
 }
+
+function waitAfter(taken: Step): number {
+  if (taken.step === 'PUBLISHED') return 0;
+  return taken.step === 'WAITING' ? Math.max(1, taken.waitMs) : PACE_MS;
+}
+
+/** Sleeps, or less when told to stop. */
+const pause = (durationMs: number, signal: AbortSignal): Promise<unknown> =>
+  setTimeout(durationMs, undefined, { signal }).catch(() => undefined);
 
 async function deliverAll(
   { outbox, inbox }: Engine,
@@ -112,7 +125,7 @@ async function deliverAll(
       );
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'the outbox could not be read');
-      await sleep(AFTER_FAULT_MS);
+      await pause(AFTER_FAULT_MS, signal);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
+import { PersonId } from '../people/rules.ts';
 import { ReleaseId, SlotId } from '../releases/manifest.ts';
 import type { BookingService } from './service.ts';
 
@@ -8,7 +9,6 @@ const BookingId = z
   .string()
   .max(90)
   .meta({ id: 'BookingId', example: 'pune-2021-04-10.q1Z8Yp0r7hQ2mJcT5wLxEg.0' });
-const PersonId = z.string().regex(/^[\w-]{22}$/);
 const Booking = z
   .object({
     bookingId: BookingId,
@@ -50,8 +50,9 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'SLOT_FULL',
       'TOO_MANY_ENTRIES',
     ],
-    handler: async ({ account, body }) => {
-      const booked = await bookings.book(account, body);
+    ahead: ({ account, body }) => bookings.prepareBooking(account, body),
+    handler: async ({ account, body }, prepared) => {
+      const booked = await bookings.book(account, body, prepared);
       return isRefusal(booked) ? booked : { status: 201, body: booked };
     },
   }),
@@ -82,8 +83,9 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     params,
     answers: { 200: Booking },
     errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER', 'OFFER_TOO_LATE'],
-    handler: async ({ account, params }) => {
-      const booked = await bookings.confirm(account, params.booking);
+    ahead: ({ account, params }) => bookings.own(account, params.booking),
+    handler: async ({ account, params }, own) => {
+      const booked = await bookings.confirm(account, params.booking, own);
       return isRefusal(booked) ? booked : { status: 200, body: booked };
     },
   }),
@@ -97,8 +99,9 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     params,
     answers: { 204: null },
     errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER'],
-    handler: async ({ account, params }) => {
-      const cancelled = await bookings.cancel(account, params.booking);
+    ahead: ({ account, params }) => bookings.own(account, params.booking),
+    handler: async ({ account, params }, own) => {
+      const cancelled = await bookings.cancel(account, params.booking, own);
       return isRefusal(cancelled) ? cancelled : { status: 204 };
     },
   }),

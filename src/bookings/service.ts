@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { isoFromMs } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
-import type { Claims } from '../people/claims.ts';
+import type { Claim, Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
@@ -31,6 +31,15 @@ type Parts = {
   secrets: Secrets;
 };
 
+type Wish = { readonly release: string; readonly beneficiary: string; readonly slot: string };
+
+type Prepared = {
+  readonly claim: Claim;
+  readonly slotNumber: number;
+  /** Numbers of the pools that are for this person, in the order to try. */
+  readonly pools: readonly number[];
+};
+
 /** Bits of a nonce that tells one immediate booking of a person from the next. */
 const NONCE_BELOW = 2 ** 40;
 
@@ -53,9 +62,15 @@ function answers({ store, releases, rounds, people }: Parts) {
   };
 
   return {
+    own,
+
     /** Confirms an offer in time. */
-    async confirm(account: string, id: string): Promise<BookingView | Refusal> {
-      const ref = await own(account, id);
+    async confirm(
+      account: string,
+      id: string,
+      finding = own(account, id),
+    ): Promise<BookingView | Refusal> {
+      const ref = await finding;
       if (isRefusal(ref)) return ref;
       const found = await releases.published(ref.release);
       if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
@@ -75,8 +90,12 @@ function answers({ store, releases, rounds, people }: Parts) {
     },
 
     /** Gives an offer or a booking back. */
-    async cancel(account: string, id: string): Promise<'CANCELLED' | Refusal> {
-      const ref = await own(account, id);
+    async cancel(
+      account: string,
+      id: string,
+      finding = own(account, id),
+    ): Promise<'CANCELLED' | Refusal> {
+      const ref = await finding;
       if (isRefusal(ref)) return ref;
       const reply = await store.cancel(ref.release, ref.entry, ref.grant);
       return reply === 'CANCELLED' ? reply : refuse(reply);
@@ -101,27 +120,39 @@ function answers({ store, releases, rounds, people }: Parts) {
 }
 
 function immediate({ store, releases, claims, secrets }: Parts) {
+  /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
+  const prepare = async (
+    account: string,
+    { release, beneficiary, slot }: Wish,
+  ): Promise<Prepared | Refusal> => {
+    const found = await releases.published(release);
+    if (isRefusal(found)) return found;
+    if (found.manifest.mode !== 'immediate') return refuse('NOT_IMMEDIATE');
+    const slotNumber = found.slotNumbers.get(slot);
+    if (slotNumber === undefined) return refuse('SLOT_UNKNOWN', { extra: { slot } });
+    const claim = await claims.claim(account, beneficiary, release);
+    if (isRefusal(claim)) return claim;
+    const pools = present(found.manifest.slots[slotNumber], slot).pools.flatMap(
+      ({ pool }, number) => (pool === OPEN_POOL ? [number] : []),
+    );
+    return ineligible(found, claim, [slotNumber]) ?? { claim, slotNumber, pools };
+  };
+
   return {
+    prepareBooking: prepare,
+
     /** Books a seat at once, first come first served (immediate mode). */
     async book(
       account: string,
-      { release, beneficiary, slot }: { release: string; beneficiary: string; slot: string },
+      wish: Wish,
+      preparing: Promise<Prepared | Refusal> = prepare(account, wish),
     ): Promise<BookingView | Refusal> {
-      const found = await releases.published(release);
-      if (isRefusal(found)) return found;
-      if (found.manifest.mode !== 'immediate') return refuse('NOT_IMMEDIATE');
-      const slotNumber = found.slotNumbers.get(slot);
-      if (slotNumber === undefined) return refuse('SLOT_UNKNOWN', { extra: { slot } });
-      const claim = await claims.claim(account, beneficiary, release);
-      if (isRefusal(claim)) return claim;
-      const refusal = ineligible(found, claim, [slotNumber]);
-      if (refusal) return refusal;
-
+      const prepared = await preparing;
+      if (isRefusal(prepared)) return prepared;
+      const { claim, slotNumber, pools } = prepared;
+      const { release, beneficiary, slot } = wish;
       const entry = entryIdOf(secrets, release, beneficiary);
       const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories: [] });
-      const pools = present(found.manifest.slots[slotNumber], slot).pools.flatMap(
-        ({ pool }, number) => (pool === OPEN_POOL ? [number] : []),
-      );
       const reply = await store.book(
         release,
         { id: entry, packed, account, enterBeforeMs: claim.enterBeforeMs },

@@ -44,7 +44,7 @@ export type Played = {
  * themselves.
  */
 const AT_ONCE = 32;
-const ADDRESS_LIMITS = ['READ', 'WRITE', 'OTP', 'TOKEN'];
+const ADDRESS_LIMITS = ['READ', 'WRITE', 'ANSWER', 'OTP', 'TOKEN'];
 const OUT_OF_THE_WAY = '1000000';
 
 /** Throws when the engine cannot be started, dies, or refuses what it must not refuse. */

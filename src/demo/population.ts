@@ -88,7 +88,7 @@ function createPerson(group: Group, index: number, seed: string): Person {
     mobile: `+9198${String(number).padStart(8, '0')}`,
     birthYear: Number(VACCINATION_DAY.slice(0, 4)) - drawAge(random),
     gender: random() < 0.5 ? 'female' : 'male',
-    idNumber: `${bot ? 'BOT' : 'CIT'}${String(index).padStart(7, '0')}`,
+    idNumber: String(200_000_000_000 + number),
     address: `127.${bot ? 2 : 1}.${index >> 8}.${index & 255}`,
     arrivesMs: bot ? -BOT_WAKES_EARLY_MS : arrival(random),
     actsAfterMs: bot ? 0 : logNormal(random, READING.median, READING.spread),

@@ -27,8 +27,12 @@ export type Counted = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** Counts one request. `account`: empty where the caller has none. */
-export type CountRequest = (limit: LimitName, address: string, account: string) => Promise<Counted>;
+export type Limits = {
+  /** The refusal of a caller who is known to be over, without asking Redis. */
+  readonly blocked: (limit: LimitName, address: string, account: string) => Counted | undefined;
+  /** Counts one request. `account`: empty where the caller has none. */
+  readonly count: (limit: LimitName, address: string, account: string) => Promise<Counted>;
+};
 
 /** One limit: a fixed window for each key. */
 type Counter = {
@@ -46,22 +50,32 @@ type State = {
 
 const WINDOW_S = 60;
 
-export function createLimits(redis: Redis, limits: Config['limits']): CountRequest {
+export function createLimits(redis: Redis, limits: Config['limits']): Limits {
   const perAddress = countersOf(redis, 'address', limits.perAddress);
   const perAccount = countersOf(redis, 'account', limits.perAccount);
 
-  return async (limit, address, account) => {
+  const countersFor = (limit: LimitName, account: string) => {
     const byAddress = present(perAddress.get(limit), `the limit ${limit}`);
     const byAccount = account === '' ? undefined : perAccount.get(limit);
-    const prefix = addressPrefix(address);
     const policy = byAccount ? `${byAddress.policy}, ${byAccount.policy}` : byAddress.policy;
-    const blocked = byAddress.blocked(prefix) ?? byAccount?.blocked(account);
-    if (blocked) return verdict(policy, [blocked]);
-    // Both in one turn of the event loop, so that they leave in one pipeline.
-    const counted = byAccount
-      ? await Promise.all([byAddress.count(prefix), byAccount.count(account)])
-      : [await byAddress.count(prefix)];
-    return verdict(policy, counted);
+    return { byAddress, byAccount, policy };
+  };
+
+  return {
+    blocked: (limit, address, account) => {
+      const { byAddress, byAccount, policy } = countersFor(limit, account);
+      const state = byAddress.blocked(addressPrefix(address)) ?? byAccount?.blocked(account);
+      return state && verdict(policy, [state]);
+    },
+    count: async (limit, address, account) => {
+      const { byAddress, byAccount, policy } = countersFor(limit, account);
+      // Both in one turn of the event loop, so that they leave in one pipeline.
+      const states = await Promise.all([
+        byAddress.count(addressPrefix(address)),
+        ...(byAccount ? [byAccount.count(account)] : []),
+      ]);
+      return verdict(policy, states);
+    },
   };
 }
 

@@ -44,7 +44,7 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       ...docsRoutes(() => createOpenApi(routes)),
     ],
     identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
-    countRequest: createLimits(redis, config.limits),
+    limits: createLimits(redis, config.limits),
     once: createOnce(redis, secrets, log),
     isLeaving,
     log,

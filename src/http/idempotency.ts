@@ -84,9 +84,9 @@ export function createOnce(redis: Redis, secrets: Secrets, log: Log): Once {
   };
 }
 
-/** An answer that says "later" must be open to another one; only text can be kept. */
-const isFinal = ({ status, headers, body }: Reply): boolean =>
-  status < 500 &&
-  status !== 429 &&
-  headers['retry-after'] === undefined &&
-  (body === undefined || typeof body === 'string');
+/**
+ * Only what was done is kept. A refusal changed nothing and may be another one a moment later: too
+ * early, full, being drawn. Only text can be kept.
+ */
+const isFinal = ({ status, body }: Reply): boolean =>
+  status < 400 && (body === undefined || typeof body === 'string');

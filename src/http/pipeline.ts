@@ -1,13 +1,14 @@
 /**
- * The path of every request, in this order: match, caller, limits, idempotency, parse, handler,
- * answer. Each step costs more than the one before it, so a flood is turned away where it is
- * cheapest.
+ * The path of every request, in this order: match, caller, limits (from memory, then from Redis
+ * while the body is read and parsed), idempotency, handler, answer. Each step costs more than the
+ * one before it, so a flood is turned away where it is cheapest.
  */
 import { randomUUIDv7 } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { validate as isUuid } from 'uuid';
 import type { Caller, Identify } from '../gates/callers.ts';
-import type { CountRequest } from '../gates/limits.ts';
+import type { Limits } from '../gates/limits.ts';
+import { present } from '../lib/assert.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -18,13 +19,13 @@ import type { Once } from './idempotency.ts';
 import { createMatcher } from './match.ts';
 import { createParser, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
-import type { Route } from './route.ts';
+import type { Call, Route } from './route.ts';
 import { isRedisAway } from './unavailable.ts';
 
 export type PipelineParts = {
   readonly routes: readonly Route[];
   readonly identify: Identify;
-  readonly countRequest: CountRequest;
+  readonly limits: Limits;
   readonly once: Once;
   /** True once the process is about to end. */
   readonly isLeaving: () => boolean;
@@ -88,7 +89,7 @@ export function createDispatch(parts: PipelineParts): Dispatch {
 
 /** The gates in front of a route, then its work. */
 function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {
-  const { identify, countRequest, isLeaving } = parts;
+  const { identify, limits, isLeaving } = parts;
   const work = createWork(parts, refused);
 
   return async (passage) => {
@@ -98,33 +99,60 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
       return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
     const caller = await identify(kind, request.header('authorization'));
     if (isRefusal(caller)) return refused(caller, requestId);
-    if (limit === 'none') return work(passage, caller);
+    if (limit === 'none') return work(passage, caller, await prepare(passage, caller));
 
-    const { refusal, headers } = await countRequest(limit, request.address, caller.account);
-    const reply = refusal ? refused(refusal, requestId) : await work(passage, caller);
+    const by = [limit, request.address, caller.account] as const;
+    const blocked = limits.blocked(...by);
+    const preparing = blocked ? undefined : prepare(passage, caller);
+    preparing?.catch(() => undefined); // is awaited below, unless the limits refuse first
+    const { refusal, headers } = blocked ?? (await limits.count(...by));
+    const reply =
+      refusal || !preparing
+        ? refused(present(refusal, 'a refusal'), requestId)
+        : await work(passage, caller, await preparing);
     Object.assign(reply.headers, headers);
     return reply;
   };
 }
 
-/** Body, idempotency, parsing, handler, answer. */
-function createWork({ once }: PipelineParts, refused: Refused) {
-  return async (passage: Passage, { account, owner }: Caller): Promise<Reply> => {
-    const { request, served, params, search, requestId } = passage;
-    const { method, address, url, header } = request;
-    const bytes = await served.read(request);
-    if (isRefusal(bytes)) return refused(bytes, requestId);
+type Prepared = {
+  readonly bytes: Buffer;
+  readonly call: Call;
+  readonly ahead: Promise<unknown> | undefined;
+};
 
+/** Body, parsing, and what the route begins ahead of the limits' verdict. */
+async function prepare(
+  { request, served, params, search, requestId }: Passage,
+  { account }: Caller,
+): Promise<Prepared | Refusal> {
+  const bytes = await served.read(request);
+  if (isRefusal(bytes)) return bytes;
+  const parsed = served.parse(params, search, bytes);
+  if (isRefusal(parsed)) return parsed;
+  const { address, header } = request;
+  const call = { ...parsed, account, address, requestId, header };
+  const ahead = served.route.ahead?.(call);
+  ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
+  return { bytes, call, ahead };
+}
+
+/** Idempotency, handler, answer. */
+function createWork({ once }: PipelineParts, refused: Refused) {
+  return async (
+    { request, served, requestId }: Passage,
+    { owner }: Caller,
+    prepared: Prepared | Refusal,
+  ): Promise<Reply> => {
+    if (isRefusal(prepared)) return refused(prepared, requestId);
+    const { bytes, call, ahead } = prepared;
     const perform = async (): Promise<Reply> => {
-      const parsed = served.parse(params, search, bytes);
-      if (isRefusal(parsed)) return refused(parsed, requestId);
-      const call = { ...parsed, account, address, requestId, header };
-      const outcome = await served.route.handler(call);
+      const outcome = await served.route.handler(call, ahead);
       return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
     };
-    const key = takesKey(served.route) ? header('idempotency-key') : undefined;
+    const key = takesKey(served.route) ? request.header('idempotency-key') : undefined;
     if (key === undefined) return perform();
-    const fingerprint = `${method} ${url}\n${bytes.toString('latin1')}`;
+    const fingerprint = `${request.method} ${request.url}\n${bytes.toString('latin1')}`;
     const outcome = await once({ owner, key, fingerprint }, perform);
     return isRefusal(outcome) ? refused(outcome, requestId) : outcome;
   };

@@ -53,6 +53,7 @@ export type RouteDefinition<
   P extends z.ZodObject | undefined,
   Q extends z.ZodObject | undefined,
   B extends z.ZodType | undefined,
+  A = undefined,
 > = {
   readonly method: Method;
   /** With `:name` parameters, as in `/v1/releases/:release/entry`. */
@@ -75,21 +76,34 @@ export type RouteDefinition<
   readonly answers: Readonly<Record<number, z.ZodType | null | { readonly mediaType: string }>>;
   /** What this route itself can refuse; what its gates refuse is added from `gates`. */
   readonly errors: readonly ErrorCode[];
-  readonly handler: (call: Call<Shape<P>, Shape<Q>, Shape<B>>) => Promise<Answer | Refusal>;
+  /**
+   * Begun while the limits are counted, so that both share a round trip to Redis; the handler gets
+   * what it gives. It must do no harm when the request is refused after all, and it cannot refuse.
+   */
+  readonly ahead?: (call: Call<Shape<P>, Shape<Q>, Shape<B>>) => Promise<A>;
+  readonly handler: (
+    call: Call<Shape<P>, Shape<Q>, Shape<B>>,
+    ahead: Promise<A>,
+  ) => Promise<Answer | Refusal>;
 };
 
 /**
  * A route whose schemas' types have served their purpose: handlers are called with parsed values
  * only.
  */
-export type Route = Omit<RouteDefinition<z.ZodObject, z.ZodObject, z.ZodType>, 'handler'> & {
-  readonly handler: (call: Call) => Promise<Answer | Refusal>;
+export type Route = Omit<
+  RouteDefinition<z.ZodObject, z.ZodObject, z.ZodType>,
+  'ahead' | 'handler'
+> & {
+  readonly ahead?: (call: Call) => Promise<unknown>;
+  readonly handler: (call: Call, ahead?: Promise<unknown>) => Promise<Answer | Refusal>;
 };
 
 export const route = <
   const P extends z.ZodObject | undefined = undefined,
   const Q extends z.ZodObject | undefined = undefined,
   const B extends z.ZodType | undefined = undefined,
+  A = undefined,
 >(
-  definition: RouteDefinition<P, Q, B>,
+  definition: RouteDefinition<P, Q, B, A>,
 ): Route => definition as unknown as Route;

@@ -1,4 +1,11 @@
 /** What a person is to the engine, and the limits of an account. */
+import { z } from 'zod';
+
+/** A person's keyed hash, which is also a beneficiary's id. */
+export const PersonId = z
+  .string()
+  .regex(/^[\w-]{22}$/)
+  .meta({ id: 'BeneficiaryId', example: 'q1Z8Yp0r7hQ2mJcT5wLxEg' });
 
 export const PEOPLE_LIMITS = {
   beneficiariesPerAccount: 4,
@@ -29,9 +36,36 @@ export const ID_TYPES = [
 ] as const;
 export type IdType = (typeof ID_TYPES)[number];
 
-/** One spelling for one document: upper case, no spaces or hyphens. */
-export const normaliseIdNumber = (idNumber: string): string =>
-  idNumber.normalize('NFKC').toUpperCase().replaceAll(/[\s-]/g, '');
+/**
+ * What a document's number looks like once normalised. Aadhaar and PAN have one form all over India,
+ * the others differ by issuer.
+ */
+const ID_FORMS: Partial<Record<IdType, RegExp>> = {
+  aadhaar: /^[2-9]\d{11}$/,
+  pan: /^[A-Z]{5}\d{4}[A-Z]$/,
+};
+const ANY_ID_FORM = /^[A-Z0-9]{4,24}$/;
+
+/**
+ * The one spelling of a document's number: ASCII capitals and digits, whatever script, case or
+ * separators it was typed with. Undefined when it is no number of this type: a second spelling
+ * would be a second person (F1).
+ */
+export function normaliseIdNumber(idType: IdType, idNumber: string): string | undefined {
+  const number = asciiDigits(idNumber.normalize('NFKC'))
+    .toUpperCase()
+    .replaceAll(/[\s/.-]/gu, '');
+  return (ID_FORMS[idType] ?? ANY_ID_FORM).test(number) ? number : undefined;
+}
+
+/** Decimal digits of every script stand in runs of ten, zero first (Unicode, category Nd). */
+const asciiDigits = (text: string): string =>
+  text.replaceAll(/\p{Nd}/gu, (digit) => {
+    let zero = digit.codePointAt(0) ?? 0;
+    const code = zero;
+    while (code - zero < 9 && /\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero -= 1;
+    return String(code - zero);
+  });
 
 /** Age that a birth year allows on a date, in years: the year is all that is registered. */
 export const ageInYear = (birthYear: number, date: string): number =>

@@ -111,7 +111,8 @@ function beneficiaries({ store, claims, secrets }: Parts) {
 
   return {
     async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
-      const idNumber = normaliseIdNumber(facts.idNumber);
+      const idNumber = normaliseIdNumber(facts.idType, facts.idNumber);
+      if (idNumber === undefined) return refuse('ID_NUMBER_INVALID');
       const person = secrets.pseudonym('person', `${facts.idType}|${idNumber}`);
       if (await store.listsBeneficiary(account, person)) return refuse('ID_REGISTERED');
       const refusal = await bind(account, person, facts);

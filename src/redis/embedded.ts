@@ -3,10 +3,10 @@
  * in cluster mode, a loopback port), AOF always, stopped with its owner.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { monotonicMs, sleep } from '../lib/clock.ts';
 import { connectRedis, type Redis, type RedisAddress } from './client.ts';
 import { findRedisServer } from './install.ts';
@@ -26,89 +26,122 @@ export type EmbeddedOptions = {
   readonly cluster?: boolean;
   /** Further `--name value` settings. */
   readonly settings?: readonly string[];
+  /** Called when the server died by itself, with its last words; it is then started again. */
+  readonly onDeath?: (lastWords: string) => void;
 };
 
 /** Without an announced address CLUSTER SLOTS names none, and clients wait for ever. */
 const CLUSTER_NODE = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
+const DURABLE = [
+  ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
+  ...['--maxmemory-policy', 'noeviction'],
+];
 const PID_FILE = 'redis.pid';
+const RESTART_AFTER_MS = 200;
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise<EmbeddedRedis> {
   const server = findRedisServer();
   const temporary = options.dataDir === undefined;
-  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'fairslot-redis-'));
+  const dataDir = resolve(options.dataDir ?? mkdtempSync(join(tmpdir(), 'fairslot-redis-')));
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  refuseSecondOwner(dataDir);
+  await endOrphan(dataDir);
   const port = options.cluster ? await freePort() : 0;
   // A socket's path is limited to about 100 bytes, so it does not live in the data directory.
   const socketDir = options.cluster ? undefined : mkdtempSync(join(tmpdir(), 'fs-'));
-  const listen = socketDir
-    ? ['--port', '0', '--unixsocket', join(socketDir, 'redis.sock'), '--unixsocketperm', '700']
-    : ['--port', String(port), '--bind', '127.0.0.1', ...CLUSTER_NODE];
-  const durable = [
-    '--appendonly',
-    'yes',
-    '--appendfsync',
-    'always',
-    '--save',
-    '',
-    '--pidfile',
-    join(dataDir, PID_FILE),
-  ];
-  const child = spawn(
-    server,
-    [
-      '--dir',
-      dataDir,
-      ...listen,
-      ...durable,
-      '--maxmemory-policy',
-      'noeviction',
-      ...(options.settings ?? []),
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const output = collectTail(child);
   const address: RedisAddress = socketDir
     ? { url: join(socketDir, 'redis.sock'), cluster: false }
     : { url: `redis://127.0.0.1:${port}`, cluster: true };
+  const listen = socketDir
+    ? ['--port', '0', '--unixsocket', address.url, '--unixsocketperm', '700']
+    : ['--port', String(port), '--bind', '127.0.0.1', ...CLUSTER_NODE];
+  const places = ['--dir', dataDir, '--pidfile', join(dataDir, PID_FILE)];
+  const parameters = [...places, ...listen, ...DURABLE, ...(options.settings ?? [])];
+  const kept = keepRunning(server, parameters, options.onDeath);
   const clean = (): void => {
     if (socketDir) rmSync(socketDir, { recursive: true, force: true });
     if (temporary) rmSync(dataDir, { recursive: true, force: true });
   };
-  // The last resort when the owner dies without stop(): never leave a server behind on a normal
-  // exit.
-  const killOnExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', killOnExit);
   try {
-    await untilReady(address, child, output);
+    await untilReady(address, kept.child(), kept.lastWords);
   } catch (error) {
-    child.kill('SIGKILL');
+    await kept.stop();
     clean();
     throw error;
   }
   const stop = async (): Promise<void> => {
-    process.removeListener('exit', killOnExit);
-    await stopChild(child);
+    await kept.stop();
     clean();
   };
-  return { address, pid: child.pid ?? 0, dataDir, stop };
+  return { address, pid: kept.child().pid ?? 0, dataDir, stop };
 }
 
-/** Two servers on one AOF would destroy it: one whose owner was killed may still be running. */
-function refuseSecondOwner(dataDir: string): void {
+type Kept = {
+  readonly child: () => ChildProcess;
+  readonly lastWords: () => string;
+  readonly stop: () => Promise<void>;
+};
+
+/** In a process group of its own: a Ctrl-C at the terminal is for its owner, who stops it last. */
+function keepRunning(
+  server: string,
+  parameters: readonly string[],
+  onDeath: EmbeddedOptions['onDeath'],
+): Kept {
+  let stopping = false;
+  let lastWords = (): string => '';
+  const launch = (): ChildProcess => {
+    const launched = spawn(server, parameters, {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    lastWords = collectTail(launched);
+    launched.once('exit', () => {
+      if (stopping || !onDeath) return;
+      onDeath(lastWords());
+      setTimeout(() => {
+        if (!stopping) child = launch();
+      }, RESTART_AFTER_MS);
+    });
+    return launched;
+  };
+  let child = launch();
+  // The last resort when the owner ends without stop(): never leave a server behind.
+  const killOnExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killOnExit);
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    process.removeListener('exit', killOnExit);
+    await stopChild(child);
+  };
+  return { child: () => child, lastWords: () => lastWords(), stop };
+}
+
+/**
+ * Two servers on one AOF would destroy it. One that still runs here has lost its owner to a
+ * `kill -9`: it is ended, with everything it acknowledged on disk.
+ */
+async function endOrphan(dataDir: string): Promise<void> {
   const file = join(dataDir, PID_FILE);
   if (!existsSync(file)) return;
   const pid = Number(readFileSync(file, 'utf8'));
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return; // it is gone; the file was left by a machine that lost power
+  const giveUpAt = monotonicMs() + STOP_TIMEOUT_MS;
+  while (isServerOf(pid, dataDir)) {
+    if (monotonicMs() > giveUpAt) throw new Error(`redis-server ${pid} still uses ${dataDir}`);
+    process.kill(pid, 'SIGTERM');
+    await sleep(100);
   }
-  throw new Error(
-    `redis-server ${pid} still uses ${dataDir}. End it (kill ${pid}), or remove ${file} if it is another process.`,
-  );
+  rmSync(file, { force: true });
+}
+
+/** Whether a process runs in this directory, as only a server does that was started on it. */
+function isServerOf(pid: number, dataDir: string): boolean {
+  try {
+    return realpathSync(`/proc/${pid}/cwd`) === realpathSync(dataDir);
+  } catch {
+    return false; // gone; or a system without /proc, where a leftover server must be ended by hand
+  }
 }
 
 async function untilReady(

@@ -10,7 +10,7 @@ export const keys = {
   // --- one release: {r:<release>}; kept until the release is archived ---
 
   /**
-   * hash: state, mode, times and limits of the manifest as numbers, round, phase, published,
+   * hash: mode, times and limits of the manifest as numbers, round, phase, published,
    * sealed_at_ms.
    */
   release: (id: string) => release(id, 'release'),
@@ -59,13 +59,13 @@ export const keys = {
 
   // --- one account: {m:<account>} ---
 
-  /** hash: mobile (encrypted), language, created_at_ms; kept. */
+  /** hash: mobile (encrypted), created_at_ms; kept. */
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
-  /** hash: txn, digest, tries, sent_at_ms: the one OTP that is out; expires after OTP_LIFETIME. */
+  /** hash: txn, digest, sent_at_ms: the one OTP that is out; lifetime in OTP_TERMS. */
   otp: (id: string) => account(id, 'otp'),
-  /** string: wrong OTPs lately; survives asking for another OTP; expires after OTP_TRIES_WINDOW. */
+  /** string: wrong OTPs lately; survives asking for another OTP; lifetime in OTP_TERMS. */
   otpTries: (id: string) => account(id, 'otp:tries'),
   /** list: encrypted SMS texts, newest first; development driver only; an hour. */
   inbox: (id: string) => account(id, 'inbox'),

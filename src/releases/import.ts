@@ -31,23 +31,21 @@ type BadRow = { readonly line: number; readonly reason: string };
 
 const CENTRE = /^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$/;
 const SEATS = /^\d{1,7}$/;
-/** Bad rows listed in one refusal. */
-const BAD_ROWS_SHOWN = 100;
 
 /** The places of a draft with those of the CSV added. Refuses with every bad row's line number. */
 export function importPlaces(places: Places, csv: string, terms: ImportTerms): Places | Refusal {
   const read = readRows(csv, terms.columns);
   if ('refused' in read) return read;
   const { rows, bad } = read;
-  if (bad.length > 0) return invalid(bad);
-  if (rows.length === 0) return invalid([{ line: 1, reason: 'no rows below the header' }]);
-  return withinLimits(addPlaces(places, rows, terms));
+  if (rows.length + bad.length === 0)
+    return invalid([{ line: 1, reason: 'no rows below the header' }]);
+  return withinLimits(addPlaces(places, rows, bad, terms));
 }
 
 const invalid = (bad: readonly BadRow[]): Refusal =>
   refuse('IMPORT_INVALID', {
     detail: `${bad.length} bad ${bad.length === 1 ? 'row' : 'rows'}`,
-    extra: { badRows: bad.length, rows: bad.slice(0, BAD_ROWS_SHOWN) },
+    extra: { rows: bad.toSorted((one, other) => one.line - other.line) },
   });
 
 type Parsed = { readonly info: { readonly lines: number }; readonly record: string[] };
@@ -113,12 +111,16 @@ function faultOf(
 }
 
 /** `9:00` on 2021-04-11 at centre 6291 for dose 1 becomes slot `6291-20210411-d1-0900`. */
-function addPlaces(places: Places, rows: readonly Row[], terms: ImportTerms): Places | Refusal {
+function addPlaces(
+  places: Places,
+  rows: readonly Row[],
+  bad: BadRow[],
+  terms: ImportTerms,
+): Places | Refusal {
   const compactDate = terms.date.replaceAll('-', '');
   const centres = new Map(places.centres.map((centre) => [centre.centre, centre]));
   const sessions = new Map(places.sessions.map((session) => [session.session, session]));
   const slots = new Map(places.slots.map((slot) => [slot.slot, slot]));
-  const bad: BadRow[] = [];
   for (const { line, centre, name, seats } of rows) {
     if (seats === 0) continue; // closed that day
     const session = `${centre}-${compactDate}-d${terms.dose}`;

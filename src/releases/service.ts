@@ -83,7 +83,8 @@ function readers(store: ReleaseStore) {
     published,
     describe,
     read: (release: string) => store.read(release),
-    listed: () => store.listed(RELEASES_LISTED),
+    /** Ids of all releases that are published or about to be. */
+    all: () => store.all(),
     list: async () => {
       const views = await Promise.all((await store.listed(RELEASES_LISTED)).map(describe));
       return views.filter((one) => !isRefusal(one));

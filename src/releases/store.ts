@@ -134,6 +134,8 @@ export function createReleaseStore(redis: Redis) {
     },
     /** Ids of the published releases, the latest to open first, at most `limit`. */
     listed: (limit: number): Promise<string[]> => redis.zrevrange(keys.releases(), 0, limit - 1),
+    /** Ids of all of them: whoever draws must not miss one. */
+    all: (): Promise<string[]> => redis.zrange(keys.releases(), '0', '-1'),
 
     end: (release: string) =>
       endScript(redis, { release: keys.release(release), audit: keys.audit(release) }, {}),

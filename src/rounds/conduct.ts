@@ -13,7 +13,7 @@ import type { BookingStore } from '../bookings/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
-import type { Beacon } from './beacon.ts';
+import { type Beacon, beaconProblem } from './beacon.ts';
 import { drawRound, type Offer } from './draw.ts';
 import { buildEntryTable, type EntryRow } from './entry-table.ts';
 import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
@@ -59,20 +59,13 @@ export function createConductor(parts: Parts): Conductor {
     if (isRefusal(found)) return IDLE; // listed, about to be published
     const { manifest } = found;
     if (manifest.mode !== 'lottery') return { step: 'OVER' };
-    const reading = present(await parts.releases.read(release), `state of ${release}`);
-    await notifyWinners(parts, manifest, reading.published);
     const expiry = await expireOffers(parts.bookings, release);
     const cut = await parts.drawing.cut(release);
-    switch (cut.outcome) {
-      case 'DRAWING':
-        return drawAndPublish(parts, ledgers, manifest, cut);
-      case 'NOT_DUE':
-        return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
-      case 'NOTHING_NEW':
-        return IDLE;
-      case 'ENDED':
-        return expiry === 'NONE_OUT' ? { step: 'OVER' } : IDLE;
-    }
+    if (cut.outcome === 'DRAWING') return drawAndPublish(parts, ledgers, manifest, cut);
+    await notifyWinners(parts, manifest);
+    if (cut.outcome === 'NOT_DUE')
+      return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
+    return cut.outcome === 'ENDED' && expiry === 'NONE_OUT' ? { step: 'OVER' } : IDLE;
   };
   return { step };
 }
@@ -123,6 +116,9 @@ async function drawAndPublish(
   if (!(await drawing.writeSeal(release, round, jcs(seal)))) return { step: 'AGAIN' };
   const beacon = await beaconOf(manifest).value(seal);
   if (beacon === 'NOT_YET') return { step: 'AGAIN' };
+  // A value that no verifier would accept must never be published: it could not be taken back.
+  const problem = beaconProblem(manifest.beacon, seal.beacon, ledger.previousBeacon, beacon);
+  assert(problem === undefined, `the beacon of ${release} is wrong: ${problem}`);
 
   const drawn = drawRound({ ledger, table, since, seed: seedOf(seal, beacon) });
   const finished = await finishRound({ ledger, table, since, seal, beacon, drawn });
@@ -157,15 +153,20 @@ async function publish(
   return outcome === 'PUBLISHED';
 }
 
-/** Tells the winners of rounds that were published and not told; mostly there is nothing to do. */
+/** Tells the winners of rounds that were published and not told. It never holds up a round. */
 async function notifyWinners(
-  { store, notify }: Parts,
+  { store, releases, notify, log }: Parts,
   manifest: LotteryManifest,
-  published: number,
 ): Promise<void> {
   const { release } = manifest;
-  for (let round = (await store.notified(release)) + 1; round <= published; round++) {
-    await notify(manifest, await store.openOffers(release, round));
+  const reading = present(await releases.read(release), `state of ${release}`);
+  for (let round = (await store.notified(release)) + 1; round <= reading.published; round++) {
+    try {
+      await notify(manifest, await store.openOffers(release, round));
+    } catch (error) {
+      log.error({ err: error, release, round }, 'winners were not told and are told again');
+      return;
+    }
     await store.markNotified(release, round);
   }
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
+import { PersonId } from '../people/rules.ts';
 import { MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
 import type { RoundService } from './service.ts';
 
@@ -9,7 +10,6 @@ const EntryId = z
   .string()
   .regex(/^[\w-]{22}$/)
   .meta({ id: 'EntryId', example: 'f0Zk3vB1mQ2xJcT5wLxEgA' });
-const PersonId = z.string().regex(/^[\w-]{22}$/);
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Instant = z.iso.datetime();
 
@@ -58,6 +58,10 @@ const round = z.strictObject({
   round: z.coerce.number().int().min(0).max(MANIFEST_LIMITS.rounds),
 });
 
+/** Shared by every cache on the way, so that a crowd that asks for the result costs little. */
+const BRIEFLY = { 'cache-control': 'public, max-age=1' };
+const FOREVER = 'public, max-age=31536000, immutable';
+
 export const roundRoutes = (rounds: RoundService): Route[] => [
   ...entryRoutes(rounds),
   ...publishedRoutes(rounds),
@@ -92,8 +96,9 @@ const entryRoutes = (rounds: RoundService): Route[] => [
       'ENTRY_LAPSED',
       'TOO_MANY_ENTRIES',
     ],
-    handler: async ({ account, params, body }) => {
-      const receipt = await rounds.enter(account, params.release, body);
+    ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
+    handler: async ({ account, params, body }, prepared) => {
+      const receipt = await rounds.enter(account, params.release, body, prepared);
       return isRefusal(receipt) ? receipt : { status: 200, body: receipt };
     },
   }),
@@ -107,8 +112,9 @@ const entryRoutes = (rounds: RoundService): Route[] => [
     params: release,
     answers: { 200: z.object({ entries: z.array(Entry) }) },
     errors: ['RELEASE_UNKNOWN'],
-    handler: async ({ account, params }) => {
-      const entries = await rounds.list(account, params.release);
+    ahead: ({ account, params }) => rounds.entriesOf(account, params.release),
+    handler: async ({ account, params }, entriesOf) => {
+      const entries = await rounds.list(account, params.release, entriesOf);
       return isRefusal(entries) ? entries : { status: 200, body: { entries } };
     },
   }),
@@ -123,8 +129,9 @@ const entryRoutes = (rounds: RoundService): Route[] => [
     query: z.strictObject({ entryId: EntryId }),
     answers: { 204: null },
     errors: ['RELEASE_UNKNOWN', 'NOT_A_LOTTERY', 'ENTRY_UNKNOWN', 'ROUND_DRAWING', 'HAS_BOOKING'],
-    handler: async ({ account, params, query }) => {
-      const withdrawn = await rounds.withdraw(account, params.release, query.entryId);
+    ahead: ({ account, params }) => rounds.entriesOf(account, params.release),
+    handler: async ({ account, params, query }, entriesOf) => {
+      const withdrawn = await rounds.withdraw(account, params.release, query.entryId, entriesOf);
       return isRefusal(withdrawn) ? withdrawn : { status: 204 };
     },
   }),
@@ -147,7 +154,7 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
     errors: ['RELEASE_UNKNOWN'],
     handler: async ({ params }) => {
       const list = await rounds.rounds(params.release);
-      return isRefusal(list) ? list : { status: 200, body: { rounds: list } };
+      return isRefusal(list) ? list : { status: 200, headers: BRIEFLY, body: { rounds: list } };
     },
   }),
   route({
@@ -166,7 +173,9 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
     errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN'],
     handler: async ({ params }) => {
       const record = await rounds.round(params.release, params.round);
-      return isRefusal(record) ? record : { status: 200, body: record };
+      if (isRefusal(record)) return record;
+      const headers = 'digest' in record ? { 'cache-control': FOREVER } : BRIEFLY;
+      return { status: 200, headers, body: record };
     },
   }),
   route({
@@ -184,7 +193,7 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
       if (isRefusal(chunks)) return chunks;
       const headers = {
         'content-type': 'application/gzip',
-        'cache-control': 'public, max-age=31536000, immutable',
+        'cache-control': FOREVER,
         'content-disposition': `attachment; filename="${params.release}-round-${params.round}.ndjson.gz"`,
       };
       return { status: 200, headers, body: Readable.from(chunks) };

@@ -4,9 +4,10 @@ import { hex } from '../lib/hash.ts';
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
-import type { Claims } from '../people/claims.ts';
+import type { Claim, Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { entryDocument, leafOf } from './entry-table.ts';
 import {
@@ -54,13 +55,69 @@ type Parts = {
   secrets: Secrets;
 };
 
+/** What entering needs of the release and the person, once nothing in them refuses it. */
+type Prepared = {
+  readonly lottery: LotteryManifest;
+  readonly prefs: readonly number[];
+  readonly claim: Claim;
+};
+
 export type RoundService = ReturnType<typeof createRoundService>;
 
 export function createRoundService(parts: Parts) {
-  return { ...entries(parts), ...published(parts) };
+  return { ...entering(parts), ...standing(parts), ...published(parts) };
 }
 
-function entries({ store, releases, people, claims, secrets }: Parts) {
+function entering({ store, releases, claims, secrets }: Parts) {
+  /**
+   * The first half of entering: whatever can be refused without the release's state, and the claim.
+   * Nothing is lost when the second half never comes: a claim alone is over by its release's word.
+   */
+  const prepare = async (
+    account: string,
+    release: string,
+    request: EntryRequest,
+  ): Promise<Prepared | Refusal> => {
+    const found = await releases.published(release);
+    if (isRefusal(found)) return found;
+    const lottery = asLottery(found.manifest);
+    if (isRefusal(lottery)) return lottery;
+    const [person, ...others] = request.beneficiaries;
+    const limit = lottery.limits.group_size;
+    if (!person || others.length >= limit) return refuse('GROUP_TOO_LARGE', { extra: { limit } });
+    const prefs = preferenceNumbers(found, request.preferences);
+    if (isRefusal(prefs)) return prefs;
+
+    const claim = await claims.claim(account, person, release);
+    if (isRefusal(claim)) return claim;
+    return ineligible(found, claim, prefs) ?? { lottery, prefs, claim };
+  };
+
+  return {
+    prepare,
+
+    /** Puts or edits the entry of a person for the next round. */
+    async enter(
+      account: string,
+      release: string,
+      request: EntryRequest,
+      preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
+    ): Promise<Receipt | Refusal> {
+      const prepared = await preparing;
+      if (isRefusal(prepared)) return prepared;
+      const { lottery, prefs, claim } = prepared;
+      const { person, enterBeforeMs } = claim;
+      const id = entryIdOf(secrets, release, person);
+      const packed = packEntry({ persons: [person], prefs, categories: [] });
+      const reply = await store.enter(release, { id, packed, account, enterBeforeMs });
+      if (reply.outcome !== 'ENTERED') return enterRefusal(reply);
+      const document = entryDocument(lottery, { entry: id, size: 1, categories: [], prefs });
+      return { entryId: id, leaf: hex(leafOf(document)), resultAt: isoFromMs(reply.resultAtMs) };
+    },
+  };
+}
+
+function standing({ store, releases, people, secrets }: Parts) {
   /** Entry ids of an account's people in a release, by person. */
   const entriesOf = async (account: string, release: string): Promise<Map<string, string>> => {
     const persons = await people.persons(account);
@@ -68,41 +125,17 @@ function entries({ store, releases, people, claims, secrets }: Parts) {
   };
 
   return {
-    /** Puts or edits the entry of a person for the next round. */
-    async enter(
-      account: string,
-      release: string,
-      request: EntryRequest,
-    ): Promise<Receipt | Refusal> {
-      const found = await releases.published(release);
-      if (isRefusal(found)) return found;
-      const lottery = asLottery(found.manifest);
-      if (isRefusal(lottery)) return lottery;
-      const [person, ...others] = request.beneficiaries;
-      const limit = lottery.limits.group_size;
-      if (!person || others.length >= limit) return refuse('GROUP_TOO_LARGE', { extra: { limit } });
-      const prefs = preferenceNumbers(found, request.preferences);
-      if (isRefusal(prefs)) return prefs;
-
-      const claim = await claims.claim(account, person, release);
-      if (isRefusal(claim)) return claim;
-      const refusal = ineligible(found, claim, prefs);
-      if (refusal) return refusal;
-
-      const id = entryIdOf(secrets, release, person);
-      const packed = packEntry({ persons: [person], prefs, categories: [] });
-      const { enterBeforeMs } = claim;
-      const reply = await store.enter(release, { id, packed, account, enterBeforeMs });
-      if (reply.outcome !== 'ENTERED') return enterRefusal(reply);
-      const document = entryDocument(lottery, { entry: id, size: 1, categories: [], prefs });
-      return { entryId: id, leaf: hex(leafOf(document)), resultAt: isoFromMs(reply.resultAtMs) };
-    },
+    entriesOf,
 
     /** The entries of an account's people in a release, those that ever were there. */
-    async list(account: string, release: string): Promise<EntryView[] | Refusal> {
+    async list(
+      account: string,
+      release: string,
+      finding = entriesOf(account, release),
+    ): Promise<EntryView[] | Refusal> {
       const found = await releases.published(release);
       if (isRefusal(found)) return found;
-      const byEntry = await entriesOf(account, release);
+      const byEntry = await finding;
       if (byEntry.size === 0) return [];
       const standings = await store.view(release, [...byEntry.keys()]);
       return [...byEntry].flatMap(([entryId, person], index) => {
@@ -115,18 +148,17 @@ function entries({ store, releases, people, claims, secrets }: Parts) {
       account: string,
       release: string,
       entryId: string,
+      finding = entriesOf(account, release),
     ): Promise<'WITHDRAWN' | Refusal> {
       const found = await releases.published(release);
       if (isRefusal(found)) return found;
       const lottery = asLottery(found.manifest);
       if (isRefusal(lottery)) return lottery;
-      if (!(await entriesOf(account, release)).has(entryId)) return refuse('ENTRY_UNKNOWN');
+      if (!(await finding).has(entryId)) return refuse('ENTRY_UNKNOWN');
       const reply = await store.withdraw(release, entryId);
       if (reply === 'WITHDRAWN') return reply;
       return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
     },
-
-    entriesOf,
   };
 }
 
