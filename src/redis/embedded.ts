@@ -33,9 +33,11 @@ export type EmbeddedOptions = {
 /** Without an announced address CLUSTER SLOTS names none, and clients wait for ever. */
 const CLUSTER_NODE = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
 const DURABLE = [
-  ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
-  ...['--maxmemory-policy', 'noeviction'],
-];
+  ['--appendonly', 'yes'],
+  ['--appendfsync', 'always'],
+  ['--save', ''],
+  ['--maxmemory-policy', 'noeviction'],
+].flat();
 const PID_FILE = 'redis.pid';
 const RESTART_AFTER_MS = 200;
 const START_TIMEOUT_MS = 15_000;
