@@ -1,0 +1,86 @@
+/** `npm run bench -- SCENARIO`: measures one thing on a Redis of its own and prints the figures. */
+import { availableParallelism, cpus } from 'node:os';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { createProgress } from '../src/demo/progress.ts';
+import { floor } from './floor.ts';
+import { memory } from './memory.ts';
+import { round } from './round.ts';
+
+/** No scenario may hold the machine longer than this, in milliseconds. */
+const TIME_LIMIT_MS = 10 * 60_000;
+const USAGE_STATUS = 2;
+
+const progress = createProgress(process.stderr);
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000_000)
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10,000,000.');
+  return value;
+}
+
+const machine = (): string =>
+  `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}, Node ${process.versions.node}`;
+
+/** `entry.p50Ms 12` lines; numbers of an object stand under its name. */
+const lines = (figures: object, under = ''): string[] =>
+  Object.entries(figures).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === 'object' && value !== null
+      ? lines(value, `${under}${name}.`)
+      : [`${`${under}${name}`.padEnd(32)} ${String(value)}`],
+  );
+
+function report(scenario: string, figures: object): void {
+  const all = { scenario, ...figures, machine: machine() };
+  const text = program.opts<{ json: boolean }>().json ? JSON.stringify(all) : lines(all).join('\n');
+  process.stdout.write(`${text}\n`);
+}
+
+const program = new Command('bench')
+  .description('Measures the engine. Each scenario starts a Redis of its own and ends it.')
+  .option('--json', 'print one JSON object on the last line of stdout', false)
+  .showHelpAfterError()
+  .exitOverride();
+
+program
+  .command('floor')
+  .description('entries a second through the whole server, against one bare script call')
+  .option('--requests <number>', 'requests of one volley', count, 20_000)
+  .option('--connections <number>', 'connections at once', count, 100)
+  .option('--repeats <number>', 'volleys that count', count, 3)
+  .option('--profile <directory>', 'write a CPU profile of each server there')
+  .action(async (options: Parameters<typeof floor>[0]) =>
+    report('floor', await floor(options, progress)),
+  );
+
+const entries = ['--entries <number>', 'people who enter', count, 100_000] as const;
+
+program
+  .command('memory')
+  .description('bytes of Redis for each entry')
+  .option(...entries)
+  .action(async (options: Parameters<typeof memory>[0]) =>
+    report('memory', await memory(options, progress)),
+  );
+
+program
+  .command('round')
+  .description('a round of that many entries: sealed, drawn, written, published, verified')
+  .option(...entries)
+  .action(async (options: Parameters<typeof round>[0]) =>
+    report('round', await round(options, progress)),
+  );
+
+setTimeout(() => {
+  process.stderr.write(`The scenario took longer than ${TIME_LIMIT_MS / 1000} s.\n`);
+  process.exit(1);
+}, TIME_LIMIT_MS).unref();
+// What the scenario started ends when this process exits.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : USAGE_STATUS;
+}

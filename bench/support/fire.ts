@@ -1,0 +1,58 @@
+/** Fires a list of requests at a server, each once. */
+import autocannon from 'autocannon';
+import { present } from '../../src/lib/assert.ts';
+import { monotonicMs } from '../../src/lib/clock.ts';
+
+export type Volley = {
+  /** Answers a second, from the first request to the last answer. */
+  readonly rps: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Answers other than 2xx, broken connections and time-outs. */
+  readonly errors: number;
+};
+
+/** Each connection sends its next request when it has the answer to the last. */
+export async function fire(
+  url: string,
+  connections: number,
+  requests: readonly autocannon.Request[],
+): Promise<Volley> {
+  let connection = 0;
+  let startedMs = 0;
+  let endedMs = 0;
+  const sliceOfNext = (): autocannon.Request[] => {
+    const mine = connection++;
+    return requests.filter((_, index) => index % connections === mine);
+  };
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const firing = autocannon(
+      {
+        url,
+        connections,
+        amount: requests.length,
+        setupClient: (client) => client.setRequests(sliceOfNext()),
+      },
+      (error: Error | null, outcome) => (error ? reject(error) : resolve(outcome)),
+    );
+    firing.on('start', () => {
+      startedMs = monotonicMs();
+    });
+    firing.on('response', () => {
+      endedMs = monotonicMs();
+    });
+  });
+  const { latency, errors } = result;
+  return {
+    rps: (result['2xx'] * 1000) / (endedMs - startedMs),
+    p50Ms: latency.p50,
+    p99Ms: latency.p99,
+    maxMs: latency.max,
+    errors: errors + requests.length - result['2xx'],
+  };
+}
+
+/** The middle one, so that a moment in which the machine was busy elsewhere decides nothing. */
+export const median = (values: readonly number[]): number =>
+  present(values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)], 'a median');

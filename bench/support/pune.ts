@@ -1,0 +1,137 @@
+/** A lottery over the vaccination sites of Pune, and the people who enter it. */
+import { readFileSync } from 'node:fs';
+import { readSites, scaleSites, sitesToCsv } from '../../src/demo/population.ts';
+import type { Engine } from '../../src/engine.ts';
+import { present } from '../../src/lib/assert.ts';
+import { isoFromMs, nowMs } from '../../src/lib/clock.ts';
+import { accountOf } from '../../src/people/service.ts';
+import { isRefusal, type Refusal } from '../../src/refusal.ts';
+import { ReleaseTerms } from '../../src/releases/rules.ts';
+import type { Published } from '../../src/releases/service.ts';
+import type { Progress } from '../../src/demo/progress.ts';
+
+const DATA = new URL('../data/pune-2021-04-10.csv', import.meta.url);
+/** People for one seat. */
+const DEMAND = 11;
+const ID_TYPE = 'aadhaar';
+const HOUR_MS = 3_600_000;
+
+export const granted = <T>(outcome: T | Refusal): T => {
+  if (isRefusal(outcome)) throw new Error(`refused: ${JSON.stringify(outcome)}`);
+  return outcome;
+};
+
+/**
+ * Publishes a release with a seat for one in eleven of `people`; it is open, and closes `forMs`
+ * from now.
+ */
+export async function openRelease(
+  { releases }: Engine,
+  release: string,
+  people: number,
+  forMs = HOUR_MS,
+): Promise<Published> {
+  const now = nowMs();
+  const terms = ReleaseTerms.parse({
+    release,
+    title: 'Pune, 10 April 2021',
+    mode: 'lottery',
+    opensAt: isoFromMs(now - 1),
+    closesAt: isoFromMs(now + forMs),
+    endsAt: isoFromMs(now + forMs + HOUR_MS),
+    idTypes: [ID_TYPE],
+  });
+  granted(await releases.create(terms));
+  const sites = scaleSites(readSites(readFileSync(DATA, 'utf8')), Math.ceil(people / DEMAND));
+  granted(
+    await releases.importInto(release, sitesToCsv(sites), {
+      date: '2021-04-11',
+      service: 'COVISHIELD',
+      dose: 1,
+      minAge: 45,
+      maxAge: null,
+      bands: [{ from: '09:00', to: '17:00' }],
+      columns: { centre: 'site_id', name: 'site_name', seats: 'doses_given' },
+    }),
+  );
+  granted(await releases.publish(release, now));
+  return granted(await releases.published(release));
+}
+
+export type Citizen = { readonly account: string; readonly person: string };
+
+/** Registers people, each under an account of their own, through the service that the API calls. */
+export async function registerCitizens(
+  { people, secrets }: Engine,
+  count: number,
+  progress: Progress,
+): Promise<Citizen[]> {
+  const phase = progress('registering people', count);
+  const citizens = await inBatches(count, async (index) => {
+    const account = accountOf(secrets, `+9198${String(index).padStart(8, '0')}`);
+    const { beneficiaryId } = granted(
+      await people.addBeneficiary(account, {
+        name: `Citizen ${index}`,
+        birthYear: 1930 + (index % 40),
+        gender: index % 2 === 0 ? 'female' : 'male',
+        idType: ID_TYPE,
+        idNumber: String(200_000_000_000 + index),
+      }),
+    );
+    phase.advance();
+    return { account, person: beneficiaryId };
+  });
+  phase.done();
+  return citizens;
+}
+
+const PREFERENCES = 3;
+
+/**
+ * Slot numbers that the `index`-th citizen asks for, best first and without repeats. Another `edit`
+ * gives another list, so that it is a write and not a repetition.
+ */
+export function preferencesOf(index: number, edit: number, slots: number): number[] {
+  const first = index * 7 + edit * 31;
+  const stride = Math.max(1, Math.floor(slots / (PREFERENCES + 1)));
+  return Array.from({ length: PREFERENCES }, (_, rank) => (first + rank * stride) % slots);
+}
+
+/** Enters everybody once, through the stores that the API's services call. */
+export async function enterAll(
+  { rounds }: Engine,
+  { manifest }: Published,
+  citizens: readonly Citizen[],
+  progress: Progress,
+): Promise<void> {
+  const phase = progress('entering', citizens.length);
+  await inBatches(citizens.length, async (index) => {
+    const { account, person } = present(citizens[index], 'a citizen');
+    const preferences = preferencesOf(index, 0, manifest.slots.length).map(
+      (slot) => present(manifest.slots[slot], 'a slot').slot,
+    );
+    granted(
+      await rounds.enter(account, manifest.release, { beneficiaries: [person], preferences }),
+    );
+    phase.advance();
+  });
+  phase.done();
+}
+
+/** Enough at once to fill the pipeline to Redis. */
+const AT_ONCE = 500;
+
+/** Runs `work` for 0 to count - 1, some hundreds at once, and gathers what it gives. */
+export async function inBatches<T>(
+  count: number,
+  work: (index: number) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = [];
+  for (let start = 0; start < count; start += AT_ONCE) {
+    const batch = Array.from({ length: Math.min(AT_ONCE, count - start) }, (_, i) =>
+      work(start + i),
+    );
+    results.push(...(await Promise.all(batch)));
+  }
+  return results;
+}
