@@ -172,8 +172,14 @@ export function* transcriptLines(
   return finished;
 }
 
-/** Bytes of one chunk of a compressed transcript. */
-const GZIP_CHUNK_BYTES = 1 << 20;
+/** Bytes of one chunk of a compressed transcript: one write to Redis. */
+const CHUNK_BYTES = 512 * 1024;
+
+/** A round that is drawn again must give the same chunks, however its compressed bytes arrive. */
+const inChunks = (bytes: Buffer): Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / CHUNK_BYTES) }, (_chunk, number) =>
+    bytes.subarray(number * CHUNK_BYTES, (number + 1) * CHUNK_BYTES),
+  );
 
 /**
  * Writes the transcript, compressed on another thread, and moves the ledger on to its next round.
@@ -187,15 +193,15 @@ export async function finishRound(
   const lines = function* (): Generator<Buffer> {
     finished = yield* transcriptLines(round);
   };
-  const transcript: Buffer[] = [];
+  const compressed: Buffer[] = [];
   await pipeline(
     Readable.from(lines()),
-    createGzip({ level: constants.Z_BEST_SPEED, chunkSize: GZIP_CHUNK_BYTES }),
-    async (compressed: AsyncIterable<Buffer>) => {
-      for await (const chunk of compressed) transcript.push(chunk);
+    createGzip({ level: constants.Z_BEST_SPEED, chunkSize: CHUNK_BYTES }),
+    async (arriving: AsyncIterable<Buffer>) => {
+      for await (const bytes of arriving) compressed.push(bytes);
     },
   );
   const { record, digest } = present(finished, 'end of the transcript');
   closeRound(round.ledger, round.beacon, digest);
-  return { record, digest, transcript };
+  return { record, digest, transcript: inChunks(Buffer.concat(compressed)) };
 }
