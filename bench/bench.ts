@@ -34,6 +34,7 @@ function report(scenario: string, figures: object): void {
   const all = { scenario, ...figures, machine: machine() };
   const text = program.opts<{ json: boolean }>().json ? JSON.stringify(all) : lines(all).join('\n');
   process.stdout.write(`${text}\n`);
+  if ('errors' in figures && figures.errors !== 0) process.exitCode = 1;
 }
 
 const program = new Command('bench')

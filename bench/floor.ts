@@ -11,8 +11,9 @@ import {
   type Citizen,
   inBatches,
   openRelease,
-  preferencesOf,
   registerCitizens,
+  RELEASE,
+  wishesFor,
 } from './support/pune.ts';
 import { cpuMs, type ServerProcess, startServer } from './support/processes.ts';
 
@@ -27,11 +28,12 @@ export type FloorOptions = {
 };
 
 const GOAL = 0.4;
-const RELEASES = { floor: 'floor', entry: 'pune' } as const;
+/** Names of one length, since each goes into nine keys of a script call. */
+const RELEASES = { floor: 'pune-2021-04-09', entry: RELEASE } as const;
 type Side = keyof typeof RELEASES;
 const SIDES = Object.keys(RELEASES) as Side[];
 
-/** All requests come from one address here, and one volley may be many a minute for an account. */
+/** All requests come from one address, and with short volleys an account may send many a minute. */
 const UNLIMITED = {
   LIMIT_WRITE_PER_ADDRESS: '1000000000',
   LIMIT_WRITE_PER_ACCOUNT: '1000000000',
@@ -72,7 +74,7 @@ async function requestsOf({ engine }: BenchEngine, published: Published, citizen
     const { account } = present(citizens[index], 'a citizen');
     return `Bearer ${(await tokens.issue(account)).accessToken}`;
   });
-  const { slots } = published.manifest;
+  const wishes = wishesFor(published);
   return (edit: number) =>
     citizens.map(({ person }, index) => ({
       method: 'PUT' as const,
@@ -81,10 +83,7 @@ async function requestsOf({ engine }: BenchEngine, published: Published, citizen
         'content-type': 'application/json',
         authorization: present(bearers[index], 'a token'),
       },
-      body: JSON.stringify({
-        beneficiaries: [person],
-        preferences: preferencesOf(index, edit, slots.length).map((slot) => slots[slot]?.slot),
-      }),
+      body: JSON.stringify({ beneficiaries: [person], preferences: wishes(index, edit) }),
     }));
 }
 
@@ -145,7 +144,6 @@ function figures(measured: Record<Side, Measured[]>, options: FloorOptions) {
   const rps = (side: Side): number => median(measured[side].map((one) => one.rps));
   const ratio = Number((rps('entry') / rps('floor')).toFixed(2));
   const errors = SIDES.flatMap((side) => measured[side]).reduce((sum, one) => sum + one.errors, 0);
-  const { requests, connections, repeats } = options;
   return {
     floorRps: Math.round(rps('floor')),
     entryRps: Math.round(rps('entry')),
@@ -155,8 +153,8 @@ function figures(measured: Record<Side, Measured[]>, options: FloorOptions) {
     errors,
     floor: middle('floor'),
     entry: middle('entry'),
-    requests,
-    connections,
-    repeats,
+    requests: options.requests,
+    connections: options.connections,
+    repeats: options.repeats,
   };
 }

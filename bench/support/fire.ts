@@ -13,12 +13,16 @@ export type Volley = {
   readonly errors: number;
 };
 
-/** Each connection sends its next request when it has the answer to the last. */
+/** How often autocannon looks whether it is done. */
+const NOTICE_END_EVERY_MS = 50;
+
+/** `atMost` connections, each of which sends its next request when it has the answer to the last. */
 export async function fire(
   url: string,
-  connections: number,
+  atMost: number,
   requests: readonly autocannon.Request[],
 ): Promise<Volley> {
+  const connections = Math.min(atMost, requests.length);
   let connection = 0;
   let startedMs = 0;
   let endedMs = 0;
@@ -32,6 +36,7 @@ export async function fire(
         url,
         connections,
         amount: requests.length,
+        sampleInt: NOTICE_END_EVERY_MS,
         setupClient: (client) => client.setRequests(sliceOfNext()),
       },
       (error: Error | null, outcome) => (error ? reject(error) : resolve(outcome)),

@@ -1,6 +1,8 @@
 /** A lottery over the vaccination sites of Pune, and the people who enter it. */
 import { readFileSync } from 'node:fs';
 import { readSites, scaleSites, sitesToCsv } from '../../src/demo/population.ts';
+import type { Progress } from '../../src/demo/progress.ts';
+import { between, seededRandom } from '../../src/demo/random.ts';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, nowMs } from '../../src/lib/clock.ts';
@@ -8,7 +10,8 @@ import { accountOf } from '../../src/people/service.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
 import type { Published } from '../../src/releases/service.ts';
-import type { Progress } from '../../src/demo/progress.ts';
+
+export const RELEASE = 'pune-2021-04-10';
 
 const DATA = new URL('../data/pune-2021-04-10.csv', import.meta.url);
 /** People for one seat. */
@@ -21,15 +24,11 @@ export const granted = <T>(outcome: T | Refusal): T => {
   return outcome;
 };
 
-/**
- * Publishes a release with a seat for one in eleven of `people`; it is open, and closes `forMs`
- * from now.
- */
+/** Publishes a release with a seat for one in eleven of `people`; it is open for an hour. */
 export async function openRelease(
   { releases }: Engine,
   release: string,
   people: number,
-  forMs = HOUR_MS,
 ): Promise<Published> {
   const now = nowMs();
   const terms = ReleaseTerms.parse({
@@ -37,8 +36,8 @@ export async function openRelease(
     title: 'Pune, 10 April 2021',
     mode: 'lottery',
     opensAt: isoFromMs(now - 1),
-    closesAt: isoFromMs(now + forMs),
-    endsAt: isoFromMs(now + forMs + HOUR_MS),
+    closesAt: isoFromMs(now + HOUR_MS),
+    endsAt: isoFromMs(now + 2 * HOUR_MS),
     idTypes: [ID_TYPE],
   });
   granted(await releases.create(terms));
@@ -85,34 +84,43 @@ export async function registerCitizens(
   return citizens;
 }
 
-const PREFERENCES = 3;
+const MOST_WISHES = 5;
+
+/** Slots that a citizen asks for, best first; `edit` counts their changes of mind. */
+export type Wishes = (index: number, edit?: number) => string[];
 
 /**
- * Slot numbers that the `index`-th citizen asks for, best first and without repeats. Another `edit`
- * gives another list, so that it is a write and not a repetition.
+ * One to five slots, the larger ones more often. The next edit has another number of them: it is a
+ * write, never a repetition.
  */
-export function preferencesOf(index: number, edit: number, slots: number): number[] {
-  const first = index * 7 + edit * 31;
-  const stride = Math.max(1, Math.floor(slots / (PREFERENCES + 1)));
-  return Array.from({ length: PREFERENCES }, (_, rank) => (first + rank * stride) % slots);
+export function wishesFor({ manifest }: Published): Wishes {
+  const slotOfSeat = manifest.slots.flatMap(({ slot, pools }) =>
+    pools.flatMap(({ seats }) => Array.from({ length: seats }, () => slot)),
+  );
+  return (index, edit = 0) => {
+    const random = seededRandom(`${index}/${edit}`);
+    const count = Math.min(1 + ((index + edit) % MOST_WISHES), manifest.slots.length);
+    const wishes = new Set<string>();
+    while (wishes.size < count)
+      wishes.add(present(slotOfSeat[between(random, 0, slotOfSeat.length - 1)], 'a seat'));
+    return [...wishes];
+  };
 }
 
-/** Enters everybody once, through the stores that the API's services call. */
+/** Enters everybody once, through the service that the API calls. */
 export async function enterAll(
   { rounds }: Engine,
-  { manifest }: Published,
+  published: Published,
   citizens: readonly Citizen[],
   progress: Progress,
 ): Promise<void> {
+  const { release } = published.manifest;
+  const wishes = wishesFor(published);
   const phase = progress('entering', citizens.length);
   await inBatches(citizens.length, async (index) => {
     const { account, person } = present(citizens[index], 'a citizen');
-    const preferences = preferencesOf(index, 0, manifest.slots.length).map(
-      (slot) => present(manifest.slots[slot], 'a slot').slot,
-    );
-    granted(
-      await rounds.enter(account, manifest.release, { beneficiaries: [person], preferences }),
-    );
+    const request = { beneficiaries: [person], preferences: wishes(index) };
+    granted(await rounds.enter(account, release, request));
     phase.advance();
   });
   phase.done();
