@@ -13,7 +13,7 @@
   ARGV[5] grant           i and a nonce of this request
   ARGV[6] slot
   ARGV[.] pool, pool, …   those the person may use, in the order to try
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_NOT_OPEN opens_at_ms | RELEASE_ENDED
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
           | BOOKED grant | HAS_BOOKING | SLOT_FULL | TOO_MANY_ENTRIES
           (first that applies; again with the same grant: BOOKED)
 ]]
@@ -25,8 +25,8 @@ if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 local state =
   redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms', 'entries_per_account')
 if not state[1] then return 'RELEASE_UNKNOWN' end
-if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
+if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 local id = ARGV[1]
 local packed = redis.call('HGET', KEYS[3], id)
 local held = packed and unpack_booking(packed)

@@ -14,7 +14,7 @@
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
   ARGV[3] account
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claim
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_NOT_OPEN opens_at_ms | RELEASE_ENDED
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
           | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED | TOO_MANY_ENTRIES
           | ENTERED result_at_ms     (again with the same entry: ENTERED)
 ]]
@@ -27,8 +27,8 @@ if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms',
   'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms')
 if not state[1] then return 'RELEASE_UNKNOWN' end
-if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
+if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[8], KEYS[9], KEYS[10], now)
 
 local id, entry = ARGV[1], ARGV[2]

@@ -164,8 +164,8 @@ export function createModel(
   };
 
   const closedTo = ({ terms: { opensAt, endsAt }, endedAt }: Release): Word | undefined => {
-    if (now < opensAt) return 'RELEASE_NOT_OPEN';
-    return endedAt !== undefined || now >= endsAt ? 'RELEASE_ENDED' : undefined;
+    if (endedAt !== undefined || now >= endsAt) return 'RELEASE_ENDED';
+    return now < opensAt ? 'RELEASE_NOT_OPEN' : undefined;
   };
 
   const charge = (one: Release, account: Account, person: Person): boolean => {
