@@ -1,10 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
-import { present } from '../../src/lib/assert.ts';
-import type { Sms } from '../../src/notify/outbox.ts';
 import { accountOf } from '../../src/people/service.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { codeOf, engineOn, granted, letPass } from '../support/engine.ts';
+import { codeOf, engineOn, granted, lastSms, letPass } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
@@ -18,8 +16,7 @@ beforeEach(() => {
 /** Asks for an OTP and reads the SMS that waits to be sent. */
 async function askOtp(mobile = MOBILE): Promise<{ txnId: string; otp: string; wrong: string }> {
   const { txnId } = granted(await engine.people.sendOtp(mobile));
-  const [last] = await test.redis.xrevrange(keys.outbox(), '+', '-', 'COUNT', 1);
-  const sms = JSON.parse(engine.secrets.decrypt(present(last?.[1][1], 'an SMS'))) as Sms;
+  const sms = await lastSms(engine, test.redis);
   if (sms.mobile !== mobile || sms.message.template !== 'otp') throw new Error('another SMS');
   const { otp } = sms.message;
   return { txnId, otp, wrong: otp === '000000' ? '000001' : '000000' };

@@ -6,7 +6,9 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
+import type { Sms } from '../../src/notify/outbox.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
+import { keys } from '../../src/redis/keys.ts';
 import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
@@ -128,6 +130,12 @@ export const registerMany = (engine: Engine, count: number) =>
     }),
   );
 
+/** The SMS that was last queued. */
+export async function lastSms(engine: Engine, redis: Redis): Promise<Sms> {
+  const [last] = await redis.xrevrange(keys.outbox(), '+', '-', 'COUNT', 1);
+  return JSON.parse(engine.secrets.decrypt(present(last?.[1][1], 'an SMS'))) as Sms;
+}
+
 /** A worker in this process; `drawing` replaces its store. */
 export function workerOn(engine: Engine, drawing = engine.stores.drawing): Conductor {
   return createConductor({
@@ -211,9 +219,9 @@ return 1
 export async function letPass(
   redis: Redis,
   seconds: number,
-  keys?: readonly string[],
+  only?: readonly string[],
 ): Promise<void> {
-  const all = keys ?? (await redis.keys('*'));
+  const all = only ?? (await redis.keys('*'));
   const shiftMs = 0 - Math.round(seconds * 1000);
   await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, shiftMs)));
 }

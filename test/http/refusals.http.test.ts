@@ -1,0 +1,384 @@
+/**
+ * Every refusal that a route documents, answered by that route over HTTP; and every answer here, as
+ * the route describes it. Time passes at once, and the worker is in this process.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createEngine, type Engine } from '../../src/engine.ts';
+import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { createApp } from '../../src/http/app.ts';
+import { codesOf } from '../../src/http/openapi.ts';
+import type { Route } from '../../src/http/route.ts';
+import { listen, type Server } from '../../src/http/server.ts';
+import { present } from '../../src/lib/assert.ts';
+import { isoFromMs } from '../../src/lib/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { accountOf } from '../../src/people/service.ts';
+import { redisNowMs } from '../../src/redis/client.ts';
+import { apiRoutes } from '../../src/routes.ts';
+import {
+  type Answered,
+  call,
+  type CallOptions,
+  configWith,
+  OPERATOR_KEY,
+  secrets,
+  tokenOf,
+} from '../support/app.ts';
+import {
+  fresh,
+  freshId,
+  lastSms,
+  letPass,
+  nextRound,
+  publishRelease,
+  register,
+  type ReleaseWishes,
+} from '../support/engine.ts';
+import { useRedis } from '../support/redis.ts';
+
+const used = useRedis(['--appendfsync', 'no']);
+const GENEROUS = {
+  LIMIT_READ_PER_ADDRESS: '100000',
+  LIMIT_WRITE_PER_ADDRESS: '100000',
+  LIMIT_ADMIN_PER_ADDRESS: '100000',
+  LIMIT_OTP_PER_ADDRESS: '100000',
+  LIMIT_TOKEN_PER_ADDRESS: '100000',
+};
+
+let engine: Engine;
+let routes: readonly Route[];
+let server: Server;
+/** `<route> <code>` of every refusal so far. */
+const answered = new Set<string>();
+
+beforeAll(async () => {
+  const { redis } = used;
+  const config = configWith({ SMS_DRIVER: 'inbox', ...GENEROUS });
+  engine = createEngine(redis, config);
+  routes = apiRoutes(engine, redis, config);
+  const metrics = createMetrics();
+  const log = createLog('silent');
+  server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
+});
+afterAll(() => server.close());
+
+type Asked = CallOptions & {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+};
+
+/** Asks a route by its name, and holds the answer against what the route says of itself. */
+async function ask(
+  name: string,
+  { params = {}, query, ...options }: Asked = {},
+): Promise<Answered> {
+  const route = present(
+    routes.find((one) => one.name === name),
+    name,
+  );
+  const path = route.path.replaceAll(/:(\w+)/g, (_part, key: string) => params[key] ?? '');
+  const search = query ? `?${new URLSearchParams(query).toString()}` : '';
+  const answer = await call(server.url, route.method.toUpperCase(), `${path}${search}`, options);
+  if (answer.status >= 400) {
+    const { code } = answer.json as { code: ErrorCode };
+    expect(codesOf(route), name).toContain(code);
+    expect(answer.json).toMatchObject({ status: ERRORS[code].status, title: ERRORS[code].title });
+    expect(answer.status).toBe(ERRORS[code].status);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    answered.add(`${name} ${code}`);
+    return answer;
+  }
+  const described = route.answers[answer.status];
+  expect(described, `${name} answers ${answer.status}`).toBeDefined();
+  if (described === null) expect(answer.text).toBe('');
+  if (described instanceof z.ZodType) expect(described.parse(answer.json)).toEqual(answer.json);
+  return answer;
+}
+
+const codeOf = async (asked: Promise<Answered>): Promise<unknown> => (await asked).json['code'];
+
+type Who = { readonly account: string; readonly token: string; readonly person: string };
+async function arrive(facts: Parameters<typeof register>[2] = {}): Promise<Who> {
+  const account = fresh('account');
+  return { account, token: await tokenOf(account), person: await register(engine, account, facts) };
+}
+
+let who: Who;
+let release: string;
+let slots: readonly string[];
+const open = async (wishes: Partial<ReleaseWishes> = {}): Promise<void> => {
+  ({ release, slots } = await publishRelease(engine, used.redis, { seats: [1], ...wishes }));
+};
+beforeEach(async () => {
+  who = await arrive();
+  await open();
+});
+
+const entry = (change: object = {}, by = who): Asked => ({
+  token: by.token,
+  params: { release },
+  body: { beneficiaries: [by.person], preferences: slots, ...change },
+});
+const enter = (change: object = {}, by = who) => ask('enter', entry(change, by));
+const withdraw = async (by = who) => {
+  const { json } = await ask('listEntries', { token: by.token, params: { release } });
+  const [held] = json['entries'] as { entryId: string }[];
+  const entryId = held?.entryId ?? 'AAAAAAAAAAAAAAAAAAAAAA';
+  return ask('withdraw', { token: by.token, params: { release }, query: { entryId } });
+};
+const book = (change: object = {}, by = who) => {
+  const body = { release, beneficiary: by.person, slot: slots[0], ...change };
+  return ask('book', { token: by.token, body });
+};
+const bookingOf = async (by = who): Promise<string> => {
+  const { json } = await ask('listBookings', { token: by.token });
+  return present((json['bookings'] as { bookingId: string }[])[0], 'a booking').bookingId;
+};
+const answer = (name: 'confirmBooking' | 'cancelBooking', booking: string, by = who) =>
+  ask(name, { token: by.token, params: { booking } });
+const draw = async (): Promise<void> => {
+  await letPass(used.redis, 600);
+  await nextRound(engine, release);
+};
+const operate = (name: string, asked: Asked = {}) =>
+  ask(name, { token: OPERATOR_KEY, params: { release }, ...asked });
+
+const NOWHERE = { params: { release: 'nowhere' } };
+
+describe('signing in', () => {
+  const body = { mobile: '+919812345678' };
+  const otpOf = async (): Promise<{ txnId: string; otp: string; wrong: string }> => {
+    const { json } = await ask('sendOtp', { body });
+    const txnId = String(json['txnId']);
+    await engine.inbox.driver(await lastSms(engine, used.redis));
+    const inbox = await ask('readInbox', { query: body });
+    const [message] = inbox.json['messages'] as { text: string }[];
+    const otp = present(/\d{6}/.exec(message?.text ?? ''), 'an OTP')[0];
+    return { txnId, otp, wrong: otp === '000000' ? '000001' : '000000' };
+  };
+
+  test('refuses wrong, unknown and too many OTPs, and to send another too soon', async () => {
+    const { txnId, otp, wrong } = await otpOf();
+    expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TOO_SOON');
+    const signIn = (code: string, txn = txnId) =>
+      ask('signIn', { body: { txnId: txn, otp: code } });
+    expect(await codeOf(signIn(otp, '0198c0de-0000-7000-8000-000000000001'))).toBe('OTP_UNKNOWN');
+    for (let tries = 0; tries < 5; tries++) expect(await codeOf(signIn(wrong))).toBe('OTP_WRONG');
+    const spent = await signIn(otp);
+    expect(spent.json['code']).toBe('OTP_TRIES_SPENT');
+    expect(spent.headers['retry-after']).toBe('600');
+    expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TRIES_SPENT');
+    await letPass(used.redis, 601);
+    const again = await otpOf();
+    const signedIn = await ask('signIn', { body: { txnId: again.txnId, otp: again.otp } });
+    const token = String(signedIn.json['accessToken']);
+    expect((await ask('listBeneficiaries', { token })).json).toEqual({ beneficiaries: [] });
+    expect(await engine.stores.people.persons(accountOf(secrets, body.mobile))).toEqual([]);
+  });
+});
+
+describe('beneficiaries', () => {
+  const person = { name: 'Asha Kale', birthYear: 1960, gender: 'female', idType: 'passport' };
+  const add = (idNumber: string, idType = 'passport') =>
+    ask('addBeneficiary', { token: who.token, body: { ...person, idType, idNumber } });
+  const remove = (beneficiary: string) =>
+    ask('removeBeneficiary', { token: who.token, params: { beneficiary } });
+
+  test('are refused when they are too many, registered already or no ID', async () => {
+    const idNumber = freshId();
+    expect((await add(idNumber)).status).toBe(201);
+    expect(await codeOf(add(idNumber))).toBe('ID_REGISTERED');
+    expect(await codeOf(add('1234', 'aadhaar'))).toBe('ID_NUMBER_INVALID');
+    await add(freshId());
+    await add(freshId());
+    expect(await codeOf(add(freshId()))).toBe('TOO_MANY_BENEFICIARIES');
+    expect(
+      (await ask('listBeneficiaries', { token: who.token })).json['beneficiaries'],
+    ).toHaveLength(4);
+  });
+
+  test('are not removed when they are unknown or have an entry', async () => {
+    expect(await codeOf(remove('AAAAAAAAAAAAAAAAAAAAAA'))).toBe('BENEFICIARY_UNKNOWN');
+    await enter();
+    expect(await codeOf(remove(who.person))).toBe('BENEFICIARY_HAS_CLAIM');
+    await withdraw();
+    await letPass(used.redis, 11);
+    expect((await remove(who.person)).status).toBe(204);
+  });
+});
+
+describe('an entry', () => {
+  test('is refused for what it asks', async () => {
+    expect(await codeOf(ask('enter', { ...entry(), ...NOWHERE }))).toBe('RELEASE_UNKNOWN');
+    expect(await codeOf(ask('listEntries', { token: who.token, ...NOWHERE }))).toBe(
+      'RELEASE_UNKNOWN',
+    );
+    const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+    expect(await codeOf(enter({ preferences: six }))).toBe('TOO_MANY_PREFERENCES');
+    expect(await codeOf(enter({ preferences: ['a'] }))).toBe('SLOT_UNKNOWN');
+    expect(await codeOf(enter({ preferences: [slots[0], slots[0]] }))).toBe('SLOT_DUPLICATE');
+    const two = [who.person, who.person];
+    expect(await codeOf(enter({ beneficiaries: two }))).toBe('GROUP_TOO_LARGE');
+  });
+
+  test('is refused for whom it is', async () => {
+    const another = await arrive();
+    expect(await codeOf(enter({ beneficiaries: [another.person] }))).toBe('BENEFICIARY_UNKNOWN');
+    const voter = await arrive({ idType: 'voter-id' });
+    expect(await codeOf(enter({}, voter))).toBe('ID_TYPE_NOT_ACCEPTED');
+    await enter({}, another);
+    await open({ places: { minAge: 45 } });
+    expect(await codeOf(enter({}, await arrive({ birthYear: 2060 })))).toBe('NOT_ELIGIBLE');
+    expect(await codeOf(enter({}, another))).toBe('CLAIMED_ELSEWHERE');
+    await open({ entriesPerAccount: 1 });
+    await enter();
+    const second = await register(engine, who.account);
+    expect(await codeOf(enter({ beneficiaries: [second] }))).toBe('TOO_MANY_ENTRIES');
+  });
+
+  test('is refused for when it is', async () => {
+    await open({ opensInS: 60 });
+    expect(await codeOf(enter())).toBe('RELEASE_NOT_OPEN');
+    await operate('endRelease');
+    expect(await codeOf(enter())).toBe('RELEASE_ENDED');
+    await open({ mode: 'immediate' });
+    expect(await codeOf(enter({}, await arrive()))).toBe('NOT_A_LOTTERY');
+    expect(await codeOf(withdraw())).toBe('NOT_A_LOTTERY');
+  });
+
+  test('is refused for where it stands', async () => {
+    expect(await codeOf(withdraw())).toBe('ENTRY_UNKNOWN');
+    const asked = { token: who.token, query: { entryId: 'AAAAAAAAAAAAAAAAAAAAAA' } };
+    expect(await codeOf(ask('withdraw', { ...asked, ...NOWHERE }))).toBe('RELEASE_UNKNOWN');
+    await enter();
+    await letPass(used.redis, 600);
+    const drawing = await withdraw();
+    expect(drawing.json['code']).toBe('ROUND_DRAWING');
+    expect(drawing.headers['retry-after']).toBe('1');
+    expect(await codeOf(enter({ preferences: [...slots] }))).toBe('ENTRY_SEALED');
+    await nextRound(engine, release);
+    expect(await codeOf(enter())).toBe('HAS_BOOKING');
+    expect(await codeOf(withdraw())).toBe('HAS_BOOKING');
+    await letPass(used.redis, 901);
+    expect(await codeOf(enter())).toBe('ENTRY_LAPSED');
+  });
+});
+
+describe('a booking', () => {
+  test('of an offer is refused when it is unknown, over or too late', async () => {
+    for (const name of ['confirmBooking', 'cancelBooking'] as const)
+      expect(await codeOf(answer(name, 'nonsense'))).toBe('BOOKING_UNKNOWN');
+    await enter();
+    await draw();
+    const offer = await bookingOf();
+    expect(await codeOf(answer('confirmBooking', offer, await arrive()))).toBe('BOOKING_UNKNOWN');
+    expect((await answer('confirmBooking', offer)).json['state']).toBe('booked');
+    expect((await answer('cancelBooking', offer)).status).toBe(204);
+    expect(await codeOf(answer('confirmBooking', offer))).toBe('BOOKING_OVER');
+    await open();
+    who = await arrive();
+    await enter();
+    await draw();
+    const late = await bookingOf();
+    await letPass(used.redis, 901);
+    expect(await codeOf(answer('confirmBooking', late))).toBe('OFFER_TOO_LATE');
+    expect(await codeOf(answer('cancelBooking', late))).toBe('BOOKING_OVER');
+  });
+
+  test('at once is refused for what, whom and when it is', async () => {
+    expect(await codeOf(book())).toBe('NOT_IMMEDIATE');
+    expect(await codeOf(book({ release: 'nowhere' }))).toBe('RELEASE_UNKNOWN');
+    await enter();
+    await open({ mode: 'immediate', opensInS: 60, places: { minAge: 45 }, entriesPerAccount: 1 });
+    expect(await codeOf(book({ slot: 'a' }))).toBe('SLOT_UNKNOWN');
+    expect(await codeOf(book())).toBe('CLAIMED_ELSEWHERE');
+    who = await arrive();
+    expect(await codeOf(book())).toBe('RELEASE_NOT_OPEN');
+    await letPass(used.redis, 61);
+    const another = await arrive();
+    expect(await codeOf(book({ beneficiary: another.person }))).toBe('BENEFICIARY_UNKNOWN');
+    expect(await codeOf(book({}, await arrive({ idType: 'voter-id' })))).toBe(
+      'ID_TYPE_NOT_ACCEPTED',
+    );
+    expect(await codeOf(book({}, await arrive({ birthYear: 2060 })))).toBe('NOT_ELIGIBLE');
+    expect((await book()).status).toBe(201);
+    expect(await codeOf(book())).toBe('HAS_BOOKING');
+    expect(await codeOf(book({}, another))).toBe('SLOT_FULL');
+    await answer('cancelBooking', await bookingOf());
+    const second = await register(engine, who.account);
+    expect(await codeOf(book({ beneficiary: second }))).toBe('TOO_MANY_ENTRIES');
+    await operate('endRelease');
+    expect(await codeOf(book())).toBe('RELEASE_ENDED');
+  });
+});
+
+describe('what is published', () => {
+  test('is described as it is, and unknown where it is not', async () => {
+    await enter();
+    await draw();
+    const reads = ['readRelease', 'readManifest', 'listSlots', 'listRounds'];
+    const round = { release, round: '0' };
+    for (const name of reads) expect((await ask(name, { params: { release } })).status).toBe(200);
+    for (const name of ['readRound', 'readTranscript']) {
+      expect((await ask(name, { params: round })).status).toBe(200);
+      expect(await codeOf(ask(name, { params: { ...round, round: '1' } }))).toBe('ROUND_UNKNOWN');
+      expect(await codeOf(ask(name, { params: { ...round, release: 'nowhere' } }))).toBe(
+        'RELEASE_UNKNOWN',
+      );
+    }
+    for (const name of reads) expect(await codeOf(ask(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
+    const { releases } = (await ask('listReleases')).json as { releases: { release: string }[] };
+    expect(releases.map((one) => one.release)).toContain(release);
+  });
+});
+
+describe('an operator', () => {
+  const CSV = 'centre_id,centre_name,seats\na,Alpha,2\n';
+  const csv = { headers: { 'content-type': 'text/csv' }, query: { date: '2099-01-01' } };
+
+  test('is refused what would change a published release, or what is not there', async () => {
+    const nowMs = await redisNowMs(used.redis);
+    const body = (name: string, closesInMs: number) => ({
+      release: name,
+      title: 'A release',
+      mode: 'lottery',
+      opensAt: isoFromMs(nowMs - 20_000),
+      closesAt: isoFromMs(nowMs + closesInMs),
+      endsAt: isoFromMs(nowMs + 60_000),
+    });
+    expect(await codeOf(operate('createRelease', { body: body(release, 1) }))).toBe(
+      'RELEASE_EXISTS',
+    );
+    expect(await codeOf(operate('importPlaces', { ...csv, body: CSV }))).toBe('RELEASE_PUBLISHED');
+    expect(await codeOf(operate('publishRelease'))).toBe('RELEASE_PUBLISHED');
+    for (const name of ['publishRelease', 'showRelease', 'endRelease'])
+      expect(await codeOf(operate(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
+    expect(await codeOf(operate('importPlaces', { ...csv, ...NOWHERE, body: CSV }))).toBe(
+      'RELEASE_UNKNOWN',
+    );
+    const [past] = [fresh('release')];
+    const params = { release: past };
+    expect((await operate('createRelease', { body: body(past, -1) })).status).toBe(201);
+    expect(await codeOf(operate('publishRelease', { params }))).toBe('RELEASE_EMPTY');
+    const bad = await operate('importPlaces', { ...csv, params, body: `${CSV}b,Beta,many\n` });
+    expect(bad.json).toMatchObject({ code: 'IMPORT_INVALID', rows: [{ line: 3 }] });
+    expect((await operate('importPlaces', { ...csv, params, body: CSV })).json).toEqual({
+      centres: 1,
+      slots: 2,
+      seats: 2,
+    });
+    expect((await operate('showRelease', { params })).json).toMatchObject({ state: 'draft' });
+    expect(await codeOf(operate('publishRelease', { params }))).toBe('RELEASE_TOO_LATE');
+    expect((await operate('showRelease')).json).toMatchObject({
+      state: 'open',
+      seats: { capacity: 1, free: 1, offered: 0, booked: 0 },
+    });
+  });
+});
+
+test('all of this was every refusal that the routes document', () => {
+  const documented = routes.flatMap(({ name, errors }) => errors.map((code) => `${name} ${code}`));
+  expect(documented.filter((one) => !answered.has(one))).toEqual([]);
+});
