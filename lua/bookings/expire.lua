@@ -12,11 +12,12 @@
   ARGV[2] at_most
   REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count
           (first that applies) OTHER_ROUND: ask again with that round. NONE_OUT: no
-          published round is unexpired.
+          published round is unexpired, or there is no such release.
 ]]
 --#include lib/clock
 --#include lib/booking
 local state = redis.call('HMGET', KEYS[1], 'unexpired_round', 'published', 'confirm_within_ms')
+if not state[1] then return 'NONE_OUT' end
 if state[1] ~= ARGV[1] then return { 'OTHER_ROUND', tonumber(state[1]) } end
 if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
 local now = now_ms()

@@ -277,6 +277,13 @@ describe('a worker', () => {
     expect(await verify(engine, release)).toMatchObject({ accepted: true });
   });
 
+  it('whose release is lost says so at once', async () => {
+    const worker = workerOn(engine);
+    await worker.step(release);
+    await test.redis.flushall();
+    await expect(worker.step(release)).rejects.toThrow();
+  });
+
   it('goes on from the transcripts of others, and refuses to from a damaged one', async () => {
     const first = workerOn(engine);
     await put(wishes(10));
