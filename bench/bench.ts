@@ -46,9 +46,9 @@ const program = new Command('bench')
 program
   .command('floor')
   .description('entries a second through the whole server, against one bare script call')
-  .option('--requests <number>', 'requests of one volley', count, 20_000)
+  .option('--requests <number>', 'requests of one volley', count, 10_000)
   .option('--connections <number>', 'connections at once', count, 100)
-  .option('--repeats <number>', 'volleys that count', count, 3)
+  .option('--repeats <number>', 'volleys that count', count, 5)
   .option('--profile <directory>', 'write a CPU profile of each server there')
   .action(async (options: Parameters<typeof floor>[0]) =>
     report('floor', await floor(options, progress)),

@@ -28,6 +28,8 @@ export type FloorOptions = {
 };
 
 const GOAL = 0.4;
+/** Volleys of each side until the compiler has seen enough of it. */
+const WARM_UP = 2;
 /** Names of one length, since each goes into nine keys of a script call. */
 const RELEASES = { floor: 'pune-2021-04-09', entry: RELEASE } as const;
 type Side = keyof typeof RELEASES;
@@ -48,17 +50,12 @@ export const floor = (options: FloorOptions, progress: Progress) =>
     const volleyOf = await requestsOf(bench, published, citizens);
     const servers = await startBoth(bench, options.profile);
     const measured: Record<Side, Measured[]> = { floor: [], entry: [] };
-    const phase = progress('firing volleys', SIDES.length * (options.repeats + 1));
+    const phase = progress('firing volleys', SIDES.length * (WARM_UP + options.repeats));
     try {
-      for (let repeat = 0; repeat <= options.repeats; repeat++)
+      for (let edit = 0; edit < WARM_UP + options.repeats; edit++)
         for (const side of SIDES) {
-          const outcome = await measure(
-            bench,
-            servers[side],
-            options.connections,
-            volleyOf(repeat),
-          );
-          if (repeat > 0) measured[side].push(outcome); // the first one warms up
+          const outcome = await measure(bench, servers[side], options.connections, volleyOf(edit));
+          if (edit >= WARM_UP) measured[side].push(outcome);
           phase.advance();
         }
     } finally {
