@@ -5,12 +5,34 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { present } from '../src/lib/assert.ts';
 import { connectRedis, disconnectRedis } from '../src/redis/client.ts';
-import { createRoundStore } from '../src/rounds/store.ts';
+import { keys } from '../src/redis/keys.ts';
+import { replyWord, script } from '../src/redis/script.ts';
 
 const release = present(process.env['BENCH_RELEASE'], 'BENCH_RELEASE');
 const url = present(process.env['REDIS_URL'], 'REDIS_URL');
+
+/** Bound here and not by way of its store, so that a request is one call whatever the store does. */
+const enterScript = script({
+  file: 'rounds/enter',
+  keys: [
+    'release',
+    'rounds',
+    'entering',
+    'sealed',
+    'entries',
+    'bookings',
+    'accounts',
+    'happened',
+    'happenedSealed',
+    'audit',
+  ],
+  args: ['id', 'packed', 'account', 'enterBeforeMs'],
+  reply: (raw) => replyWord(raw),
+});
+const named = Object.fromEntries(
+  enterScript.definition.keys.map((name) => [name, keys[name](release)]),
+) as Record<(typeof enterScript.definition.keys)[number], string>;
 const redis = connectRedis({ url, cluster: false });
-const store = createRoundStore(redis);
 
 type Entry = { readonly beneficiaries: readonly string[]; readonly preferences: readonly string[] };
 
@@ -31,9 +53,14 @@ async function enter(incoming: IncomingMessage): Promise<string> {
   const id = present(beneficiaries[0], 'a beneficiary');
   const packed = `${id}|${preferences.join(',')}|`;
   const enterBeforeMs = Number.MAX_SAFE_INTEGER;
-  const reply = await store.enter(release, { id, packed, account: id, enterBeforeMs });
-  if (reply.outcome !== 'ENTERED') throw new Error(reply.outcome);
-  return JSON.stringify({ entryId: id, resultAt: reply.resultAtMs });
+  const { word, fields } = await enterScript(redis, named, {
+    id,
+    packed,
+    account: id,
+    enterBeforeMs,
+  });
+  if (word !== 'ENTERED') throw new Error(word);
+  return JSON.stringify({ entryId: id, resultAt: fields[0] });
 }
 
 async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
