@@ -431,7 +431,7 @@ const {
   FAIRSLOT_MODEL_PATH: path,
 } = process.env;
 /** A slow machine plays fewer evenings, and gives up looking for a smaller failure. */
-const LONGEST_MS = 20_000;
+const LONGEST_MS = 10_000;
 const chosen = {
   ...(runsWished ? { numRuns: Number(runsWished) } : { interruptAfterTimeLimit: LONGEST_MS }),
   ...(seed ? { seed: Number(seed) } : {}),
