@@ -10,8 +10,7 @@ import { monotonicMs } from '../src/lib/clock.ts';
 import { createLog } from '../src/log.ts';
 import { keys } from '../src/redis/keys.ts';
 import { type Redis, redisNowMs } from '../src/redis/client.ts';
-import { hashChainSecret, type Published } from '../src/releases/service.ts';
-import { createHashChain, hashChainBeacon } from '../src/rounds/beacon.ts';
+import { type Published } from '../src/releases/service.ts';
 import { createConductor } from '../src/rounds/conduct.ts';
 import type { DrawingStore } from '../src/rounds/drawing-store.ts';
 import { entryIdOf, packEntry } from '../src/rounds/rules.ts';
@@ -74,7 +73,7 @@ async function closeNow(redis: Redis): Promise<void> {
   await redis.hset(keys.release(RELEASE), times);
 }
 
-async function conduct({ stores, releases, secrets }: Engine) {
+async function conduct({ stores, releases, beaconOf }: Engine) {
   const firstCallMs = new Map<string | symbol, number>();
   const drawing = new Proxy(stores.drawing, {
     get: (store, name: keyof DrawingStore) => {
@@ -87,8 +86,7 @@ async function conduct({ stores, releases, secrets }: Engine) {
     drawing,
     bookings: stores.bookings,
     releases,
-    beaconOf: ({ release, beacon }) =>
-      hashChainBeacon(createHashChain(hashChainSecret(secrets, release), beacon.length)),
+    beaconOf,
     notify: async () => undefined,
     log: createLog('silent'),
   });

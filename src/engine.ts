@@ -14,7 +14,10 @@ import { createPeopleStore } from './people/store.ts';
 import { createReleaseService } from './releases/service.ts';
 import { createReleaseStore } from './releases/store.ts';
 import type { Redis } from './redis/client.ts';
+import { QUICKNET } from './rounds/beacon.ts';
+import { createBeacons } from './rounds/beacons.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
+import { receiptKeyOf } from './rounds/receipts.ts';
 import { createIsLive, createRoundService } from './rounds/service.ts';
 import { createRoundStore } from './rounds/store.ts';
 
@@ -30,7 +33,12 @@ export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
     bookings: createBookingStore(redis),
   };
   const outbox = createOutbox(redis, secrets);
-  const releases = createReleaseService(stores.releases, secrets);
+  const beacons = createBeacons(secrets);
+  const releases = createReleaseService(stores.releases, {
+    hashChain: beacons.hashChain,
+    drand: QUICKNET,
+    receiptKey: receiptKeyOf(secrets),
+  });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
   const people = createPeopleService({ store: stores.people, claims, secrets, outbox });
   const rounds = createRoundService({
@@ -53,6 +61,7 @@ export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
     stores,
     outbox,
     inbox: createInbox(redis, secrets),
+    beaconOf: beacons.of,
     releases,
     claims,
     people,

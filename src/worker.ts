@@ -7,11 +7,8 @@ import { present } from './lib/assert.ts';
 import { createLog, type Log } from './log.ts';
 import { consoleDriver } from './notify/drivers.ts';
 import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
-import { createHashChain, hashChainBeacon, type Beacon } from './rounds/beacon.ts';
 import { createConductor, type Conductor, type Step } from './rounds/conduct.ts';
 import { createNotifier } from './rounds/notify.ts';
-import { hashChainSecret } from './releases/service.ts';
-import type { LotteryManifest } from './releases/manifest.ts';
 import { onStop } from './stop.ts';
 
 /** A worker that dies is replaced after at most this long. */
@@ -40,22 +37,15 @@ const conducting = conductAll(conductorOf(engine, log), engine, workerId, stoppi
 const delivering = deliverAll(engine, config, blocking, stopping.signal);
 log.info({ workerId }, 'worker ready');
 
-function conductorOf({ stores, releases, outbox, secrets }: Engine, log: Log): Conductor {
-  const beacons = new Map<string, Beacon>();
-  const beaconOf = ({ release, beacon }: LotteryManifest): Beacon => {
-    const known =
-      beacons.get(release) ??
-      hashChainBeacon(createHashChain(hashChainSecret(secrets, release), beacon.length));
-    beacons.set(release, known);
-    return known;
-  };
+function conductorOf(engine: Engine, log: Log): Conductor {
+  const { stores, releases, outbox, secrets } = engine;
   const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
   return createConductor({
     store: stores.rounds,
     drawing: stores.drawing,
     bookings: stores.bookings,
     releases,
-    beaconOf,
+    beaconOf: engine.beaconOf,
     notify,
     log,
   });

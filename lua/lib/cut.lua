@@ -1,10 +1,13 @@
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', now))
+  -- Later than the last cut and not before closing time, even if a failover sets the clock back.
+  local sealed_at = math.max(now, tonumber(redis.call('HGET', release, 'sealed_at_ms')) + 1)
+  redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', sealed_at))
   if redis.call('EXISTS', entering) == 1 then redis.call('RENAME', entering, sealed) end
   if redis.call('EXISTS', happened) == 1 then redis.call('RENAME', happened, happened_sealed) end
   redis.call('XADD', audit, '*', 'e', 'sealed ' .. redis.call('HGET', release, 'round'))
+  return sealed_at
 end
 
 -- Round 0 closes by Redis's clock, whether or not a worker is awake: whoever comes first after

@@ -22,5 +22,4 @@ if now < tonumber(state[4]) then return { 'NOT_DUE', tonumber(state[4]), now } e
 -- Without new entries or freed seats a later round could give nobody anything. Round 0 always takes
 -- place.
 if round > 0 and redis.call('EXISTS', KEYS[2], KEYS[4]) == 0 then return 'NOTHING_NEW' end
-cut(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], now)
-return { 'DRAWING', round, now }
+return { 'DRAWING', round, cut(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], now) }

@@ -21,6 +21,8 @@ export const MANIFEST_LIMITS = {
   entriesPerAccount: 8,
   /** Rounds of one release: the length of its hash chain. */
   rounds: 20_000,
+  /** Seconds from the end of a window to the public randomness of its round. */
+  sealMarginS: 3_600,
 } as const;
 
 const slug = (longest: number) =>
@@ -37,11 +39,19 @@ const Instant = z.iso.datetime({ precision: 3 }).meta({ example: '2026-11-22T14:
 const Day = z.iso.date();
 const TimeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'HH:MM');
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+/** 32 bytes; the last character carries four bits. */
+const Base64Url32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 /** `open` takes everyone; any other name is a reserve category. */
 export const OPEN_POOL = 'open';
+const PoolName = slug(24);
+export const Category = PoolName.refine((name) => name !== OPEN_POOL).meta({
+  id: 'Category',
+  example: 'frontline',
+});
+export const Series = slug(40).meta({ id: 'Series', example: 'pune-evenings' });
 
 const Pool = z.strictObject({
-  pool: slug(24),
+  pool: PoolName,
   seats: z.int().min(0).max(MANIFEST_LIMITS.seatsPerPool),
 });
 const Slot = z.strictObject({
@@ -62,6 +72,18 @@ const Session = z.strictObject({
 });
 const Centre = z.strictObject({ centre: slug(32), name: z.string().min(1).max(120) });
 
+/** Ed25519: `kid` is the RFC 7638 thumbprint of `x`, 32 bytes in base64url. */
+const ReceiptKey = z.strictObject({ kid: Base64Url32, x: Base64Url32 });
+
+/** A drand chain of the scheme bls-unchained-g1-rfc9380, and when a seal must be early enough. */
+const DrandTerms = z.strictObject({
+  kind: z.literal('drand'),
+  chain: Hash,
+  genesis_time: z.int().min(0),
+  period_s: z.int().min(1).max(3_600),
+  public_key: z.string().regex(/^[0-9a-f]{192}$/),
+  seal_margin_s: z.int().min(1).max(MANIFEST_LIMITS.sealMarginS),
+});
 const HashChainTerms = z.strictObject({
   kind: z.literal('hash-chain'),
   /** s_0: the seed of round n is bound to s_(n+1), and H(s_(n+1)) = s_n. */
@@ -92,7 +114,12 @@ export const LotteryManifest = z.strictObject({
   closes_at: Instant,
   round_every_s: z.int().min(1).max(86_400),
   confirm_within_s: z.int().min(1).max(604_800),
-  beacon: HashChainTerms,
+  /** Last round that keeps the reserves; after it, what is left of them is for everyone. */
+  dereserve_after_round: z.int().min(0).max(MANIFEST_LIMITS.rounds).nullable(),
+  /** Releases of one series carry standing entries over from one to the next. */
+  series: Series.nullable(),
+  receipt_key: ReceiptKey,
+  beacon: z.discriminatedUnion('kind', [DrandTerms, HashChainTerms]),
 });
 export const ImmediateManifest = z.strictObject({ ...shared, mode: z.literal('immediate') });
 export const Manifest = z.discriminatedUnion('mode', [LotteryManifest, ImmediateManifest]);

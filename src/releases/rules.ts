@@ -3,8 +3,19 @@ import { z } from 'zod';
 import { msFromIso } from '../lib/clock.ts';
 import { refuse, type Refusal } from '../refusal.ts';
 import { ID_TYPES } from '../people/rules.ts';
+import type { DrandChain } from '../rounds/beacon.ts';
 import type { Places } from './import.ts';
-import { Manifest, MANIFEST_LIMITS, ReleaseId, RULES, type LotteryManifest } from './manifest.ts';
+import {
+  Category,
+  type LotteryManifest,
+  Manifest,
+  MANIFEST_LIMITS,
+  type ManifestSlot,
+  OPEN_POOL,
+  ReleaseId,
+  RULES,
+  Series,
+} from './manifest.ts';
 
 const Instant = z.iso
   .datetime({ offset: true })
@@ -22,15 +33,50 @@ const shared = {
     .strictObject({
       preferences: z.int().min(1).max(MANIFEST_LIMITS.preferences).default(5),
       entriesPerAccount: z.int().min(1).max(MANIFEST_LIMITS.entriesPerAccount).default(4),
+      groupSize: z.int().min(1).max(MANIFEST_LIMITS.groupSize).default(MANIFEST_LIMITS.groupSize),
     })
     .prefault({}),
 };
+/** How the seats of every slot are shared out: a reserve's percentage, and the rest to `open`. */
+const PoolShare = z.strictObject({
+  pool: z.union([z.literal(OPEN_POOL), Category]),
+  percent: z.int().min(1).max(100).optional(),
+});
+export type PoolShare = z.output<typeof PoolShare>;
+
+const isSharedOut = (pools: readonly PoolShare[]): boolean =>
+  new Set(pools.map(({ pool }) => pool)).size === pools.length &&
+  pools.every(({ pool, percent }) => (pool === OPEN_POOL) === (percent === undefined)) &&
+  pools.some(({ pool }) => pool === OPEN_POOL) &&
+  pools.reduce((sum, { percent = 0 }) => sum + percent, 0) <= 100;
+
 const Lottery = z.strictObject({
   mode: z.literal('lottery'),
   ...shared,
   closesAt: Instant,
   roundEveryS: z.int().min(1).max(86_400).default(60),
   confirmWithinS: z.int().min(1).max(604_800).default(1_800),
+  /** The pools of every slot in the order in which they are tried: the order is the policy. */
+  pools: z
+    .array(PoolShare)
+    .min(1)
+    .max(MANIFEST_LIMITS.poolsPerSlot)
+    .refine(isSharedOut, {
+      message:
+        'pools are distinct: `open` without a percentage, reserves with at most 100 together',
+    })
+    .default([{ pool: OPEN_POOL }]),
+  dereserveAfterRound: z.int().min(0).max(MANIFEST_LIMITS.rounds).nullable().default(null),
+  series: Series.nullable().default(null),
+  beacon: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('hash-chain') }),
+      z.strictObject({
+        kind: z.literal('drand'),
+        sealMarginS: z.int().min(1).max(MANIFEST_LIMITS.sealMarginS).default(30),
+      }),
+    ])
+    .default({ kind: 'hash-chain' }),
 });
 const Immediate = z.strictObject({ mode: z.literal('immediate'), ...shared });
 
@@ -61,8 +107,28 @@ export const roundsOf = (terms: {
 }): number =>
   2 + Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
 
-/** The manifest of a draft. `anchorOf`: s_0 of a hash chain of that length, in hex. */
-export function manifestOf(draft: Draft, anchorOf: (length: number) => string): Manifest | Refusal {
+/** What a lottery's manifest needs beyond its draft. */
+export type ManifestGrounds = {
+  /** s_0 of a hash chain of that length, in hex. */
+  readonly anchorOf: (length: number) => string;
+  readonly drand: DrandChain;
+  readonly receiptKey: LotteryManifest['receipt_key'];
+};
+
+/** Shares the seats of a slot out: reserves rounded down, `open` gets the rest. */
+function shareOut(slot: ManifestSlot, shares: readonly PoolShare[]): ManifestSlot {
+  const seats = slot.pools.reduce((sum, pool) => sum + pool.seats, 0);
+  const reserved = ({ percent = 0 }: PoolShare): number => Math.floor((seats * percent) / 100);
+  const open = seats - shares.reduce((sum, share) => sum + reserved(share), 0);
+  const pools = shares.map((share) => ({
+    pool: share.pool,
+    seats: share.pool === OPEN_POOL ? open : reserved(share),
+  }));
+  return { ...slot, pools };
+}
+
+/** The manifest of a draft. */
+export function manifestOf(draft: Draft, grounds: ManifestGrounds): Manifest | Refusal {
   const { terms, places } = draft;
   if (places.slots.length === 0) return refuse('RELEASE_EMPTY');
   const common = {
@@ -75,21 +141,34 @@ export function manifestOf(draft: Draft, anchorOf: (length: number) => string): 
     limits: {
       preferences: terms.limits.preferences,
       entries_per_account: terms.limits.entriesPerAccount,
-      group_size: 1,
+      group_size: terms.mode === 'lottery' ? terms.limits.groupSize : 1,
     },
     ...places,
   };
   if (terms.mode === 'immediate') return Manifest.parse({ ...common, mode: 'immediate' });
-  const length = roundsOf(terms);
   const lottery: LotteryManifest = {
     ...common,
     mode: 'lottery',
+    slots: places.slots.map((slot) => shareOut(slot, terms.pools)),
     closes_at: terms.closesAt,
     round_every_s: terms.roundEveryS,
     confirm_within_s: terms.confirmWithinS,
-    beacon: { kind: 'hash-chain', anchor: anchorOf(length), length },
+    dereserve_after_round: terms.dereserveAfterRound,
+    series: terms.series,
+    receipt_key: grounds.receiptKey,
+    beacon: beaconTerms(terms, grounds),
   };
   return Manifest.parse(lottery);
+}
+
+function beaconTerms(
+  terms: Extract<ReleaseTerms, { mode: 'lottery' }>,
+  { anchorOf, drand }: ManifestGrounds,
+): LotteryManifest['beacon'] {
+  if (terms.beacon.kind === 'drand')
+    return { kind: 'drand', ...drand, seal_margin_s: terms.beacon.sealMarginS };
+  const length = roundsOf(terms);
+  return { kind: 'hash-chain', anchor: anchorOf(length), length };
 }
 
 /** What the scripts need of a manifest, as the fields of the release hash. */
@@ -110,6 +189,8 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     ...state,
     closes_at_ms: closesAtMs,
     next_round_at_ms: closesAtMs,
+    // Round 0 is sealed later than this, each round later than the one before.
+    sealed_at_ms: String(msFromIso(manifest.closes_at) - 1),
     round_every_ms: String(manifest.round_every_s * 1000),
     confirm_within_ms: String(manifest.confirm_within_s * 1000),
   };

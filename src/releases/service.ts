@@ -1,10 +1,9 @@
 /** Drafts, publishing, and what everyone may read of a release. */
-import { createHashChain } from '../rounds/beacon.ts';
+import type { HashChain } from '../rounds/beacon.ts';
 import { manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
-import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { isPublished, unpackBooking } from '../bookings/rules.ts';
 import { importPlaces, NO_PLACES, type ImportTerms } from './import.ts';
@@ -14,6 +13,7 @@ import {
   releaseState,
   stateOf,
   type Draft,
+  type ManifestGrounds,
   type ReleaseReading,
   type ReleaseTerms,
 } from './rules.ts';
@@ -48,13 +48,15 @@ export type SeatCount = {
 const MANIFESTS_KEPT = 1_000;
 const RELEASES_LISTED = 200;
 
-export const hashChainSecret = (secrets: Secrets, release: string): Buffer =>
-  secrets.mac('hash-chain', release);
+/** What a manifest is published on, beyond its draft. */
+export type Grounds = Omit<ManifestGrounds, 'anchorOf'> & {
+  readonly hashChain: (release: string, length: number) => HashChain;
+};
 
 export type ReleaseService = ReturnType<typeof createReleaseService>;
 
-export function createReleaseService(store: ReleaseStore, secrets: Secrets) {
-  return { ...readers(store), ...drafting(store, secrets), ...watching(store) };
+export function createReleaseService(store: ReleaseStore, grounds: Grounds) {
+  return { ...readers(store), ...drafting(store, grounds), ...watching(store) };
 }
 
 function readers(store: ReleaseStore) {
@@ -148,13 +150,14 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     limits: {
       preferences: manifest.limits.preferences,
       entriesPerAccount: manifest.limits.entries_per_account,
+      groupSize: manifest.limits.group_size,
     },
     rounds,
     nextRoundAt,
   };
 }
 
-function drafting(store: ReleaseStore, secrets: Secrets) {
+function drafting(store: ReleaseStore, grounds: Grounds) {
   const readDraft = async (release: string): Promise<{ draft: Draft; text: string } | Refusal> => {
     const text = await store.draft(release);
     if (text !== null) return { draft: JSON.parse(text) as Draft, text };
@@ -190,11 +193,8 @@ function drafting(store: ReleaseStore, secrets: Secrets) {
   ): Promise<{ manifestHash: string } | Refusal> => {
     const read = await readDraft(release);
     if (isRefusal(read)) return read;
-    const chainSecret = hashChainSecret(secrets, release);
-    const manifest = manifestOf(
-      read.draft,
-      (length) => createHashChain(chainSecret, length).anchor,
-    );
+    const anchorOf = (length: number): string => grounds.hashChain(release, length).anchor;
+    const manifest = manifestOf(read.draft, { ...grounds, anchorOf });
     if (isRefusal(manifest)) return manifest;
     const problem = manifestProblem(manifest);
     assert(problem === undefined, `the manifest of ${release} could not be drawn: ${problem}`);

@@ -114,13 +114,13 @@ async function drawAndPublish(
   const since = sinceOf(happened);
   const seal = sealRound({ ledger, table, since, sealedAt: isoFromMs(sealedAtMs) });
   if (!(await drawing.writeSeal(release, round, jcs(seal)))) return { step: 'AGAIN' };
-  const beacon = await beaconOf(manifest).value(seal);
+  const beacon = await beaconOf(manifest).value(seal.beacon);
   if (beacon === 'NOT_YET') return { step: 'AGAIN' };
   // A value that no verifier would accept must never be published: it could not be taken back.
   const problem = beaconProblem(manifest.beacon, seal.beacon, ledger.previousBeacon, beacon);
   assert(problem === undefined, `the beacon of ${release} is wrong: ${problem}`);
 
-  const drawn = drawRound({ ledger, table, since, seed: seedOf(seal, beacon) });
+  const drawn = drawRound({ ledger, table, since, seed: seedOf(manifest.beacon, seal, beacon) });
   const finished = await finishRound({ ledger, table, since, seal, beacon, drawn });
   const published = await publish(drawing, release, round, drawn.offers, finished);
   if (!published) return { step: 'AGAIN' };
@@ -200,6 +200,7 @@ function sinceOf(happened: readonly string[]): Since {
     cancelled: of('cancelled'),
     closed: [],
     expired: of('expired'),
+    lost: [],
     withdrawn: of('withdrawn'),
   });
 }

@@ -4,9 +4,18 @@
  */
 import { assert, present } from '../lib/assert.ts';
 import { sha256, tag } from '../lib/hash.ts';
+import { jcs } from '../lib/jcs.ts';
 import { ascending } from './bytes.ts';
 import { ENTRY_ID_BYTES, type EntryTable, entryAt } from './entry-table.ts';
-import { DISPLACED, findLive, type Ledger, type Since, settle, WAITING } from './ledger.ts';
+import {
+  DISPLACED,
+  findLive,
+  type Ledger,
+  type Settled,
+  type Since,
+  settle,
+  WAITING,
+} from './ledger.ts';
 
 export const KEY_BYTES = 32;
 
@@ -32,6 +41,7 @@ export type NewDrawn = {
 };
 
 export type Drawn = NewDrawn & {
+  readonly settled: Settled;
   /** In draw order: the first `carried` to entries of earlier rounds, the others to new ones. */
   readonly offers: readonly Offer[];
   readonly carried: number;
@@ -149,8 +159,11 @@ export function drawRound(input: {
   readonly seed: Buffer;
 }): Drawn {
   const { ledger, table } = input;
-  const misfit = settle(ledger, input.since);
-  assert(misfit === undefined, `what happened since the last round does not fit: ${misfit}`);
+  const settled = settle(ledger, input.since);
+  assert(
+    !('misfit' in settled),
+    `what happened since the last round does not fit: ${jcs(settled)}`,
+  );
   const before = ledger.free.slice();
   const offers = drawCarried(ledger);
   const carried = offers.length;
@@ -159,5 +172,5 @@ export function drawRound(input: {
     const pool = present(drawn.given[row], 'entry');
     if (pool !== WAITING) offers.push(offerOf(ledger, table, row, pool));
   }
-  return { ...drawn, offers, carried, before, after: ledger.free.slice() };
+  return { ...drawn, settled, offers, carried, before, after: ledger.free.slice() };
 }

@@ -7,8 +7,11 @@ import { assert, present } from '../lib/assert.ts';
 import { type LotteryManifest, manifestHash } from '../releases/manifest.ts';
 import type { BeaconValue } from './beacon.ts';
 import { rowOf } from './bytes.ts';
-import type { EntryTable } from './entry-table.ts';
+import { type EntryTable, entryAt } from './entry-table.ts';
 import { layOutPools, type Pools } from './pools.ts';
+
+/** Seats of one pool that an operator took away. */
+export type Loss = readonly [slot: string, pool: string, seats: number];
 
 /**
  * What happened since the last round. Entry ids ascend by their bytes, slot ids by theirs (see
@@ -24,11 +27,19 @@ export type Since = {
   readonly closed: readonly string[];
   /** Entries whose offer was not confirmed in time: the seats are free again, the entry is gone. */
   readonly expired: readonly string[];
+  /** Seats that an operator took away: free ones, then those of whoever comes last. */
+  readonly lost: readonly Loss[];
   /** Entries that gave up waiting. */
   readonly withdrawn: readonly string[];
 };
 
-export const NOTHING_SINCE: Since = { cancelled: [], closed: [], expired: [], withdrawn: [] };
+export const NOTHING_SINCE: Since = {
+  cancelled: [],
+  closed: [],
+  expired: [],
+  lost: [],
+  withdrawn: [],
+};
 
 /** In place of the number of the pool that an entry holds. */
 export const WAITING = -1;
@@ -52,8 +63,10 @@ export type Ledger = {
   readonly pools: Pools;
   /** By pool: seats that nobody holds. */
   readonly free: Int32Array;
+  /** By pool: seats, free or held. */
+  readonly capacity: Int32Array;
   readonly closed: Set<string>;
-  /** Pools that got seats back since the last draw. */
+  /** Pools that got seats back since the last draw, or had them moved to them. */
   readonly regained: Set<number>;
   /** Earliest round first; those of whom all are gone are left out. */
   cohorts: Cohort[];
@@ -62,6 +75,8 @@ export type Ledger = {
   /** Digest of the last round in hex; zeros before round 0. */
   previousDigest: string;
   previousBeacon: BeaconValue | undefined;
+  /** When the last round was sealed; '' before round 0. */
+  previousSealedAt: string;
 };
 
 export function createLedger(manifest: LotteryManifest): Ledger {
@@ -71,6 +86,7 @@ export function createLedger(manifest: LotteryManifest): Ledger {
     manifestHash: manifestHash(manifest),
     pools,
     free: pools.seats.slice(),
+    capacity: pools.seats.slice(),
     closed: new Set(),
     regained: new Set(),
     cohorts: [],
@@ -78,6 +94,7 @@ export function createLedger(manifest: LotteryManifest): Ledger {
     nextRound: 0,
     previousDigest: '0'.repeat(64),
     previousBeacon: undefined,
+    previousSealedAt: '',
   };
 }
 
@@ -86,11 +103,17 @@ export const idBytes = (entry: string): Buffer => Buffer.from(entry, 'base64url'
 const byBytes = (entries: readonly string[]): string[] =>
   entries.toSorted((a, b) => idBytes(a).compare(idBytes(b)));
 
+const byPlace = ([slotA, poolA]: Loss, [slotB, poolB]: Loss): number => {
+  if (slotA !== slotB) return slotA < slotB ? -1 : 1;
+  return poolA < poolB ? -1 : Number(poolA > poolB);
+};
+
 /** With every list in the order in which it is hashed and published. */
 export const inOrder = (since: Since): Since => ({
   cancelled: byBytes(since.cancelled),
   closed: since.closed.toSorted(),
   expired: byBytes(since.expired),
+  lost: since.lost.toSorted(byPlace),
   withdrawn: byBytes(since.withdrawn),
 });
 
@@ -131,43 +154,114 @@ function withdraw(ledger: Ledger, entry: string): string | undefined {
   return undefined;
 }
 
-function close(ledger: Ledger, slot: string): string | undefined {
+/** Takes away what an entry holds; it comes first in the next draw. */
+function displace(ledger: Ledger, { table, standing }: Cohort, row: number): void {
+  const pool = present(standing[row], 'standing');
+  ledger.free[pool] = present(ledger.free[pool], 'pool') + present(table.sizes[row], 'size');
+  standing[row] = DISPLACED;
+  ledger.displaced += 1;
+}
+
+/** Entries that hold seats of some pools, the last in the order of entries first. */
+function* holders(
+  { cohorts }: Ledger,
+  holds: (pool: number) => boolean,
+): Generator<{ readonly cohort: Cohort; readonly row: number }> {
+  for (const cohort of cohorts.toReversed())
+    for (let place = cohort.order.length - 1; place >= 0; place--) {
+      const row = present(cohort.order[place], 'place');
+      if (holds(present(cohort.standing[row], 'row'))) yield { cohort, row };
+    }
+}
+
+function close(ledger: Ledger, slot: string, displaced: string[]): string | undefined {
   const number = ledger.manifest.slots.findIndex((candidate) => candidate.slot === slot);
   if (number < 0 || ledger.closed.has(slot)) return `slot ${slot} is not open`;
   ledger.closed.add(slot);
   const start = present(ledger.pools.start[number], 'slot');
   const end = present(ledger.pools.start[number + 1], 'slot');
+  for (const { cohort, row } of holders(ledger, (pool) => pool >= start && pool < end)) {
+    displace(ledger, cohort, row);
+    displaced.push(entryAt(cohort.table, row));
+  }
   ledger.free.fill(0, start, end);
-  for (const { standing } of ledger.cohorts)
-    for (const [row, pool] of standing.entries())
-      if (pool >= start && pool < end) {
-        standing[row] = DISPLACED;
-        ledger.displaced += 1;
-      }
+  ledger.capacity.fill(0, start, end);
   return undefined;
 }
+
+/** Number of a pool by its names; -1 for none. */
+function poolNumber({ manifest, pools }: Ledger, slot: string, pool: string): number {
+  const number = manifest.slots.findIndex((candidate) => candidate.slot === slot);
+  const within = manifest.slots[number]?.pools.findIndex((candidate) => candidate.pool === pool);
+  return within === undefined || within < 0 ? -1 : present(pools.start[number], 'slot') + within;
+}
+
+function lose(ledger: Ledger, [slot, pool, seats]: Loss, displaced: string[]): string | undefined {
+  const number = poolNumber(ledger, slot, pool);
+  const capacity = ledger.capacity[number] ?? 0;
+  if (seats < 1 || seats > capacity) return `slot ${slot} has no ${seats} seats ${pool} to lose`;
+  const freeSeats = (): number => present(ledger.free[number], 'pool');
+  if (freeSeats() < seats)
+    for (const { cohort, row } of holders(ledger, (held) => held === number)) {
+      displace(ledger, cohort, row);
+      displaced.push(entryAt(cohort.table, row));
+      ledger.regained.add(number); // a group may give back more than is lost
+      if (freeSeats() >= seats) break;
+    }
+  ledger.free[number] = freeSeats() - seats;
+  ledger.capacity[number] = capacity - seats;
+  return undefined;
+}
+
+/** What is left of the reserves is for everyone from the round after the manifest's on. */
+function dereserve({ manifest, pools, free, capacity, nextRound, regained }: Ledger): void {
+  const after = manifest.dereserve_after_round;
+  if (after === null || nextRound <= after) return;
+  for (const [number, needs] of pools.needs.entries()) {
+    const seats = present(free[number], 'pool');
+    if (needs === 0 || seats === 0) continue;
+    const open = present(pools.open[present(pools.slot[number], 'pool')], 'slot');
+    free[number] = 0;
+    capacity[number] = present(capacity[number], 'pool') - seats;
+    free[open] = present(free[open], 'pool') + seats;
+    capacity[open] = present(capacity[open], 'pool') + seats;
+    regained.add(open);
+  }
+}
+
+/** What settling did to a ledger. */
+export type Settled = {
+  /** By pool: seats free after the last round. */
+  readonly last: Int32Array;
+  /** By pool: seats free once those of cancelled and expired entries were back. */
+  readonly returned: Int32Array;
+  /** Entries that lost their seats to an operator's change. */
+  readonly displaced: readonly string[];
+};
+
+export type Misfit = { readonly misfit: string };
 
 /**
  * Applies what happened since the last round. Answers what does not fit the ledger, if anything:
  * then the ledger is half changed and must not be used any more.
  */
-export function settle(ledger: Ledger, since: Since): string | undefined {
+export function settle(ledger: Ledger, since: Since): Settled | Misfit {
   assert(ledger.regained.size === 0, 'the ledger was settled already for this round');
-  const apply = (
-    names: readonly string[],
-    change: (ledger: Ledger, name: string) => string | undefined,
-  ): string | undefined => {
-    for (const name of names) {
-      const misfit = change(ledger, name);
-      if (misfit !== undefined) return misfit;
-    }
-    return undefined;
-  };
+  const last = ledger.free.slice();
+  const displaced: string[] = [];
+  const apply = <T>(list: readonly T[], change: (item: T) => string | undefined) =>
+    list.reduce<string | undefined>((misfit, item) => misfit ?? change(item), undefined);
+  const given =
+    apply(since.cancelled, (entry) => giveBack(ledger, entry)) ??
+    apply(since.expired, (entry) => giveBack(ledger, entry));
+  const returned = ledger.free.slice();
   const misfit =
-    apply(since.cancelled, giveBack) ??
-    apply(since.expired, giveBack) ??
-    apply(since.withdrawn, withdraw) ??
-    apply(since.closed, close);
+    given ??
+    apply(since.closed, (slot) => close(ledger, slot, displaced)) ??
+    apply(since.lost, (loss) => lose(ledger, loss, displaced)) ??
+    apply(since.withdrawn, (entry) => withdraw(ledger, entry));
+  if (misfit !== undefined) return { misfit };
+  dereserve(ledger);
   ledger.cohorts = ledger.cohorts.filter(({ live }) => live > 0);
-  return misfit;
+  return { last, returned, displaced };
 }

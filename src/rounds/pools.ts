@@ -3,6 +3,7 @@
  * manifest's order.
  */
 import { assert } from '../lib/assert.ts';
+import { termsProblem } from './beacon.ts';
 import { type Manifest, OPEN_POOL } from '../releases/manifest.ts';
 
 export type Pools = {
@@ -13,6 +14,8 @@ export type Pools = {
   readonly slot: Uint16Array;
   /** By pool: the bit of the category that it is reserved for; 0 takes everyone. */
   readonly needs: Uint32Array;
+  /** By slot number: the number of its pool `open`, or -1. */
+  readonly open: Int32Array;
   readonly seats: Int32Array;
 };
 
@@ -37,7 +40,11 @@ export function manifestProblem(manifest: Manifest): string | undefined {
       return `slot ${slot} has two pools of the same name`;
   if (categoriesOf(manifest).length > CATEGORIES_MAX)
     return `there are more than ${CATEGORIES_MAX} reserve categories`;
-  return undefined;
+  if (manifest.mode !== 'lottery') return undefined;
+  const closed = manifest.slots.find(({ pools }) => !pools.some(({ pool }) => pool === OPEN_POOL));
+  if (manifest.dereserve_after_round !== null && closed)
+    return `slot ${closed.slot} has no pool ${OPEN_POOL} for what is left of its reserves`;
+  return termsProblem(manifest.beacon);
 }
 
 export function layOutPools(manifest: Manifest): Pools {
@@ -50,6 +57,7 @@ export function layOutPools(manifest: Manifest): Pools {
     start: new Uint32Array(manifest.slots.length + 1),
     slot: new Uint16Array(count),
     needs: new Uint32Array(count),
+    open: new Int32Array(manifest.slots.length).fill(-1),
     seats: new Int32Array(count),
   };
   let next = 0;
@@ -58,6 +66,7 @@ export function layOutPools(manifest: Manifest): Pools {
       pools.slot[next] = number;
       pools.needs[next] = pool === OPEN_POOL ? 0 : 1 << categories.indexOf(pool);
       pools.seats[next] = seats;
+      if (pool === OPEN_POOL) pools.open[number] = next;
       next += 1;
     }
     pools.start[number + 1] = next;

@@ -5,10 +5,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { z } from 'zod';
 import { present } from '../lib/assert.ts';
-import { hex, sha256 } from '../lib/hash.ts';
+import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { LotteryManifest } from '../releases/manifest.ts';
-import { BeaconValue, beaconProblem } from './beacon.ts';
+import { BEACON_TRUST, BeaconValue, beaconProblem } from './beacon.ts';
 import { drawCarried, drawNew, type Offer, rankKey, rankPrefix } from './draw.ts';
 import { ENTRY_ID, type EntryTable, entryTableBuilder, leafOf, rowProblem } from './entry-table.ts';
 import {
@@ -17,6 +17,7 @@ import {
   idBytes,
   inOrder,
   type Ledger,
+  type Settled,
   settle,
   type Since,
   WAITING,
@@ -61,6 +62,7 @@ type Opening = {
   readonly seal: Seal;
   readonly sealedOnLine: number;
   readonly beacon: BeaconValue;
+  readonly settled: Settled;
   readonly seatsBefore: Int32Array;
   readonly offers: readonly Offer[];
 };
@@ -77,6 +79,7 @@ const SinceLine = z.strictObject({
     cancelled: EntryIds,
     closed: z.array(z.string()),
     expired: EntryIds,
+    lost: z.array(z.tuple([z.string(), z.string(), z.int().min(1)])),
     withdrawn: EntryIds,
   }),
 });
@@ -85,6 +88,7 @@ const BeaconLine = z.strictObject({
   beacon: BeaconValue,
   kind: z.literal('beacon'),
   seed: z.string(),
+  trust: z.string(),
 });
 const EntryLine = z.strictObject({
   cats: z.array(z.string()),
@@ -145,18 +149,6 @@ const firstManifest: Step = (line) => {
   return sinceStep(createLedger(read.manifest));
 };
 
-/** Line 1 of a later file: compared by its hash, since a manifest can be long and rounds many. */
-const sameManifest =
-  (ledger: Ledger): Step =>
-  (line) => {
-    const start = '{"kind":"manifest","manifest":';
-    const hash = hex(sha256(line.bytes.subarray(start.length, -'}\n'.length)));
-    const framed = line.text.startsWith(start) && line.text.endsWith('}');
-    return framed && hash === ledger.manifestHash
-      ? sinceStep(ledger)
-      : wrong(line, `this is not the manifest with the hash ${ledger.manifestHash}`);
-  };
-
 const sinceStep =
   (ledger: Ledger): Step =>
   (line) => {
@@ -165,13 +157,15 @@ const sinceStep =
     const read = parseCanonical(line, SinceLine, longest);
     if (isMismatch(read)) return read;
     if (sinceLine(inOrder(read.since)) !== line.text)
-      return wrong(line, 'the ids do not ascend by their bytes');
-    const misfit = settle(ledger, read.since);
-    return misfit === undefined ? sealStep(ledger, read.since) : wrong(line, misfit);
+      return wrong(line, 'the lists of what happened are not in their order');
+    const settled = settle(ledger, read.since);
+    return 'misfit' in settled
+      ? wrong(line, settled.misfit)
+      : sealStep(ledger, read.since, settled);
   };
 
 const sealStep =
-  (ledger: Ledger, since: Since): Step =>
+  (ledger: Ledger, since: Since, settled: Settled): Step =>
   (line) => {
     const read = parseCanonical(line, SealLine);
     if (isMismatch(read)) return read;
@@ -180,23 +174,31 @@ const sealStep =
     const members: Readonly<Record<string, unknown>> = seal;
     for (const [name, term] of Object.entries(terms))
       if (jcs(members[name]) !== jcs(term)) return wrong(line, `${name} must be ${jcs(term)}`);
-    return beaconStep(ledger, since, seal, line.number);
+    if (seal.sealed_at < ledger.manifest.closes_at)
+      return wrong(line, `the round was sealed before ${ledger.manifest.closes_at}`);
+    if (seal.sealed_at <= ledger.previousSealedAt)
+      return wrong(line, 'the round was not sealed after the one before');
+    return beaconStep({ ledger, since, settled, seal, sealedOnLine: line.number });
   };
 
 const beaconStep =
-  (ledger: Ledger, since: Since, seal: Seal, sealedOnLine: number): Step =>
+  (sealed: Pick<Opening, 'ledger' | 'since' | 'settled' | 'seal' | 'sealedOnLine'>): Step =>
   (line) => {
     const read = parseCanonical(line, BeaconLine);
     if (isMismatch(read)) return read;
     const { beacon } = read;
+    const { ledger, seal } = sealed;
     const { manifest, previousBeacon } = ledger;
-    const problem = beaconProblem(manifest.beacon, seal.beacon, previousBeacon, beacon);
+    const terms = manifest.beacon;
+    const problem = beaconProblem(terms, seal.beacon, previousBeacon, beacon);
     if (problem !== undefined) return wrong(line, problem);
-    const seed = hex(seedOf(seal, beacon));
+    const seed = hex(seedOf(terms, seal, beacon));
     if (read.seed !== seed) return wrong(line, `seed must be ${seed}, by this seal and value`);
+    const trust = BEACON_TRUST[terms.kind];
+    if (read.trust !== trust) return wrong(line, `trust must be ${trust}`);
     const seatsBefore = ledger.free.slice();
     const offers = drawCarried(ledger);
-    return offerStep({ ledger, since, seal, sealedOnLine, beacon, seatsBefore, offers }, 0);
+    return offerStep({ ...sealed, beacon, seatsBefore, offers }, 0);
   };
 
 /**
@@ -234,7 +236,7 @@ function entryStep(opening: Opening): Step {
   const { ledger, seal, beacon } = opening;
   const categories = categoriesOf(ledger.manifest);
   const slots = new Map(ledger.manifest.slots.map(({ slot }, number) => [slot, number]));
-  const prefix = rankPrefix(seedOf(seal, beacon));
+  const prefix = rankPrefix(seedOf(ledger.manifest.beacon, seal, beacon));
   const builder = entryTableBuilder(ledger.manifest, seal.count);
   const claimed = new Int32Array(seal.count);
   let lastKey = '';
@@ -279,7 +281,8 @@ const seatsStep =
         line: sealedOnLine,
         reason: `root must be ${root}: entries are missing, added or changed`,
       };
-    const { order, given } = drawNew(ledger, table, seedOf(seal, opening.beacon));
+    const seed = seedOf(ledger.manifest.beacon, seal, opening.beacon);
+    const { order, given } = drawNew(ledger, table, seed);
     const named = (pool: number): string => {
       const place = placeOf(ledger, pool);
       return place ? `${place.slot} ${place.pool}` : 'no seat';
@@ -292,7 +295,9 @@ const seatsStep =
           reason: `the draw gives this entry ${named(drawn)}`,
         };
     }
-    if (seatsLine(ledger, opening.seatsBefore, ledger.free) !== line.text)
+    const { last } = opening.settled;
+    const seats = { last, before: opening.seatsBefore, after: ledger.free };
+    if (seatsLine(ledger, seats) !== line.text)
       return wrong(line, 'these are not the seats before and after the draw');
     const served = offers.length + given.filter((pool) => pool !== WAITING).length;
     return digestStep(opening, served);
@@ -301,12 +306,12 @@ const seatsStep =
 const digestStep =
   (opening: Opening, served: number): Step =>
   (line, before) => {
-    const { ledger, seal, beacon } = opening;
+    const { ledger, seal } = opening;
     const transcriptHash = before.copy().digest('hex');
     const { digest } = recordOf(opening, transcriptHash);
     const expected = digestLine(digest, transcriptHash);
     if (line.text !== expected) return wrong(line, `the line must be ${expected}`);
-    closeRound(ledger, beacon, digest);
+    closeRound(ledger, opening, digest);
     return { ledger, round: seal.round, digest, entries: seal.count, served, lines: line.number };
   };
 
@@ -320,7 +325,7 @@ export async function replay(
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Replayed | Mismatch> {
   const before = createHash('sha256');
-  let step = ledger ? sameManifest(ledger) : firstManifest;
+  let step = ledger ? sinceStep(ledger) : firstManifest;
   let replayed: Replayed | undefined;
   let lines = 0;
   for await (const line of readLines(bytes)) {

@@ -3,11 +3,16 @@
  * (docs/draw.md).
  */
 import { z } from 'zod';
-import { msFromIso } from '../lib/clock.ts';
 import { hex, sha256, tag, u32 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { merkleRoot } from '../lib/merkle.ts';
-import { BeaconPlan, type BeaconValue, beaconBytes, planBeacon } from './beacon.ts';
+import {
+  BeaconPlan,
+  type BeaconTerms,
+  type BeaconValue,
+  beaconBytes,
+  planBeacon,
+} from './beacon.ts';
 import { ENTRIES_MAX, type EntryTable } from './entry-table.ts';
 import type { Ledger, Since } from './ledger.ts';
 
@@ -34,7 +39,7 @@ export const sealTerms = (
   since: Since,
   sealedAt: string,
 ): Omit<Seal, 'count' | 'root'> => ({
-  beacon: planBeacon(ledger.manifest.beacon, ledger.nextRound, msFromIso(sealedAt)),
+  beacon: planBeacon(ledger.manifest.beacon, ledger.nextRound, sealedAt),
   manifest_hash: ledger.manifestHash,
   previous: ledger.previousDigest,
   release: ledger.manifest.release,
@@ -64,12 +69,12 @@ export const sealRound = (input: {
  * seed = H(tag("seed") || manifest_hash || u32(round) || previous || root || beacon_bytes): 32
  * bytes.
  */
-export const seedOf = (seal: Seal, beacon: BeaconValue): Buffer =>
+export const seedOf = (terms: BeaconTerms, seal: Seal, beacon: BeaconValue): Buffer =>
   sha256(
     tag('seed'),
     Buffer.from(seal.manifest_hash, 'hex'),
     u32(seal.round),
     Buffer.from(seal.previous, 'hex'),
     Buffer.from(seal.root, 'hex'),
-    beaconBytes(beacon),
+    beaconBytes(terms, beacon),
   );

@@ -10,7 +10,7 @@ import { constants, createGzip } from 'node:zlib';
 import { present } from '../lib/assert.ts';
 import { hex, sha256 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
-import type { BeaconValue } from './beacon.ts';
+import { BEACON_TRUST, type BeaconTerms, type BeaconValue } from './beacon.ts';
 import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
 import {
   type EntryDocument,
@@ -41,6 +41,7 @@ export type RoundRecord = {
   readonly seed: string;
   readonly since: Since;
   readonly transcript_sha256: string;
+  readonly trust: string;
 };
 
 /** A slot's id and the name of one of its pools. */
@@ -61,8 +62,13 @@ export const sinceLine = (since: Since): string => jcs({ kind: 'since', since })
 
 export const sealLine = (seal: Seal): string => jcs({ kind: 'seal', seal });
 
-export const beaconLine = (seal: Seal, beacon: BeaconValue): string =>
-  jcs({ beacon, kind: 'beacon', seed: hex(seedOf(seal, beacon)) });
+export const beaconLine = (terms: BeaconTerms, seal: Seal, beacon: BeaconValue): string =>
+  jcs({
+    beacon,
+    kind: 'beacon',
+    seed: hex(seedOf(terms, seal, beacon)),
+    trust: BEACON_TRUST[terms.kind],
+  });
 
 export function offerLine({ manifest }: Ledger, offer: Offer): string {
   const { slot, pools } = present(manifest.slots[offer.slot], 'slot');
@@ -89,22 +95,37 @@ export const entryLine = (
     slot: place?.slot ?? null,
   });
 
-export function seatsLine(ledger: Ledger, before: Int32Array, after: Int32Array): string {
-  const seats = Array.from(before, (free, number) => {
+/** By pool: seats free after the last round, and before and after the draw. */
+type SeatsByPool = Record<'last' | 'before' | 'after', Int32Array>;
+
+export function seatsLine(ledger: Ledger, { last, before, after }: SeatsByPool): string {
+  const seats: unknown[] = [];
+  for (const [number, free] of before.entries()) {
+    const left = after[number];
+    if (ledger.nextRound > 0 && free === last[number] && free === left) continue;
     const place = placeOf(ledger, number);
-    return [place?.slot, place?.pool, free, after[number]];
-  });
+    seats.push([place?.slot, place?.pool, free, left]);
+  }
   return jcs({ kind: 'seats', seats });
 }
 
 /** `transcriptHash`: SHA-256, in hex, of all bytes of the transcript before its last line. */
 export function recordOf(
-  { since, seal, beacon }: Pick<DrawnRound, 'since' | 'seal' | 'beacon'>,
+  { ledger, since, seal, beacon }: Pick<DrawnRound, 'ledger' | 'since' | 'seal' | 'beacon'>,
   transcriptHash: string,
 ): { record: RoundRecord; digest: string } {
   const { release, round } = seal;
-  const seed = hex(seedOf(seal, beacon));
-  const record = { beacon, release, round, seal, seed, since, transcript_sha256: transcriptHash };
+  const terms = ledger.manifest.beacon;
+  const record = {
+    beacon,
+    release,
+    round,
+    seal,
+    seed: hex(seedOf(terms, seal, beacon)),
+    since,
+    transcript_sha256: transcriptHash,
+    trust: BEACON_TRUST[terms.kind],
+  };
   return { record, digest: hex(sha256(Buffer.from(jcs(record)))) };
 }
 
@@ -112,8 +133,13 @@ export const digestLine = (digest: string, transcriptHash: string): string =>
   jcs({ digest, kind: 'digest', transcript_sha256: transcriptHash });
 
 /** Moves a drawn ledger on to its next round. */
-export function closeRound(ledger: Ledger, beacon: BeaconValue, digest: string): void {
+export function closeRound(
+  ledger: Ledger,
+  { seal, beacon }: Pick<DrawnRound, 'seal' | 'beacon'>,
+  digest: string,
+): void {
   ledger.nextRound += 1;
+  ledger.previousSealedAt = seal.sealed_at;
   ledger.previousDigest = digest;
   ledger.previousBeacon = beacon;
 }
@@ -137,13 +163,13 @@ function* entryLines({ ledger, table, drawn }: DrawnRound): Generator<string> {
 
 function* linesBeforeDigest(round: DrawnRound): Generator<string> {
   const { ledger, since, seal, beacon, drawn } = round;
-  yield manifestLine(ledger);
+  if (seal.round === 0) yield manifestLine(ledger);
   yield sinceLine(since);
   yield sealLine(seal);
-  yield beaconLine(seal, beacon);
+  yield beaconLine(ledger.manifest.beacon, seal, beacon);
   for (const offer of drawn.offers.slice(0, drawn.carried)) yield offerLine(ledger, offer);
   yield* entryLines(round);
-  yield seatsLine(ledger, drawn.before, drawn.after);
+  yield seatsLine(ledger, { ...drawn.settled, ...drawn });
 }
 
 /** Characters gathered before they are hashed and handed on. */
@@ -202,6 +228,6 @@ export async function finishRound(
     },
   );
   const { record, digest } = present(finished, 'end of the transcript');
-  closeRound(round.ledger, round.beacon, digest);
+  closeRound(round.ledger, round, digest);
   return { record, digest, transcript: inChunks(Buffer.concat(compressed)) };
 }

@@ -2,7 +2,7 @@
  * Checks the published files of a release, from round 0 on, with nothing taken on trust but what
  * the beacon's kind leaves open; needs no server, no key and no network.
  */
-import { beaconTrust } from './beacon.ts';
+import { BEACON_TRUST } from './beacon.ts';
 import type { Ledger } from './ledger.ts';
 import { isMismatch, type Replayed, replay } from './replay.ts';
 
@@ -38,7 +38,7 @@ export type VerifiedRound = Omit<Replayed, 'ledger' | 'lines'> & { readonly file
 /** What `replay` recomputes, for people. */
 const CHECKED = [
   'every line is canonical JSON, and no line is missing, added or out of order',
-  'every file has the manifest of the first one, and its hash',
+  'the manifest, and its hash in every seal',
   'what happened between rounds fits who waited and who held which seat',
   'each seal continues the chain, and its Merkle root is that of the entries in the file',
   'each beacon value is the one that the seal named before it was known, and gives the seed',
@@ -76,6 +76,6 @@ export async function verifyChain(
     rounds,
     digest,
     checked: CHECKED,
-    trust: beaconTrust(manifest.beacon),
+    trust: BEACON_TRUST[manifest.beacon.kind],
   };
 }

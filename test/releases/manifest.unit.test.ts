@@ -3,6 +3,7 @@ import { importPlaces, NO_PLACES } from '../../src/releases/import.ts';
 import { Manifest, MANIFEST_LIMITS, manifestHash } from '../../src/releases/manifest.ts';
 import {
   type Draft,
+  type ManifestGrounds,
   manifestOf,
   type ReleaseReading,
   releaseState,
@@ -10,6 +11,9 @@ import {
   roundsOf,
   stateOf,
 } from '../../src/releases/rules.ts';
+import { createSecrets } from '../../src/lib/secrets.ts';
+import { QUICKNET } from '../../src/rounds/beacon.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import { codeOf, csvOf, granted, IMPORT_TERMS } from '../support/engine.ts';
 
 const TERMS = {
@@ -22,11 +26,13 @@ const TERMS = {
   idTypes: ['passport'],
 } as const;
 const anchor = 'a'.repeat(64);
+const receiptKey = receiptKeyOf(createSecrets('the secret of a test, long enough'));
+const GROUNDS: ManifestGrounds = { anchorOf: () => anchor, drand: QUICKNET, receiptKey };
 const draftOf = (seats: readonly number[]): Draft => ({
   terms: ReleaseTerms.parse(TERMS),
   places: granted(importPlaces(NO_PLACES, csvOf(seats), IMPORT_TERMS)),
 });
-const manifest = () => granted(manifestOf(draftOf([2, 3]), () => anchor));
+const manifest = () => granted(manifestOf(draftOf([2, 3]), GROUNDS));
 const accepts = (change: object): boolean =>
   ReleaseTerms.safeParse({ ...TERMS, ...change }).success;
 
@@ -38,7 +44,11 @@ describe('the terms of a release', () => {
       closesAt: '2021-04-10T14:40:00.000Z',
       roundEveryS: 60,
       confirmWithinS: 1_800,
-      limits: { preferences: 5, entriesPerAccount: 4 },
+      limits: { preferences: 5, entriesPerAccount: 4, groupSize: 4 },
+      pools: [{ pool: 'open' }],
+      dereserveAfterRound: null,
+      series: null,
+      beacon: { kind: 'hash-chain' },
     });
   });
 
@@ -57,6 +67,19 @@ describe('the terms of a release', () => {
     ['no ID type', { idTypes: [] }],
     ['no round interval', { roundEveryS: 0 }],
     ['more rounds than a chain has', { roundEveryS: 1, endsAt: '2021-04-10T20:20:00Z' }],
+    ['groups of five', { limits: { groupSize: 5 } }],
+    ['no pool for everyone', { pools: [{ pool: 'frontline', percent: 100 }] }],
+    [
+      'reserves of 110 percent',
+      { pools: [{ pool: 'a', percent: 60 }, { pool: 'b', percent: 50 }, { pool: 'open' }] },
+    ],
+    [
+      'the same reserve twice',
+      { pools: [{ pool: 'a', percent: 1 }, { pool: 'a', percent: 1 }, { pool: 'open' }] },
+    ],
+    ['a reserve without a percentage', { pools: [{ pool: 'a' }, { pool: 'open' }] }],
+    ['an unknown beacon', { beacon: { kind: 'dice' } }],
+    ['a seal margin of nothing', { beacon: { kind: 'drand', sealMarginS: 0 } }],
     ['eleven preferences', { limits: { preferences: 11 } }],
     ['a closing time in immediate mode', { mode: 'immediate' }],
     ['a mode of its own', { mode: 'auction' }],
@@ -77,19 +100,42 @@ describe('the terms of a release', () => {
 describe('a manifest', () => {
   it('needs a seat', () => {
     const empty: Draft = { terms: ReleaseTerms.parse(TERMS), places: NO_PLACES };
-    expect(codeOf(manifestOf(empty, () => anchor))).toBe('RELEASE_EMPTY');
+    expect(codeOf(manifestOf(empty, GROUNDS))).toBe('RELEASE_EMPTY');
   });
 
   it('asks for a hash chain as long as its rounds', () => {
     const lengths: number[] = [];
     const made = granted(
-      manifestOf(draftOf([1]), (length) => {
-        lengths.push(length);
-        return anchor;
+      manifestOf(draftOf([1]), {
+        ...GROUNDS,
+        anchorOf: (length) => {
+          lengths.push(length);
+          return anchor;
+        },
       }),
     );
     expect(lengths).toEqual([62]);
     expect(made).toMatchObject({ beacon: { kind: 'hash-chain', anchor, length: 62 } });
+  });
+
+  it('shares seats out: reserves rounded down, the rest for everyone, in the order of the terms', () => {
+    const pools = [
+      { pool: 'frontline', percent: 20 },
+      { pool: 'open' },
+      { pool: 'elder', percent: 10 },
+    ];
+    const draft = { ...draftOf([19]), terms: ReleaseTerms.parse({ ...TERMS, pools }) };
+    expect(granted(manifestOf(draft, GROUNDS)).slots[0]?.pools).toEqual([
+      { pool: 'frontline', seats: 3 },
+      { pool: 'open', seats: 15 },
+      { pool: 'elder', seats: 1 },
+    ]);
+  });
+
+  it('names the drand network and how early a seal must be', () => {
+    const terms = ReleaseTerms.parse({ ...TERMS, beacon: { kind: 'drand', sealMarginS: 9 } });
+    const made = granted(manifestOf({ ...draftOf([1]), terms }, GROUNDS));
+    expect(made).toMatchObject({ beacon: { kind: 'drand', ...QUICKNET, seal_margin_s: 9 } });
   });
 
   it('has one hash, in whatever order its members are written', () => {

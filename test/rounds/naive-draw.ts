@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 
 export type NaiveManifest = {
   readonly release: string;
+  readonly dereserve_after_round: number | null;
   readonly slots: readonly {
     readonly slot: string;
     readonly pools: readonly { readonly pool: string; readonly seats: number }[];
@@ -19,7 +20,7 @@ export type NaiveEntry = {
 };
 export type NaiveSince = Readonly<
   Record<'cancelled' | 'closed' | 'expired' | 'withdrawn', readonly string[]>
->;
+> & { readonly lost: readonly (readonly [slot: string, pool: string, seats: number])[] };
 export type NaiveStanding = NaiveEntry & {
   state: 'waits' | 'displaced' | 'holds' | 'gone';
   slot: string | null;
@@ -67,6 +68,9 @@ function rootOf(leaves: readonly string[]): string {
   return H(Buffer.of(1), bytes(left), bytes(right));
 }
 
+const TRUST =
+  'the operator: the values of a hash chain were fixed before the release opened, but the operator knew them while entries came in';
+
 export const naiveStart = (manifest: NaiveManifest): NaiveState => ({
   manifest,
   queue: [],
@@ -89,12 +93,33 @@ function happen(state: NaiveState, since: NaiveSince): void {
       if (pool.slot === entry.slot && pool.pool === entry.pool) pool.free += entry.size;
     entry.state = 'gone';
   }
-  for (const id of since.withdrawn) find(id, ['waits', 'displaced']).state = 'gone';
   for (const slot of since.closed) {
     for (const pool of state.pools) if (pool.slot === slot) pool.free = 0;
     for (const entry of state.queue)
       if (entry.state === 'holds' && entry.slot === slot) entry.state = 'displaced';
   }
+  for (const [slot, name, seats] of since.lost) {
+    const pool = state.pools.find((one) => one.slot === slot && one.pool === name)!;
+    for (const entry of state.queue.toReversed())
+      if (
+        pool.free < seats &&
+        entry.state === 'holds' &&
+        entry.slot === slot &&
+        entry.pool === name
+      ) {
+        entry.state = 'displaced';
+        pool.free += entry.size;
+      }
+    pool.free -= seats;
+  }
+  for (const id of since.withdrawn) find(id, ['waits', 'displaced']).state = 'gone';
+  const after = state.manifest.dereserve_after_round;
+  if (after === null || state.round <= after) return;
+  for (const pool of state.pools)
+    if (pool.pool !== 'open') {
+      state.pools.find((one) => one.slot === pool.slot && one.pool === 'open')!.free += pool.free;
+      pool.free = 0;
+    }
 }
 
 function serve(state: NaiveState, entry: NaiveStanding): void {
@@ -124,6 +149,9 @@ export function naiveRound(state: NaiveState, input: NaiveRound): { text: string
     cancelled: input.since.cancelled.toSorted(byId),
     closed: input.since.closed.toSorted(),
     expired: input.since.expired.toSorted(byId),
+    lost: input.since.lost.toSorted((a, b) =>
+      a.slice(0, 2).join('|') < b.slice(0, 2).join('|') ? -1 : 1,
+    ),
     withdrawn: input.since.withdrawn.toSorted(byId),
   };
   const entries = input.entries.toSorted((a, b) => byId(a.entry, b.entry));
@@ -150,6 +178,7 @@ export function naiveRound(state: NaiveState, input: NaiveRound): { text: string
     bytes(input.preimage),
   );
 
+  const last = state.pools.map(({ free }) => free);
   happen(state, since);
   const before = state.pools.map(({ free }) => free);
   const waited = [
@@ -169,20 +198,24 @@ export function naiveRound(state: NaiveState, input: NaiveRound): { text: string
     });
 
   const lines = [
-    { kind: 'manifest', manifest },
+    ...(round === 0 ? [{ kind: 'manifest', manifest }] : []),
     { kind: 'since', since },
     { kind: 'seal', seal },
-    { kind: 'beacon', beacon, seed },
+    { kind: 'beacon', beacon, seed, trust: TRUST },
     ...offers.map(({ entry, pool, slot }) => ({ kind: 'offer', entry, pool, slot })),
     ...drawn.map((entry) => ({ kind: 'entry', ...entry })),
     {
       kind: 'seats',
-      seats: state.pools.map(({ slot, pool, free }, i) => [slot, pool, before[i], free]),
+      seats: state.pools
+        .map(({ slot, pool, free }, i) => [slot, pool, before[i], free] as const)
+        .filter(([, , start, end], i) => round === 0 || start !== last[i] || end !== last[i]),
     },
   ];
   const text = lines.map((line) => `${JCS(line)}\n`).join('');
   const transcript_sha256 = H(text);
-  const digest = H(JCS({ beacon, release, round, seal, seed, since, transcript_sha256 }));
+  const digest = H(
+    JCS({ beacon, release, round, seal, seed, since, transcript_sha256, trust: TRUST }),
+  );
   state.round += 1;
   state.previous = digest;
   return { text: `${text}${JCS({ kind: 'digest', digest, transcript_sha256 })}\n`, digest };

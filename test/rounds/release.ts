@@ -1,7 +1,9 @@
 /** A small release to draw: manifests, entries and whole rounds for the tests of this slice. */
 import { sha256 } from '../../src/lib/hash.ts';
+import { createSecrets } from '../../src/lib/secrets.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { createHashChain, hashChainBeacon } from '../../src/rounds/beacon.ts';
+import { createHashChain, hashChainBeacon, hashChainTerms } from '../../src/rounds/beacon.ts';
 import { drawRound } from '../../src/rounds/draw.ts';
 import { buildEntryTable, type EntryRow } from '../../src/rounds/entry-table.ts';
 import {
@@ -16,6 +18,7 @@ import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
 
 export const CHAIN = createHashChain(sha256(Buffer.from('the secret of a test')), 100);
 const BEACON = hashChainBeacon(CHAIN);
+const RECEIPT_KEY = receiptKeyOf(createSecrets('the secret of a test, long enough'));
 
 /** Slot id -> pools in the manifest's order -> seats. */
 export type Seats = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -41,7 +44,10 @@ export const lottery = (seats: Seats): LotteryManifest => ({
     to: '11:00',
     pools: Object.entries(pools).map(([pool, count]) => ({ pool, seats: count })),
   })),
-  beacon: BEACON.terms,
+  dereserve_after_round: null,
+  series: null,
+  receipt_key: RECEIPT_KEY,
+  beacon: hashChainTerms(CHAIN),
 });
 
 /** An entry id that a name always gets. */
@@ -67,14 +73,19 @@ export async function playRound(
   const since = inOrder({ ...NOTHING_SINCE, ...happened });
   const table = buildEntryTable(ledger.manifest, rows);
   const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(ledger.nextRound) });
-  const beacon = await BEACON.value(seal);
+  const beacon = await BEACON.value(seal.beacon);
   if (beacon === 'NOT_YET') throw new Error('a hash chain always has a value');
-  const drawn = drawRound({ ledger, table, since, seed: seedOf(seal, beacon) });
+  const drawn = drawRound({
+    ledger,
+    table,
+    since,
+    seed: seedOf(ledger.manifest.beacon, seal, beacon),
+  });
   const chunks: Buffer[] = [];
   const lines = transcriptLines({ ledger, table, since, seal, beacon, drawn });
   let next = lines.next();
   for (; !next.done; next = lines.next()) chunks.push(next.value);
-  closeRound(ledger, beacon, next.value.digest);
+  closeRound(ledger, { seal, beacon }, next.value.digest);
   return { ...next.value, seal, table, drawn, bytes: Buffer.concat(chunks) };
 }
 

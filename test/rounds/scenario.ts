@@ -28,7 +28,9 @@ export function anyManifest(pick: Pick): LotteryManifest {
     seats[slot] = Object.fromEntries(
       some(pick, ['open', ...CATEGORIES], 1).map((pool) => [pool, pick(fc.nat, { max: 4 })]),
     );
-  return lottery(seats satisfies Seats);
+  const everywhereOpen = Object.values(seats).every((pools) => 'open' in pools);
+  const dereserve = everywhereOpen ? pick(fc.constantFrom<(number | null)[]>, null, 0, 1) : null;
+  return { ...lottery(seats satisfies Seats), dereserve_after_round: dereserve };
 }
 
 export function anyEntries(
@@ -52,6 +54,22 @@ const anyOf = (pick: Pick, state: NaiveState, ...states: NaiveStanding['state'][
   return half(pick, half(pick, those)).map(({ entry }) => entry);
 };
 
+/** Of a few open pools: one of their seats, or all of them. */
+function anyLosses(
+  pick: Pick,
+  { pools, queue }: NaiveState,
+  closed: ReadonlySet<string>,
+): Since['lost'] {
+  return half(pick, half(pick, pools)).flatMap(({ slot, pool, free }) => {
+    const held = queue
+      .filter((one) => one.state === 'holds' && one.slot === slot && one.pool === pool)
+      .reduce((sum, { size }) => sum + size, 0);
+    const seats = free + held;
+    if (seats === 0 || closed.has(slot)) return [];
+    return [[slot, pool, pick(fc.constantFrom<number[]>, 1, seats)] as const];
+  });
+}
+
 function anySince(pick: Pick, state: NaiveState, closed: Set<string>): Since {
   const back = anyOf(pick, state, 'holds');
   const since = {
@@ -63,7 +81,7 @@ function anySince(pick: Pick, state: NaiveState, closed: Set<string>): Since {
       .filter((slot) => !closed.has(slot)),
   };
   for (const slot of since.closed) closed.add(slot);
-  return since;
+  return { ...since, lost: anyLosses(pick, state, closed) };
 }
 
 /** Plays a release; `check` sees each round as both draws left it. */

@@ -13,8 +13,6 @@ import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
-import { hashChainSecret } from '../../src/releases/service.ts';
-import { createHashChain, hashChainBeacon } from '../../src/rounds/beacon.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
@@ -143,8 +141,7 @@ export function workerOn(engine: Engine, drawing = engine.stores.drawing): Condu
     drawing,
     bookings: engine.stores.bookings,
     releases: engine.releases,
-    beaconOf: ({ release, beacon }) =>
-      hashChainBeacon(createHashChain(hashChainSecret(engine.secrets, release), beacon.length)),
+    beaconOf: engine.beaconOf,
     notify: async () => undefined,
     log: createLog('silent'),
   });
