@@ -194,32 +194,52 @@ const joined = (first: ArrivalBin, next: ArrivalBin): ArrivalBin => ({
   seats: first.seats + next.seats,
 });
 
+/** A whole number left to chance: how likely it is to be `first`, `first + 1` and so on. */
+export type Chances = { readonly first: number; readonly chances: readonly number[] };
+
 /**
- * Of `drawn` seats given by lot among `people` of whom `marked` are bots, the numbers for the bots
- * between which 99 of 100 draws fall: quantiles of the hypergeometric distribution.
+ * Of `drawn` seats given by lot among `people`, how many go to the `marked` ones: the
+ * hypergeometric distribution.
  */
-export function fairRange(
-  people: number,
-  marked: number,
-  drawn: number,
-): { readonly least: number; readonly most: number } {
+export function hypergeometric(people: number, marked: number, drawn: number): Chances {
   const logFactorial = [0];
   for (let n = 1; n <= people; n++) logFactorial.push((logFactorial[n - 1] ?? 0) + Math.log(n));
   const choose = (n: number, k: number): number =>
     (logFactorial[n] ?? 0) - (logFactorial[k] ?? 0) - (logFactorial[n - k] ?? 0);
   const first = Math.max(0, drawn - (people - marked));
   const last = Math.min(marked, drawn);
+  const chances = Array.from({ length: last - first + 1 }, (_, i) =>
+    Math.exp(
+      choose(marked, first + i) +
+        choose(people - marked, drawn - first - i) -
+        choose(people, drawn),
+    ),
+  );
+  return { first, chances };
+}
+
+export type Range = { readonly least: number; readonly most: number };
+
+/** The numbers between which the share `inside` of all cases falls, with even tails outside. */
+export function rangeOf({ first, chances }: Chances, inside: number): Range {
+  const tail = (1 - inside) / 2;
+  const last = first + chances.length - 1;
   let below = 0;
   let least: number | undefined;
-  for (let bots = first; bots <= last; bots++) {
-    below += Math.exp(
-      choose(marked, bots) + choose(people - marked, drawn - bots) - choose(people, drawn),
-    );
-    if (below > 0.005) least ??= bots;
-    if (below >= 0.995) return { least: least ?? bots, most: bots };
+  for (const [i, chance] of chances.entries()) {
+    below += chance;
+    if (below > tail) least ??= first + i;
+    if (below >= 1 - tail) return { least: least ?? first + i, most: first + i };
   }
   return { least: least ?? last, most: last };
 }
+
+/**
+ * Of `drawn` seats given by lot among `people` of whom `marked` are bots, the numbers for the bots
+ * between which 99 of 100 draws fall.
+ */
+export const fairRange = (people: number, marked: number, drawn: number): Range =>
+  rangeOf(hypergeometric(people, marked, drawn), 0.99);
 
 /** Wilson's 95 % interval of a share. */
 export function shareInterval(
