@@ -10,7 +10,7 @@
   ARGV[1] round
   ARGV[2] record   canonical JSON
   ARGV[3] digest
-  ARGV[.] field of seats, seats given, field, seats given, …
+  ARGV[.] field of seats, change, field, change, …
   REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field
           (again with the same digest: PUBLISHED)
 ]]
@@ -24,9 +24,9 @@ local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'round_every_ms')
 if state[1] ~= round or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
 for i = 4, #ARGV, 2 do
   local free = tonumber(redis.call('HGET', KEYS[6], ARGV[i]))
-  if free < tonumber(ARGV[i + 1]) then return { 'SEATS_SHORT', ARGV[i] } end
+  if free + ARGV[i + 1] < 0 then return { 'SEATS_SHORT', ARGV[i] } end
 end
-for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[6], ARGV[i], -ARGV[i + 1]) end
+for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[6], ARGV[i], ARGV[i + 1]) end
 if redis.call('EXISTS', KEYS[4]) == 0 then
   -- The common case of round 0: a million entries change hands in one step.
   if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[4]) end

@@ -1,5 +1,4 @@
 /** What a worker reads and writes while it draws a round. */
-import { assert } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
@@ -8,6 +7,12 @@ export type CutReply =
   | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
   | { outcome: 'NOT_DUE'; waitMs: number }
   | { outcome: 'ENDED' | 'NOTHING_NEW' };
+
+export type WriteSealReply =
+  | { outcome: 'WRITTEN' }
+  | { outcome: 'NOT_DRAWING' }
+  /** The value that the seal names exists: seal again, with this time. */
+  | { outcome: 'TOO_LATE'; sealedAtMs: number };
 
 export type PublishReply =
   | { outcome: 'PUBLISHED'; publishedAtMs: number }
@@ -31,10 +36,12 @@ const cutScript = script({
 const writeSealScript = script({
   file: 'rounds/write-seal',
   keys: ['release', 'rounds'],
-  args: ['round', 'seal'],
-  reply: (raw): 'WRITTEN' | 'NOT_DRAWING' | 'SEAL_DIFFERS' => {
-    const { word } = replyWord(raw);
-    if (word === 'WRITTEN' || word === 'NOT_DRAWING' || word === 'SEAL_DIFFERS') return word;
+  args: ['round', 'seal', 'write_before_ms'],
+  reply: (raw): WriteSealReply | { outcome: 'SEAL_DIFFERS' } => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'WRITTEN' || word === 'NOT_DRAWING' || word === 'SEAL_DIFFERS')
+      return { outcome: word };
+    if (word === 'TOO_LATE') return { outcome: word, sealedAtMs: Number(fields[0]) };
     throw unexpectedReply('rounds/write-seal', word);
   },
 });
@@ -83,7 +90,7 @@ const STAGE_FIELDS = 2_000;
 export type DrawingStore = ReturnType<typeof createDrawingStore>;
 
 export function createDrawingStore(redis: Redis) {
-  return { ...stepStore(redis), ...stagingStore(redis) };
+  return { ...stepStore(redis), ...stagingStore(redis), ...flipStore(redis) };
 }
 
 function stepStore(redis: Redis) {
@@ -124,26 +131,36 @@ function stepStore(redis: Redis) {
     sealedHappenings: (release: string): Promise<string[]> =>
       redis.lrange(keys.happenedSealed(release), 0, -1),
 
-    writeSeal: async (release: string, round: number, seal: string): Promise<boolean> => {
+    /** `writeBeforeMs`: when the value comes into being that the seal names, if it has a time. */
+    writeSeal: async (
+      release: string,
+      round: number,
+      seal: string,
+      writeBeforeMs: number | undefined,
+    ): Promise<WriteSealReply> => {
       const reply = await writeSealScript(
         redis,
         { release: keys.release(release), rounds: keys.rounds(release) },
-        { round, seal },
+        { round, seal, write_before_ms: writeBeforeMs ?? '' },
       );
-      assert(
-        reply !== 'SEAL_DIFFERS',
-        `round ${round} of ${release} was sealed differently before`,
-      );
-      return reply === 'WRITTEN';
+      if (reply.outcome === 'SEAL_DIFFERS')
+        throw new Error(`round ${round} of ${release} was sealed differently before`);
+      return reply;
     },
+  };
+}
 
+function flipStore(redis: Redis) {
+  return {
+    /** Makes all that was staged count, at once. */
     publish: (
       release: string,
       round: number,
       result: {
         record: string;
         digest: string;
-        given: readonly (readonly [field: string, seats: number])[];
+        /** What changes in free seats, by field. */
+        seats: readonly (readonly [field: string, change: number])[];
       },
     ): Promise<PublishReply> =>
       publishScript(
@@ -158,7 +175,7 @@ function stepStore(redis: Redis) {
           audit: keys.audit(release),
         },
         { round, record: result.record, digest: result.digest },
-        result.given.flat(),
+        result.seats.flat(),
       ),
   };
 }

@@ -11,7 +11,7 @@ import { categoriesOf } from './pools.ts';
 export const ENTRY_ID_BYTES = 16;
 export const HASH_BYTES = 32;
 /** Entries that one round may seal: what a verifier must be ready to hold. */
-export const ENTRIES_MAX = 4_000_000;
+export const ENTRIES_MAX = 8_000_000;
 /**
  * 16 bytes in base64url; the last character carries two bits, so that each id is written one way
  * only.

@@ -29,6 +29,7 @@ import {
   closeRound,
   digestLine,
   entryLine,
+  manifestLine,
   offerLine,
   placeOf,
   recordOf,
@@ -149,6 +150,14 @@ const firstManifest: Step = (line) => {
   return sinceStep(createLedger(read.manifest));
 };
 
+/** Line 1 of round 0 where the manifest is known already. */
+const sameManifest =
+  (ledger: Ledger): Step =>
+  (line) =>
+    line.text === manifestLine(ledger)
+      ? sinceStep(ledger)
+      : wrong(line, `this is not the manifest with the hash ${ledger.manifestHash}`);
+
 const sinceStep =
   (ledger: Ledger): Step =>
   (line) => {
@@ -158,6 +167,8 @@ const sinceStep =
     if (isMismatch(read)) return read;
     if (sinceLine(inOrder(read.since)) !== line.text)
       return wrong(line, 'the lists of what happened are not in their order');
+    const places = read.since.lost.map(([slot, pool]) => `${slot}/${pool}`);
+    if (new Set(places).size < places.length) return wrong(line, 'a pool has lost seats twice');
     const settled = settle(ledger, read.since);
     return 'misfit' in settled
       ? wrong(line, settled.misfit)
@@ -315,6 +326,9 @@ const digestStep =
     return { ledger, round: seal.round, digest, entries: seal.count, served, lines: line.number };
   };
 
+const nextRound = (ledger: Ledger): Step =>
+  ledger.nextRound === 0 ? sameManifest(ledger) : sinceStep(ledger);
+
 /**
  * Recomputes the next round of `ledger` from a transcript, and moves the ledger on. Without a
  * ledger the file must be that of round 0, and its manifest makes one. After a mismatch the ledger
@@ -325,7 +339,7 @@ export async function replay(
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Replayed | Mismatch> {
   const before = createHash('sha256');
-  let step = ledger ? sinceStep(ledger) : firstManifest;
+  let step = ledger ? nextRound(ledger) : firstManifest;
   let replayed: Replayed | undefined;
   let lines = 0;
   for await (const line of readLines(bytes)) {

@@ -30,7 +30,8 @@ export type NaiveState = {
   readonly manifest: NaiveManifest;
   /** Everyone of every round, in the order that they have. */
   readonly queue: NaiveStanding[];
-  readonly pools: { readonly slot: string; readonly pool: string; free: number }[];
+  /** `seats`: free or held, as operators and dereserving left them. */
+  readonly pools: { readonly slot: string; readonly pool: string; seats: number; free: number }[];
   round: number;
   previous: string;
 };
@@ -75,7 +76,7 @@ export const naiveStart = (manifest: NaiveManifest): NaiveState => ({
   manifest,
   queue: [],
   pools: manifest.slots.flatMap(({ slot, pools }) =>
-    pools.map(({ pool, seats }) => ({ slot, pool, free: seats })),
+    pools.map(({ pool, seats }) => ({ slot, pool, seats, free: seats })),
   ),
   round: 0,
   previous: '0'.repeat(64),
@@ -94,7 +95,7 @@ function happen(state: NaiveState, since: NaiveSince): void {
     entry.state = 'gone';
   }
   for (const slot of since.closed) {
-    for (const pool of state.pools) if (pool.slot === slot) pool.free = 0;
+    for (const pool of state.pools) if (pool.slot === slot) pool.free = pool.seats = 0;
     for (const entry of state.queue)
       if (entry.state === 'holds' && entry.slot === slot) entry.state = 'displaced';
   }
@@ -111,13 +112,17 @@ function happen(state: NaiveState, since: NaiveSince): void {
         pool.free += entry.size;
       }
     pool.free -= seats;
+    pool.seats -= seats;
   }
   for (const id of since.withdrawn) find(id, ['waits', 'displaced']).state = 'gone';
   const after = state.manifest.dereserve_after_round;
   if (after === null || state.round <= after) return;
   for (const pool of state.pools)
     if (pool.pool !== 'open') {
-      state.pools.find((one) => one.slot === pool.slot && one.pool === 'open')!.free += pool.free;
+      const open = state.pools.find((one) => one.slot === pool.slot && one.pool === 'open')!;
+      open.free += pool.free;
+      open.seats += pool.free;
+      pool.seats -= pool.free;
       pool.free = 0;
     }
 }

@@ -42,14 +42,14 @@ test('says what was checked, and what must still be trusted', async () => {
   expect(out).toContain('round 0: 2 new entries, 1 entries got seats');
   expect(out).toContain('ACCEPTED release pune-2021-04-10, rounds 0 to 1');
   expect(out).toContain(`digest   ${digest}`);
-  expect(out).toContain('this trusts the operator');
+  expect(out).toContain('Taken on trust: the operator');
 });
 
 test('names file, line and reason of a refusal', async () => {
   const { code, out, err } = await run([files[1]!]);
   expect(code).toBe(1);
   expect(out).toBe('');
-  expect(err).toMatch(/^REFUSED .*round-1.ndjson line 3: .*\n$/);
+  expect(err).toMatch(/^REFUSED .*round-1.ndjson line 1: .*\n$/);
 });
 
 test('refuses a file that cannot be read, without a stack trace', async () => {

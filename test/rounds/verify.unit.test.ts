@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { hex } from '../../src/lib/hash.ts';
@@ -70,7 +70,7 @@ describe('a chain of files', () => {
       })),
       digest: rounds[2]!.digest,
       checked: expect.any(Array),
-      trust: expect.stringContaining('this trusts the operator'),
+      trust: expect.stringMatching(/^the operator: /),
     });
   });
 
@@ -94,13 +94,9 @@ describe('a chain of files', () => {
       reason: 'there is no file to verify',
     });
     const [first, second, third] = [0, 1, 2].map((round) => () => file(`${round}`, bytes(round)));
-    expect(await verifyChain([second!()])).toMatchObject({ file: '1', line: 2, accepted: false });
+    expect(await verifyChain([second!()])).toMatchObject({ file: '1', line: 1, accepted: false });
     expect(await verifyChain([first!(), third!()])).toMatchObject({ file: '2', accepted: false });
-    expect(await verifyChain([first!(), first!()])).toMatchObject({
-      file: '0',
-      line: 3,
-      reason: expect.stringMatching(/^beacon must be .*2/),
-    });
+    expect(await verifyChain([first!(), first!()])).toMatchObject({ file: '0', line: 1 });
   });
 
   test('must end with the digest that was asked for', async () => {
@@ -130,7 +126,7 @@ describe('a change of one byte', () => {
       let line = 1;
       for (const [at, byte] of content.entries()) {
         // A first manifest and a seal may read well, and be refuted by a hash further down only.
-        const late = line === 3 || (line === 1 && round === 0);
+        const late = line === (round === 0 ? 3 : 2) || (line === 1 && round === 0);
         for (const other of [byte ^ 1, 0x0a, 0x30]) {
           if (other === byte) continue;
           const changed = Buffer.from(content);
@@ -152,8 +148,8 @@ describe('a change of one byte', () => {
 
 async function refusedSince(change: Partial<Since>, reason: string): Promise<void> {
   const line = jcs({ kind: 'since', since: { ...NOTHING_SINCE, ...change } });
-  expect(await verifyWith(1, withLine(bytes(1), 2, line))).toMatchObject({
-    line: 2,
+  expect(await verifyWith(1, withLine(bytes(1), 1, line))).toMatchObject({
+    line: 1,
     reason: expect.stringContaining(reason),
   });
 }
@@ -224,12 +220,12 @@ describe('a file that was changed with care', () => {
   test('is refused at an offer that is missing, or goes to another', async () => {
     const offers = linesOf(bytes(1)).filter((line) => line.includes('"kind":"offer"'));
     expect(offers.length).toBeGreaterThan(0);
-    expect(await verifyWith(1, withLine(bytes(1), 5))).toMatchObject({
-      line: 5,
+    expect(await verifyWith(1, withLine(bytes(1), 4))).toMatchObject({
+      line: 4,
       reason: `the line must be ${offers[0]}`,
     });
     const other = offers[0]!.replace(/"entry":"[^"]*"/, `"entry":"${idOf('late')}"`);
-    expect(await verifyWith(1, withLine(bytes(1), 5, other))).toMatchObject({ line: 5 });
+    expect(await verifyWith(1, withLine(bytes(1), 4, other))).toMatchObject({ line: 4 });
   });
 
   test('is refused where it tells of events that cannot have happened', async () => {
@@ -238,7 +234,19 @@ describe('a file that was changed with care', () => {
     await refusedSince({ cancelled: [winner!], expired: [winner!] }, 'holds no seat');
     await refusedSince({ withdrawn: [winner!] }, 'does not wait');
     await refusedSince({ closed: ['west'] }, 'slot west is not open');
-    await refusedSince({ closed: ['south', 'north'] }, 'do not ascend');
+    await refusedSince({ closed: ['south', 'north'] }, 'not in their order');
+    await refusedSince({ lost: [['north', 'open', 1000]] }, 'has no 1000 seats open to lose');
+    await refusedSince({ lost: [['north', 'gold', 1]] }, 'to lose');
+    await refusedSince(
+      {
+        lost: [
+          ['north', 'open', 1],
+          ['north', 'open', 1],
+        ],
+      },
+      'twice',
+    );
+    await refusedSince({ closed: ['north'], lost: [['north', 'open', 1]] }, 'to lose');
     await refusedSince({ expired: ['AAAAAAAAAAAAAAAAAAAAAB'] }, 'since: expired: 0: ');
   });
 
@@ -251,7 +259,7 @@ describe('a file that was changed with care', () => {
     const second = await playRound(other, [wants('a', [0])]);
     expect(await verifyChain([file('0', first.bytes), file('1', second.bytes)])).toMatchObject({
       file: '1',
-      line: 5,
+      line: 4,
       reason: 'the entry waits or holds a seat already',
     });
   });
@@ -312,8 +320,8 @@ describe('a hostile file', () => {
       const damaged = Buffer.from(compressed);
       damaged[at]! ^= 0x10;
       const report = await verifyChain([file('damaged', damaged)]);
-      // The header's time and system are no part of the content.
-      if (report.accepted) expect(at).toBeLessThan(10);
+      // The header's time and system are no part of the content, nor are bits that pad a byte.
+      if (report.accepted) expect(gunzipSync(damaged).equals(bytes(0))).toBe(true);
     }
   });
 
@@ -327,7 +335,7 @@ describe('a hostile file', () => {
     const [manifest, since] = linesOf(bytes(0));
     const long = `{"kind":"since","since":{"cancelled":[${'"a",'.repeat(100_000)}`;
     await refused(Buffer.from(`${manifest}\n${long}\n`), 2, /longer than/);
-    const seal = { ...rounds[0]!.seal, count: 5_000_000 };
+    const seal = { ...rounds[0]!.seal, count: 9_000_000 };
     const sealed = `${manifest}\n${since}\n${jcs({ kind: 'seal', seal })}\n`;
     await refused(Buffer.from(sealed), 3, /^seal: count/);
   });
@@ -361,7 +369,7 @@ describe('a hostile file', () => {
     const files = [await playRound(ledger, []), await playRound(ledger, [])];
     expect(await verifyChain(files.map(({ bytes }, i) => file(`${i}`, bytes)))).toMatchObject({
       file: '1',
-      line: 4,
+      line: 3,
       reason: 'the chain ends at step 1',
     });
   });

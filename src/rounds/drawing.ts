@@ -1,0 +1,219 @@
+/**
+ * A round from its cut to its publication: read, seal, wait for the beacon, draw, stage, flip. A
+ * round that was sealed is held while its beacon's value is awaited; everything before and after
+ * that can be done again from the start, by any worker, and gives the same bytes.
+ */
+import { packOffer } from '../bookings/rules.ts';
+import { assert, present } from '../lib/assert.ts';
+import { isoFromMs, monotonicMs, nowMs } from '../lib/clock.ts';
+import { jcs } from '../lib/jcs.ts';
+import type { Log } from '../log.ts';
+import type { LotteryManifest } from '../releases/manifest.ts';
+import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
+import type { Step } from './conduct.ts';
+import { type Drawn, drawRound, type Offer } from './draw.ts';
+import type { DrawingStore } from './drawing-store.ts';
+import { buildEntryTable, type EntryRow, type EntryTable } from './entry-table.ts';
+import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
+import { isMismatch, replay } from './replay.ts';
+import { unpackEntry } from './rules.ts';
+import { rootOf, type Seal, sealTerms, seedOf } from './seal.ts';
+import type { RoundStore } from './store.ts';
+import { finishRound } from './transcript.ts';
+
+type Parts = {
+  readonly store: RoundStore;
+  readonly drawing: DrawingStore;
+  readonly beaconOf: (manifest: LotteryManifest) => Beacon;
+  readonly log: Log;
+};
+
+/** A round whose list is public and fixed, and whose order does not exist yet. */
+type Sealed = {
+  readonly ledger: Ledger;
+  readonly table: EntryTable;
+  readonly since: Since;
+  readonly seal: Seal;
+  readonly startedMs: number;
+};
+
+/** Between two looks for a beacon's value. */
+const BEACON_PACE_MS = 250;
+
+export type Drawing = {
+  /** Takes a round that was cut as far as it gets: to its publication, or to its beacon. */
+  readonly step: (
+    manifest: LotteryManifest,
+    cut: { readonly round: number; readonly sealedAtMs: number },
+  ) => Promise<Step>;
+};
+
+export function createDrawing(parts: Parts): Drawing {
+  const ledgers = keepLedgers(parts.store);
+  const held = new Map<string, Sealed>();
+
+  const sealedRound: (...cut: Parameters<Drawing['step']>) => Promise<Sealed | undefined> = async (
+    manifest,
+    { round, sealedAtMs },
+  ) => {
+    const { release } = manifest;
+    const kept = held.get(release);
+    if (kept?.seal.round === round) return kept;
+    const sealed = await seal(parts, await ledgers.before(manifest, round), sealedAtMs);
+    if (sealed) held.set(release, sealed);
+    return sealed;
+  };
+
+  const step: Drawing['step'] = async (manifest, cut) => {
+    const sealed = await sealedRound(manifest, cut);
+    if (!sealed) return { step: 'AGAIN' };
+    const beacon = await parts.beaconOf(manifest).value(sealed.seal.beacon);
+    if (beacon === 'NOT_YET') return { step: 'WAITING', waitMs: beaconWaitMs(manifest, sealed) };
+    held.delete(manifest.release);
+    const digest = await drawAndPublish(parts, sealed, beacon);
+    if (digest === undefined) return { step: 'AGAIN' };
+    ledgers.keep(sealed.ledger);
+    return { step: 'PUBLISHED', round: cut.round, digest };
+  };
+  return { step };
+}
+
+/** Until the value should exist; then at a steady pace, for as long as the beacon is late. */
+const beaconWaitMs = ({ beacon }: LotteryManifest, { seal }: Sealed): number =>
+  Math.max(BEACON_PACE_MS, (valueTimeMs(beacon, seal.beacon) ?? 0) - nowMs());
+
+type Ledgers = {
+  /** The ledger before a round: at hand, or rebuilt from the transcripts of the rounds before. */
+  readonly before: (manifest: LotteryManifest, round: number) => Promise<Ledger>;
+  /** Keeps a ledger once the round that changed it is published. */
+  readonly keep: (ledger: Ledger) => void;
+};
+
+function keepLedgers(store: RoundStore): Ledgers {
+  const kept = new Map<string, Ledger>();
+  const before = async (manifest: LotteryManifest, round: number): Promise<Ledger> => {
+    const held = kept.get(manifest.release);
+    kept.delete(manifest.release); // it is about to change, and the round may fail
+    if (held?.nextRound === round) return held;
+    const ledger = createLedger(manifest);
+    for (let past = 0; past < round; past++) {
+      const replayed = await replay(ledger, store.transcript(manifest.release, past));
+      assert(
+        !isMismatch(replayed),
+        `the transcript of round ${past} of ${manifest.release} is damaged`,
+      );
+    }
+    return ledger;
+  };
+  return { before, keep: (ledger) => void kept.set(ledger.manifest.release, ledger) };
+}
+
+/**
+ * Reads what was cut, and publishes its seal. Undefined when another worker finished the round. A
+ * seal that could not be written before its beacon's value exists is made again for a later value.
+ */
+async function seal(
+  { drawing }: Parts,
+  ledger: Ledger,
+  cutAtMs: number,
+): Promise<Sealed | undefined> {
+  const { manifest, nextRound: round } = ledger;
+  const { release, beacon } = manifest;
+  const startedMs = monotonicMs();
+  const [entries, happened] = await Promise.all([
+    drawing.sealedEntries(release),
+    drawing.sealedHappenings(release),
+  ]);
+  const table = buildEntryTable(manifest, entryRows(entries));
+  const since = sinceOf(happened);
+  const list = { count: table.count, root: rootOf(table) };
+  for (let sealedAtMs = cutAtMs; ; ) {
+    const seal = { ...sealTerms(ledger, since, isoFromMs(sealedAtMs)), ...list };
+    const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
+    const reply = await drawing.writeSeal(release, round, jcs(seal), writeBeforeMs);
+    if (reply.outcome === 'NOT_DRAWING') return undefined;
+    if (reply.outcome === 'WRITTEN') return { ledger, table, since, seal, startedMs };
+    sealedAtMs = reply.sealedAtMs;
+  }
+}
+
+/** The digest of the published round; undefined when another worker finished it before. */
+async function drawAndPublish(
+  { drawing, log }: Parts,
+  sealed: Sealed,
+  beacon: BeaconValue,
+): Promise<string | undefined> {
+  const { ledger, table, since, seal, startedMs } = sealed;
+  const { release, beacon: terms } = ledger.manifest;
+  const { round } = seal;
+  // A value that no verifier would accept must never be published: it could not be taken back.
+  const problem = beaconProblem(terms, seal.beacon, ledger.previousBeacon, beacon);
+  assert(problem === undefined, `the beacon of ${release} is wrong: ${problem}`);
+  const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
+  const finished = await finishRound({ ledger, table, since, seal, beacon, drawn });
+  if (!(await publish(drawing, ledger, round, drawn, finished))) return undefined;
+  const { digest } = finished;
+  const counts = { entries: table.count, offers: drawn.offers.length };
+  const tookMs = Math.round(monotonicMs() - startedMs);
+  log.info({ release, round, digest, ...counts, tookMs }, 'round published');
+  return digest;
+}
+
+/** Stages all results of a round, then flips. False when another worker did so before. */
+async function publish(
+  drawing: DrawingStore,
+  ledger: Ledger,
+  round: number,
+  drawn: Drawn,
+  { record, digest, transcript }: Awaited<ReturnType<typeof finishRound>>,
+): Promise<boolean> {
+  const { release } = ledger.manifest;
+  const { offers } = drawn;
+  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
+  const ids = offers.map(({ entry }: Offer) => entry);
+  const staged =
+    (await drawing.stageBookings(release, round, bookings)) &&
+    (await drawing.stageOffers(release, round, ids)) &&
+    (await drawing.stageTranscript(release, round, transcript));
+  if (!staged) return false;
+  const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
+  const { outcome } = await drawing.publish(release, round, result);
+  assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
+  return outcome === 'PUBLISHED';
+}
+
+const entryRows = (sealed: ReadonlyMap<string, string>): EntryRow[] =>
+  Array.from(sealed, ([entry, packed]) => {
+    const { persons, prefs, categories } = unpackEntry(packed);
+    return { entry, size: persons.length, prefs, categories };
+  });
+
+/** `<word> <entry id>` lines, sorted into the lists of a round record. */
+function sinceOf(happened: readonly string[]): Since {
+  const of = (word: string): string[] =>
+    happened
+      .filter((line) => line.startsWith(`${word} `))
+      .map((line) => line.slice(word.length + 1));
+  return inOrder({
+    cancelled: of('cancelled'),
+    closed: [],
+    expired: of('expired'),
+    lost: [],
+    withdrawn: of('withdrawn'),
+  });
+}
+
+/**
+ * What the round changes in free seats, by field of the seats hash. What cancelled and expired
+ * entries gave back is there already.
+ */
+function seatChanges({ pools }: Ledger, { settled, after }: Drawn): [string, number][] {
+  const changes: [field: string, seats: number][] = [];
+  for (const [number, free] of after.entries()) {
+    const change = free - present(settled.returned[number], 'pool');
+    const slot = present(pools.slot[number], 'pool');
+    const pool = number - present(pools.start[slot], 'slot');
+    if (change !== 0) changes.push([`${slot}/${pool}`, change]);
+  }
+  return changes;
+}
