@@ -1,0 +1,139 @@
+// @ts-check
+/** The members of a manifest that the draw depends on. */
+import { fromBase64Url, hash, hex } from './bytes.js';
+import { readTerms } from './beacon.js';
+import { canonical, isObject, members, NOT_CANONICAL, parseLine } from './canonical.js';
+import { demand, quoted } from './refusal.js';
+import { timeOf } from './time.js';
+
+/**
+ * @typedef {{slot: string, pools: {pool: string, seats: number}[]}} Slot
+ * @typedef {{release: string, hash: string, title: string, slots: Slot[], preferences: number,
+ *   groupSize: number, dereserveAfter: number | null, closesAt: string,
+ *   beacon: import('./beacon.js').Terms, receiptKey: {kid: string, x: string}}} Manifest
+ */
+
+export const OPEN = 'open';
+const MOST_CATEGORIES = 32;
+/** Beyond that, sums of seats would not be exact for long. */
+const MOST_SEATS = 2 ** 31 - 1;
+
+/**
+ * @param {unknown} value
+ * @param {number} least
+ * @param {number} most
+ * @param {string} what
+ */
+function whole(value, least, most, what) {
+  demand(
+    Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most,
+    `${what} is not a number from ${least} to ${most}`,
+  );
+  return Number(value);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ */
+function word(value, what) {
+  demand(typeof value === 'string' && value !== '', `${what} is not a text`);
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {unknown[]}
+ */
+function list(value, what) {
+  demand(Array.isArray(value), `${what} is not a list`);
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Slot}
+ */
+function readSlot(value) {
+  demand(isObject(value), 'a slot of the manifest is not an object');
+  const slot = word(value['slot'], 'the id of a slot');
+  const pools = list(value['pools'], `pools of slot ${quoted(slot)}`).map((pool) => {
+    demand(isObject(pool), `a pool of slot ${quoted(slot)} is not an object`);
+    const name = word(pool['pool'], `the name of a pool of slot ${quoted(slot)}`);
+    return { pool: name, seats: whole(pool['seats'], 0, MOST_SEATS, 'the number of seats') };
+  });
+  const names = new Set(pools.map(({ pool }) => pool));
+  demand(names.size === pools.length, `slot ${quoted(slot)} has two pools of one name`);
+  return { slot, pools };
+}
+
+/** @param {Record<string, unknown>} manifest */
+function readSlots(manifest) {
+  const slots = list(manifest['slots'], 'the slots of the manifest').map(readSlot);
+  demand(new Set(slots.map(({ slot }) => slot)).size === slots.length, 'two slots have one id');
+  demand(
+    categoriesOf(slots).length <= MOST_CATEGORIES,
+    `there are more than ${MOST_CATEGORIES} categories`,
+  );
+  return slots;
+}
+
+/**
+ * Names of all pools but the open ones, ascending.
+ *
+ * @param {readonly Slot[]} slots
+ */
+export const categoriesOf = (slots) =>
+  [...new Set(slots.flatMap(({ pools }) => pools.map(({ pool }) => pool)))]
+    .filter((pool) => pool !== OPEN)
+    .toSorted();
+
+/**
+ * @param {Record<string, unknown>} manifest
+ * @param {readonly Slot[]} slots
+ */
+function readDereserving(manifest, slots) {
+  const after = manifest['dereserve_after_round'];
+  if (after === null) return null;
+  const closed = slots.find(({ pools }) => !pools.some(({ pool }) => pool === OPEN));
+  demand(!closed, `slot ${quoted(closed?.slot)} has no open pool for what reserves leave`);
+  return whole(after, 0, 2 ** 32 - 1, 'dereserve_after_round');
+}
+
+/** @param {unknown} value */
+function readReceiptKey(value) {
+  const { kid, x } = members(value, 'the receipt_key of the manifest', ['kid', 'x']);
+  for (const part of [kid, x])
+    demand(fromBase64Url(part, 32), 'the receipt_key is not 32 bytes in base64url');
+  return { kid: String(kid), x: String(x) };
+}
+
+/**
+ * @param {string} text the line
+ * @returns {Manifest}
+ */
+export function readManifest(text) {
+  const { manifest } = parseLine(text, 'manifest', ['manifest']);
+  demand(isObject(manifest), 'the manifest is not an object');
+  const written = canonical(manifest);
+  demand(`{"kind":"manifest","manifest":${written}}` === text, NOT_CANONICAL);
+  demand(manifest['rules'] === 'fairslot/v1', `the rules ${quoted(manifest['rules'])} are unknown`);
+  const closesAt = manifest['closes_at'];
+  demand(timeOf(closesAt) !== undefined, 'closes_at is not a time in UTC with milliseconds');
+  const limits = manifest['limits'];
+  demand(isObject(limits), 'the manifest has no limits');
+  const slots = readSlots(manifest);
+  return {
+    release: word(manifest['release'], 'the release of the manifest'),
+    hash: hex(hash(written)),
+    title: typeof manifest['title'] === 'string' ? manifest['title'] : '',
+    slots,
+    preferences: whole(limits['preferences'], 1, 2 ** 31, 'limits.preferences'),
+    groupSize: whole(limits['group_size'], 1, 2 ** 31, 'limits.group_size'),
+    dereserveAfter: readDereserving(manifest, slots),
+    closesAt: String(closesAt),
+    beacon: readTerms(manifest['beacon']),
+    receiptKey: readReceiptKey(manifest['receipt_key']),
+  };
+}

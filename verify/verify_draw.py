@@ -1,0 +1,709 @@
+#!/usr/bin/env python3
+"""Verifies the draw of a fairslot release from its published transcripts.
+
+    python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--json] FILES...
+
+FILES are the transcripts of all rounds of one release from round 0 on, in any order, gzip or plain.
+Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way.
+
+Written from docs/draw.md alone, with names and order of that page, and with nothing but the
+standard library of Python 3.9 or later, so that it can be read in an hour and trusted or not.
+
+It recomputes everything that the page defines: the manifest's hash, what happened between the
+rounds, every member of every seal (entries' Merkle root, hash of `since`, link to the round before,
+the beacon value that had to be used), the seed, every leaf and key, the order, the whole draw, the
+free seats, the hash of the transcript and the digest. Every line must be byte for byte the one that
+this program would have written. With --receipt and --proof it checks a person's receipt (Ed25519)
+and the place of the entry in the Merkle tree.
+
+It does not check
+- the BLS signature of a drand value, for want of a library. The other two verifiers do; or compare
+  the value with https://api.drand.sh/<chain>/public/<round>;
+- whose network a drand chain is, unless it is quicknet;
+- what no verifier can see: whether there are people behind the entries, whether an entry was lost
+  before the seal (its owner can see that, with a receipt), when a seal was really written, and what
+  the owner of a hash chain did with its secret.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+import zlib
+from array import array
+from datetime import datetime, timedelta, timezone
+
+MAX_LINE = 16 * 1024 * 1024
+MAX_ENTRIES = 8_000_000
+MAX_INTEGER = 2**53 - 1  # beyond it, JSON numbers are not exact (RFC 8785 is about doubles)
+CHUNK = 64 * 1024
+
+TRUST = {
+    "drand": "the drand network: nobody can know or choose a value before its time unless most "
+    "members of the network work together",
+    "hash-chain": "the operator: the values of a hash chain were fixed before the release opened, "
+    "but the operator knew them while entries came in",
+}
+QUICKNET = {
+    "chain": "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971",
+    "genesis_time": 1692803367,
+    "period_s": 3,
+    "public_key": "83cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3a"
+    "c6a5776a2d1064510d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e"
+    "76eae8991ef5ece45a",
+}
+
+
+class Refused(Exception):
+    """What was given is not what the page says. Without `line`, the line just read is meant."""
+
+    def __init__(self, reason, line=None):
+        super().__init__(reason)
+        self.reason, self.line = reason, line
+
+
+class Unusable(Exception):
+    """The question can't be answered as it was asked: a file that can't be opened, say."""
+
+
+def demand(condition, reason, line=None):
+    if not condition:
+        raise Refused(reason, line)
+
+
+# --- Notation ---------------------------------------------------------------------------------
+
+
+def H(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def tag(name):
+    return b"fairslot/v1/" + name.encode("ascii") + b"\0"
+
+
+def u32(n):
+    return n.to_bytes(4, "big")
+
+
+def u64(n):
+    return n.to_bytes(8, "big")
+
+
+def utf16(text):
+    """What RFC 8785 sorts by. For ASCII it is the order of the characters."""
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def canonical(value):
+    """RFC 8785, for all that occurs here: no number but whole ones."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        members = [canonical(k) + ":" + canonical(value[k]) for k in sorted(value, key=utf16)]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([canonical(item) for item in value]) + "]"
+    return {None: "null", True: "true", False: "false"}[value] if type(value) is not int else str(value)
+
+
+def JCS(value):
+    try:
+        return canonical(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Refused("holds half a character (a lone surrogate), which is no Unicode text") from None
+    except RecursionError:
+        raise Refused("is nested too deeply") from None
+
+
+def whole_number(text):
+    demand(len(text) <= 17 and abs(int(text)) <= MAX_INTEGER, "holds a number beyond 2^53 - 1")
+    return int(text)
+
+
+def no_such_number(text):
+    raise Refused("holds a number that is not written as a whole one")
+
+
+def distinct_members(pairs):
+    members = dict(pairs)
+    demand(len(members) == len(pairs), "has a member twice")
+    return members
+
+
+NUMBERS = dict(parse_int=whole_number, parse_float=no_such_number, parse_constant=no_such_number)
+LINE_DECODER = json.JSONDecoder(**NUMBERS)  # a member that is there twice changes the bytes
+DECODER = json.JSONDecoder(object_pairs_hook=distinct_members, **NUMBERS)
+
+
+def parse(data, decoder):
+    try:
+        value = decoder.decode(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Refused("is not UTF-8") from None
+    except RecursionError:
+        raise Refused("is nested too deeply") from None
+    except ValueError:
+        raise Refused("is not JSON") from None
+    demand(isinstance(value, dict), "is not a JSON object")
+    return value
+
+
+def is_hex(value, size):
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{%d}" % (2 * size), value) is not None
+
+
+def is_integer(value, least, most=MAX_INTEGER):
+    return type(value) is int and least <= value <= most  # not isinstance: True is no number here
+
+
+def unbase64url(text, size):
+    """The bytes; None unless `text` is the one way to write `size` bytes in base64url."""
+    if not isinstance(text, str) or not re.fullmatch("[A-Za-z0-9_-]+", text) or len(text) > 1024:
+        return None
+    if len(text) % 4 == 1:
+        return None
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return data if len(data) == size and base64url(data) == text else None
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def milliseconds(text, what):
+    """Since 1970, of a time as the page writes it."""
+    pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+    reason = what + " is not a time like 2021-04-10T14:40:00.000Z"
+    demand(isinstance(text, str) and re.fullmatch(pattern, text), reason)
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise Refused(reason) from None
+    demand(moment.strftime("%S") == text[17:19], reason)  # strptime knows a 61st second
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
+def has_members(value, *names):
+    return isinstance(value, dict) and value.keys() == set(names)
+
+
+def ascending(keys):
+    return all(a < b for a, b in zip(keys, keys[1:]))
+
+
+def short(value):
+    """For a message: what a file says, cut off, nothing in it that a terminal would act on."""
+    return printable(value if isinstance(value, str) else json.dumps(value), 60)
+
+
+def printable(text, most=400):
+    text = "".join(c if c.isprintable() else "\\u%04x" % ord(c) for c in text[:most])
+    return text if len(text) < most else text + "…"
+
+
+# --- The manifest -----------------------------------------------------------------------------
+
+
+class Release:
+    """A manifest, and what has become of its seats and entries so far.
+
+    Entries are numbered in the order that they have: by the round that they were new in, then by
+    their place in it. There may be millions: what is known of them stands in arrays, by number.
+    """
+
+    def __init__(self, manifest):
+        self.manifest, self.manifest_hash = manifest, H(JCS(manifest))
+        self.read_terms(manifest)
+        # The chain of rounds.
+        self.next_round, self.previous, self.sealed_at = 0, bytes(32), None
+        self.hash_chain_value = bytes.fromhex(manifest["beacon"].get("anchor", ""))
+        # Seats, by pool: free now, held now, free after the last round.
+        self.free = [seats for _, _, seats in self.pools]
+        self.held = [0] * len(self.pools)
+        self.free_after_last = None
+        self.closed = set()
+        # Entries, by number. `prefs[starts[i]:starts[i + 1]]` are the preferences of entry i.
+        self.number_of = {}  # by id, of those who are in: they wait, hold a seat or are displaced
+        self.ids, self.sizes, self.cats = bytearray(), array("q"), array("L")
+        self.prefs, self.starts = array("L"), array("Q", [0])
+        self.state, self.pool_held = bytearray(), array("l")
+        self.waiting, self.displaced = [], []  # ascending
+
+    def read_terms(self, manifest):
+        rules = manifest.get("rules")
+        demand(rules == "fairslot/v1", "its rules are %s: this verifier knows fairslot/v1" % short(rules))
+        demand(isinstance(manifest.get("release"), str), "the manifest names no release")
+        self.name = manifest["release"]
+        self.pools, self.pools_of, self.pool_number, self.slot_number, self.category = [], [], {}, {}, {}
+        slots = manifest.get("slots")
+        demand(isinstance(slots, list), "the manifest has no list of slots")
+        for slot in slots:
+            self.read_slot(slot)
+        demand(len(self.category) <= 32, "the manifest has more than 32 categories")
+        # How names stand in JSON, so that millions of lines need not ask again.
+        names = [*self.slot_number, *self.category, "open"]
+        self.quoted = {name: JCS(name).decode() for name in names}
+
+        limits = manifest.get("limits")
+        demand(isinstance(limits, dict), "the manifest has no limits")
+        self.most_prefs, self.most_people = limits.get("preferences"), limits.get("group_size")
+        demand(is_integer(self.most_prefs, 1), "limits.preferences is not a number from 1 on")
+        demand(is_integer(self.most_people, 1), "limits.group_size is not a number from 1 on")
+
+        self.last_reserved = manifest.get("dereserve_after_round", "missing")
+        if self.last_reserved is not None:
+            demand(is_integer(self.last_reserved, 0), "dereserve_after_round is no round and not null")
+            for slot in self.slot_number:
+                demand((slot, "open") in self.pool_number, "slot %s has no pool open" % short(slot))
+
+        self.closes_at = milliseconds(manifest.get("closes_at"), "closes_at")
+        check_beacon_terms(manifest.get("beacon"))
+        key = manifest.get("receipt_key")
+        demand(has_members(key, "kid", "x"), "the manifest's receipt_key is not {kid, x}")
+        demand(unbase64url(key["x"], 32), "receipt_key.x is not 32 bytes in base64url")
+        demand(key["kid"] == thumbprint(key["x"]), "receipt_key.kid is not the thumbprint of its x")
+
+    def read_slot(self, slot):
+        demand(isinstance(slot, dict) and isinstance(slot.get("slot"), str), "a slot has no id")
+        name = slot["slot"]
+        demand(name not in self.slot_number, "slot %s is there twice" % short(name))
+        demand(isinstance(slot.get("pools"), list), "slot %s has no pools" % short(name))
+        self.slot_number[name] = len(self.slot_number)
+        of_slot = []
+        for pool in slot["pools"]:
+            fits = isinstance(pool, dict) and isinstance(pool.get("pool"), str)
+            demand(fits and is_integer(pool.get("seats"), 0), "a pool is not a name and seats")
+            known_as = (name, pool["pool"])
+            demand(known_as not in self.pool_number, "pool %s of a slot is there twice" % short(pool["pool"]))
+            self.pool_number[known_as] = len(self.pools)
+            # A category is one bit of 32; `open` asks for none.
+            needs = 0
+            if pool["pool"] != "open":
+                needs = self.category.setdefault(pool["pool"], 1 << len(self.category))
+            of_slot.append((len(self.pools), needs))
+            self.pools.append((name, pool["pool"], pool["seats"]))
+        self.pools_of.append(of_slot)
+
+    def id_of(self, i):
+        return bytes(self.ids[16 * i : 16 * i + 16])
+
+
+def check_beacon_terms(beacon):
+    kind = beacon.get("kind") if isinstance(beacon, dict) else None
+    if kind == "hash-chain":
+        fits = has_members(beacon, "anchor", "kind", "length")
+        demand(fits, "the manifest's beacon is not {anchor, kind, length}")
+        demand(is_hex(beacon["anchor"], 32), "beacon.anchor is not 32 bytes in hexadecimal")
+        demand(is_integer(beacon["length"], 1), "beacon.length is not a number from 1 on")
+    elif kind == "drand":
+        names = ("chain", "genesis_time", "kind", "period_s", "public_key", "seal_margin_s")
+        demand(has_members(beacon, *names), "the manifest's beacon is not {%s}" % ", ".join(names))
+        demand(is_hex(beacon["chain"], 32), "beacon.chain is not 32 bytes in hexadecimal")
+        demand(is_hex(beacon["public_key"], 96), "beacon.public_key is not 96 bytes in hexadecimal")
+        demand(is_integer(beacon["genesis_time"], 0), "beacon.genesis_time is not whole seconds")
+        demand(is_integer(beacon["period_s"], 1), "beacon.period_s is not whole seconds from 1 on")
+        demand(is_integer(beacon["seal_margin_s"], 0), "beacon.seal_margin_s is not whole seconds")
+        if beacon["chain"] == QUICKNET["chain"]:
+            for name, value in QUICKNET.items():
+                demand(beacon[name] == value, "beacon.%s is not that of the chain, quicknet" % name)
+    else:
+        raise Refused("the manifest's beacon is neither drand nor hash-chain")
+
+
+# --- Entries ----------------------------------------------------------------------------------
+
+ENTRY_ID = re.compile("[A-Za-z0-9_-]{21}[AQgw]")  # 22 characters that stand for 16 bytes, no more
+HEX32 = re.compile("[0-9a-f]{64}")
+GONE, WAITS, HOLDS, DISPLACED = range(4)
+
+
+def id_bytes(text):
+    fits = isinstance(text, str) and ENTRY_ID.fullmatch(text)
+    demand(fits, "an entry id is not 16 bytes in base64url: %s" % ("" if fits else short(text)))
+    return base64.urlsafe_b64decode(text + "==")
+
+
+def read_entry(release, doc):
+    """-> id, categories as bits, preferences as slot numbers, and the JSON of cats and prefs."""
+    cats, prefs, size = doc["cats"], doc["prefs"], doc["size"]
+    entry = id_bytes(doc["entry"])
+    demand(isinstance(cats, list) and isinstance(prefs, list), "cats or prefs is not a list")
+    try:
+        bits = sum([release.category[name] for name in cats])
+    except (KeyError, TypeError):
+        raise Refused("cats has what is not a category of the manifest") from None
+    try:
+        slots = [release.slot_number[name] for name in prefs]
+    except (KeyError, TypeError):
+        raise Refused("prefs has what is not a slot of the manifest") from None
+    demand(ascending([utf16(name) for name in cats]), "cats is not ascending")
+    demand(1 <= len(slots) <= release.most_prefs, "has no preferences or too many")
+    demand(len(set(slots)) == len(slots), "prefers a slot twice")
+    demand(is_integer(size, 1, release.most_people), "size is not from 1 to limits.group_size")
+    quoted = release.quoted
+    return entry, bits, slots, ",".join([quoted[c] for c in cats]), ",".join([quoted[s] for s in prefs])
+
+
+def leaf_of(entry_jcs):
+    return H(b"\0", entry_jcs)
+
+
+def merkle_root(leaves):
+    """RFC 6962, 2.1: whole subtrees, one for each bit of the number of leaves, joined at the end."""
+    if not leaves:
+        return H(b"")
+    subtrees = []
+    for n, leaf in enumerate(leaves, 1):
+        node = leaf
+        while n % 2 == 0:
+            node, n = H(b"\1", subtrees.pop(), node), n // 2
+        subtrees.append(node)
+    root = subtrees.pop()
+    while subtrees:
+        root = H(b"\1", subtrees.pop(), root)
+    return root
+
+
+# --- What happened since the last round -------------------------------------------------------
+
+
+def check_since(since):
+    """The form of the five lists."""
+    names = ("cancelled", "closed", "expired", "lost", "withdrawn")
+    demand(has_members(since, *names), "since is not {%s}" % ", ".join(names))
+    for name in names:
+        demand(isinstance(since[name], list), "since.%s is not a list" % name)
+    for name in ("cancelled", "expired", "withdrawn"):
+        demand(ascending([id_bytes(text) for text in since[name]]), "since.%s does not ascend" % name)
+    for slot in since["closed"]:
+        demand(isinstance(slot, str), "since.closed has what is not a slot")
+    demand(ascending([utf16(slot) for slot in since["closed"]]), "since.closed does not ascend")
+    for item in since["lost"]:
+        fits = isinstance(item, list) and len(item) == 3
+        fits = fits and isinstance(item[0], str) and isinstance(item[1], str) and is_integer(item[2], 1)
+        demand(fits, "since.lost has what is not [slot, pool, seats]")
+    lost = [(utf16(slot), utf16(pool)) for slot, pool, _ in since["lost"]]
+    demand(ascending(lost), "since.lost does not ascend")
+
+
+def apply_since(release, since):
+    """In the order of the page's table. Leaves behind who waits and who is displaced."""
+    free, held, state = release.free, release.held, release.state
+
+    def is_gone(name, text, *states):
+        i = release.number_of.get(id_bytes(text))
+        fits = i is not None and state[i] in states
+        demand(fits, "since.%s: %s does not %s" % (name, text, "wait" if WAITS in states else "hold a seat"))
+        if state[i] == HOLDS:
+            free_seats(release, i)
+        state[i] = GONE
+        del release.number_of[id_bytes(text)]
+
+    for text in since["cancelled"]:
+        is_gone("cancelled", text, HOLDS)
+    for text in since["expired"]:
+        is_gone("expired", text, HOLDS)
+
+    holders = [[] for _ in release.pools]  # by pool, ascending
+    if since["closed"] or since["lost"]:
+        for i in range(len(state)):
+            if state[i] == HOLDS:
+                holders[release.pool_held[i]].append(i)
+    displaced = []
+
+    def displace_last(pool):
+        i = holders[pool].pop()
+        free_seats(release, i)
+        state[i] = DISPLACED
+        displaced.append(i)
+
+    for slot in since["closed"]:
+        demand(slot in release.slot_number, "since.closed: there is no slot %s" % short(slot))
+        demand(slot not in release.closed, "since.closed: %s is closed already" % short(slot))
+        release.closed.add(slot)
+        for pool, _ in release.pools_of[release.slot_number[slot]]:
+            while holders[pool]:
+                displace_last(pool)
+            free[pool] = 0
+    for slot, name, seats in since["lost"]:
+        pool = release.pool_number.get((slot, name))
+        where = "since.lost: %s of %s" % (short(name), short(slot))
+        demand(pool is not None, where + " is no pool")
+        demand(slot not in release.closed, where + " is of a closed slot")
+        demand(seats <= free[pool] + held[pool], where + " does not have %d seats" % seats)
+        while free[pool] < seats:
+            displace_last(pool)
+        free[pool] -= seats
+
+    for text in since["withdrawn"]:
+        is_gone("withdrawn", text, WAITS, DISPLACED)
+
+    if since["withdrawn"] or displaced or release.displaced:
+        release.waiting = [i for i in release.waiting if state[i] == WAITS]
+        in_either = sorted(release.displaced + displaced)
+        release.displaced = [i for i in in_either if state[i] == DISPLACED]
+
+
+def dereserve(release, n):
+    if release.last_reserved is None or n <= release.last_reserved:
+        return
+    for (slot, _), pool in release.pool_number.items():
+        to = release.pool_number[(slot, "open")]
+        if pool != to:
+            release.free[to] += release.free[pool]
+            release.free[pool] = 0
+
+
+def free_seats(release, i):
+    pool = release.pool_held[i]
+    release.free[pool] += release.sizes[i]
+    release.held[pool] -= release.sizes[i]
+
+
+# --- The seal, the beacon and the seed --------------------------------------------------------
+
+
+def check_seal(release, n, seal, since):
+    """All but `count` and `root`, which can be compared when the entries have been read."""
+    names = ("beacon", "count", "manifest_hash", "previous", "release", "root", "round", "sealed_at")
+    demand(has_members(seal, *names, "since_hash"), "the seal does not have the members of a seal")
+    demand(is_integer(seal["count"], 0), "the seal's count is not a number")
+    demand(seal["count"] <= MAX_ENTRIES, "more than %d new entries: this verifier stops there" % MAX_ENTRIES)
+    demand(is_hex(seal["root"], 32), "the seal's root is not a hash")
+    sealed_at = milliseconds(seal["sealed_at"], "sealed_at")
+    expected = {
+        "round": n,
+        "release": release.name,
+        "manifest_hash": release.manifest_hash.hex(),
+        "previous": release.previous.hex(),
+        "since_hash": H(JCS(since)).hex(),
+    }
+    for name, value in expected.items():
+        demand(JCS(seal[name]) == JCS(value), "the seal's %s is %s, not %s" % (name, short(seal[name]), value))
+    demand(sealed_at >= release.closes_at, "sealed_at is before the manifest's closes_at")
+    later = release.sealed_at is None or sealed_at > release.sealed_at
+    demand(later, "sealed_at is not later than that of the round before")
+    release.sealed_at = sealed_at
+
+    terms = release.manifest["beacon"]
+    if terms["kind"] == "hash-chain":
+        named = {"kind": "hash-chain", "step": n + 1}
+        demand(n + 1 <= terms["length"], "the hash chain has no step %d" % (n + 1))
+    else:
+        # The first round of the network that is at least the margin after sealed_at, times in ms.
+        after_genesis = sealed_at + 1000 * (terms["seal_margin_s"] - terms["genesis_time"])
+        named = {"kind": "drand", "round": 1 + max(0, -(-after_genesis // (1000 * terms["period_s"])))}
+    demand(JCS(seal["beacon"]) == JCS(named), "the seal's beacon is not %s" % JCS(named).decode())
+
+
+def beacon_bytes(release, seal, value):
+    """Checks a beacon's value against the seal and the manifest, all but a BLS signature."""
+    terms, named = release.manifest["beacon"], seal["beacon"]
+    if terms["kind"] == "hash-chain":
+        fits = has_members(value, "kind", "preimage", "step") and is_hex(value["preimage"], 32)
+        fits = fits and JCS({"kind": value["kind"], "step": value["step"]}) == JCS(named)
+        demand(fits, "the beacon is not the value of the step that the seal names")
+        preimage = bytes.fromhex(value["preimage"])
+        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before")
+        return preimage
+    fits = has_members(value, "kind", "round", "signature") and is_hex(value["signature"], 48)
+    fits = fits and JCS({"kind": value["kind"], "round": value["round"]}) == JCS(named)
+    demand(fits, "the beacon is not the value of the drand round that the seal names")
+    return bytes.fromhex(terms["chain"]) + u64(value["round"]) + bytes.fromhex(value["signature"])
+
+
+def seed_of(release, n, seal, bytes_of_beacon):
+    root = bytes.fromhex(seal["root"])
+    return H(tag("seed"), release.manifest_hash, u32(n), release.previous, root, bytes_of_beacon)
+
+
+# --- Giving seats -----------------------------------------------------------------------------
+
+
+def give_seats(release, i):
+    """-> the pool that entry i now holds seats of, or None if it waits."""
+    size, cats, free = release.sizes[i], release.cats[i], release.free
+    for slot in release.prefs[release.starts[i] : release.starts[i + 1]]:
+        for pool, needs in release.pools_of[slot]:
+            if free[pool] >= size and (needs == 0 or cats & needs):
+                free[pool] -= size
+                release.held[pool] += size
+                release.state[i], release.pool_held[i] = HOLDS, pool
+                return pool
+    return None
+
+
+def draw_earlier(release):
+    """Displaced entries, then those who wait. -> [(entry, pool)] of those who get seats."""
+    offers = []
+    for i in release.displaced:
+        pool = give_seats(release, i)
+        if pool is not None:
+            offers.append((i, pool))
+    # Those who wait were passed over when every pool had at least what it had after the last round:
+    # only a pool that has more by now can take one of them.
+    before = release.free_after_last or release.free
+    more = [pool for pool in range(len(before)) if release.free[pool] > before[pool]]
+    for i in release.waiting:
+        if not more:
+            break
+        pool = give_seats(release, i)
+        if pool is not None:
+            offers.append((i, pool))
+            more = [pool for pool in more if release.free[pool] > 0]
+    return offers
+
+
+# --- The transcript ---------------------------------------------------------------------------
+
+
+class Lines:
+    """The lines of a file, one after the other, in bounded memory."""
+
+    def __init__(self, path):
+        self.path, self.number, self.line = path, 0, b""
+        self.before = hashlib.sha256()  # of all bytes before the current line
+        self.source = self.read_lines()
+
+    def pieces(self):
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read(CHUNK)
+                if data[:2] != b"\x1f\x8b":
+                    while data:
+                        yield data
+                        data = file.read(CHUNK)
+                    return
+                gzip = zlib.decompressobj(wbits=31)
+                while data:
+                    yield gzip.decompress(data, 4 * CHUNK)
+                    demand(not gzip.unused_data, "something follows the gzip member")
+                    data = gzip.unconsumed_tail or file.read(CHUNK)
+                    demand(not (gzip.eof and data), "something follows the gzip member")
+                demand(gzip.eof, "the file ends in the middle of its gzip")
+        except zlib.error:
+            raise Refused("the gzip is damaged") from None
+        except OSError as error:
+            raise Unusable("%s: %s" % (self.path, error.strerror or error)) from None
+
+    def read_lines(self):
+        rest = b""
+        for piece in self.pieces():
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+            demand(len(rest) <= MAX_LINE, "a line of more than 16 MiB: this verifier stops there")
+        demand(not rest, "the file ends in the middle of a line")
+
+    def advance(self):
+        """Goes to the next line. -> False at the end of the file."""
+        if self.number:
+            self.before.update(self.line)
+            self.before.update(b"\n")
+        self.number += 1
+        self.line = next(self.source, None)
+        return self.line is not None
+
+    def next(self, wanted):
+        """-> the document of the next line, whatever its kind."""
+        demand(self.advance(), "the file ends where a line of kind %s belongs" % wanted)
+        return parse(self.line, LINE_DECODER)
+
+    def check(self, doc, kind, *members):
+        """The document of the current line has this kind and no other members, and is canonical."""
+        demand(doc.get("kind") == kind, "is of kind %s, not %s" % (short(doc.get("kind")), kind))
+        demand(has_members(doc, "kind", *members), "does not have the members of a line of its kind")
+        demand(JCS(doc) == self.line, "is not the canonical JSON of its document")
+        return doc
+
+
+def read_new_entry(release, doc, claims, lines):
+    """One line of kind entry: all that can be said of it before the draw."""
+    members = ("cats", "entry", "key", "kind", "leaf", "pool", "prefs", "size", "slot")
+    demand(has_members(doc, *members), "does not have the members of an entry")
+    entry, bits, slots, cats, prefs = read_entry(release, doc)
+    demand(entry not in release.number_of, "entry %s is in the release already" % doc["entry"])
+    jcs = '{"cats":[%s],"entry":"%s","prefs":[%s],"size":%d}' % (cats, doc["entry"], prefs, doc["size"])
+    leaf = leaf_of(jcs.encode())
+    demand(doc["leaf"] == leaf.hex(), "the leaf is not that of the entry")
+    demand(isinstance(doc["key"], str) and HEX32.fullmatch(doc["key"]), "the key is not a hash")
+    slot, pool = doc["slot"], doc["pool"]
+    if slot is None and pool is None:
+        taken, slot, pool = None, "null", "null"
+    else:
+        known = isinstance(slot, str) and isinstance(pool, str) and (slot, pool) in release.pool_number
+        demand(known, "its slot and pool are not in the manifest")
+        taken, slot, pool = release.pool_number[(slot, pool)], release.quoted[slot], release.quoted[pool]
+    text = '{"cats":[%s],"entry":"%s","key":"%s","kind":"entry","leaf":"%s","pool":%s,"prefs":[%s],"size":%d,"slot":%s}'
+    text %= (cats, doc["entry"], doc["key"], doc["leaf"], pool, prefs, doc["size"], slot)
+    demand(text.encode() == lines.line, "is not the canonical JSON of its document")
+
+    release.number_of[entry] = len(release.sizes)
+    release.ids += entry
+    release.sizes.append(doc["size"])
+    release.cats.append(bits)
+    release.prefs.extend(slots)
+    release.starts.append(len(release.prefs))
+    release.state.append(WAITS)
+    release.pool_held.append(0)
+    claims.leaves += leaf
+    claims.keys += bytes.fromhex(doc["key"])
+    claims.pools.append(-1 if taken is None else taken)
+
+
+class Claims:
+    """What the lines of a round say about its new entries, by their place in it."""
+
+    def __init__(self):
+        self.leaves, self.keys, self.pools = bytearray(), bytearray(), array("l")
+
+
+def verify_round(lines, release, progress):
+    """One file. -> the release and what there is to report of the round."""
+    if release is None:
+        doc = lines.check(lines.next("manifest"), "manifest", "manifest")
+        demand(isinstance(doc["manifest"], dict), "the manifest is not an object")
+        release = Release(doc["manifest"])
+    n = release.next_round
+    demand(n < 2**32, "there is no such round")
+
+    since = lines.check(lines.next("since"), "since", "since")["since"]
+    check_since(since)
+    apply_since(release, since)
+    dereserve(release, n)
+    free_before = list(release.free)
+
+    seal = lines.check(lines.next("seal"), "seal", "seal")["seal"]
+    check_seal(release, n, seal, since)
+    seal_line = lines.number
+
+    beacon = lines.check(lines.next("beacon"), "beacon", "beacon", "seed", "trust")
+    beacon_line = lines.number
+
+    # What the file says about offers and new entries is read first and compared with the draw
+    # afterwards: the seed, and with it all of the draw, depends on the root of all entries.
+    offers = []
+    doc = lines.next("offer, entry or seats")
+    while doc.get("kind") == "offer":
+        demand(len(offers) < len(release.waiting) + len(release.displaced), "nobody is left to offer to")
+        offers.append(lines.line)
+        doc = lines.next("offer, entry or seats")
+    first_line, first, claims = lines.number, len(release.sizes), Claims()
+    while doc.get("kind") == "entry":
+        read_new_entry(release, doc, claims, lines)
+        count = len(release.sizes) - first
+        demand(count <= seal["count"], "there are more entries than the seal says", seal_line)
+        progress("round %d: %d entries read" % (n, count))
+        # The line after the last entry is read when the draw has been compared.
+        if not lines.advance():
+            lines.next_is_missing = True
+        doc = parse(lines.line, LINE_DECODER) if lines.line is not None else {}
+    return release
+
+
+if __name__ == "__main__":
+    pass
