@@ -108,7 +108,7 @@ def canonical(value):
         return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         return "[" + ",".join([canonical(item) for item in value]) + "]"
-    return {None: "null", True: "true", False: "false"}[value] if type(value) is not int else str(value)
+    return json.dumps(value)  # true, false, null and whole numbers
 
 
 def JCS(value):
@@ -181,10 +181,9 @@ def milliseconds(text, what):
     reason = what + " is not a time like 2021-04-10T14:40:00.000Z"
     demand(isinstance(text, str) and re.fullmatch(pattern, text), reason)
     try:
-        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        moment = datetime.fromisoformat(text[:-1] + "+00:00")
     except ValueError:
         raise Refused(reason) from None
-    demand(moment.strftime("%S") == text[17:19], reason)  # strptime knows a 61st second
     return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
 
 
@@ -198,7 +197,9 @@ def ascending(keys):
 
 def short(value):
     """For a message: what a file says, cut off, nothing in it that a terminal would act on."""
-    return printable(value if isinstance(value, str) else json.dumps(value), 60)
+    if isinstance(value, (dict, list)):
+        return "a list or an object"
+    return printable(value if isinstance(value, str) else json.dumps(value), 80)
 
 
 def printable(text, most=400):
@@ -229,9 +230,9 @@ class Release:
         self.closed = set()
         # Entries, by number. `prefs[starts[i]:starts[i + 1]]` are the preferences of entry i.
         self.number_of = {}  # by id, of those who are in: they wait, hold a seat or are displaced
-        self.ids, self.sizes, self.cats = bytearray(), array("q"), array("L")
-        self.prefs, self.starts = array("L"), array("Q", [0])
-        self.state, self.pool_held = bytearray(), array("l")
+        self.ids, self.sizes, self.cats = bytearray(), array("q"), array("I")
+        self.prefs, self.starts = array("I"), array("Q", [0])
+        self.state, self.pool_held = bytearray(), array("i")
         self.waiting, self.displaced = [], []  # ascending
 
     def read_terms(self, manifest):
@@ -324,7 +325,7 @@ GONE, WAITS, HOLDS, DISPLACED = range(4)
 
 def id_bytes(text):
     fits = isinstance(text, str) and ENTRY_ID.fullmatch(text)
-    demand(fits, "an entry id is not 16 bytes in base64url: %s" % ("" if fits else short(text)))
+    demand(fits, "an entry id is not 22 characters of base64url for 16 bytes")
     return base64.urlsafe_b64decode(text + "==")
 
 
@@ -355,15 +356,13 @@ def leaf_of(entry_jcs):
 
 def merkle_root(leaves):
     """RFC 6962, 2.1: whole subtrees, one for each bit of the number of leaves, joined at the end."""
-    if not leaves:
-        return H(b"")
     subtrees = []
     for n, leaf in enumerate(leaves, 1):
         node = leaf
         while n % 2 == 0:
             node, n = H(b"\1", subtrees.pop(), node), n // 2
         subtrees.append(node)
-    root = subtrees.pop()
+    root = subtrees.pop() if subtrees else H(b"")
     while subtrees:
         root = H(b"\1", subtrees.pop(), root)
     return root
@@ -395,19 +394,18 @@ def apply_since(release, since):
     """In the order of the page's table. Leaves behind who waits and who is displaced."""
     free, held, state = release.free, release.held, release.state
 
-    def is_gone(name, text, *states):
+    def remove(name, text, must, *states):
         i = release.number_of.get(id_bytes(text))
-        fits = i is not None and state[i] in states
-        demand(fits, "since.%s: %s does not %s" % (name, text, "wait" if WAITS in states else "hold a seat"))
+        demand(i is not None and state[i] in states, "since.%s: %s does not %s" % (name, text, must))
         if state[i] == HOLDS:
             free_seats(release, i)
         state[i] = GONE
         del release.number_of[id_bytes(text)]
 
     for text in since["cancelled"]:
-        is_gone("cancelled", text, HOLDS)
+        remove("cancelled", text, "hold a seat", HOLDS)
     for text in since["expired"]:
-        is_gone("expired", text, HOLDS)
+        remove("expired", text, "hold a seat", HOLDS)
 
     holders = [[] for _ in release.pools]  # by pool, ascending
     if since["closed"] or since["lost"]:
@@ -441,7 +439,7 @@ def apply_since(release, since):
         free[pool] -= seats
 
     for text in since["withdrawn"]:
-        is_gone("withdrawn", text, WAITS, DISPLACED)
+        remove("withdrawn", text, "wait", WAITS, DISPLACED)
 
     if since["withdrawn"] or displaced or release.displaced:
         release.waiting = [i for i in release.waiting if state[i] == WAITS]
@@ -501,19 +499,20 @@ def check_seal(release, n, seal, since):
     demand(JCS(seal["beacon"]) == JCS(named), "the seal's beacon is not %s" % JCS(named).decode())
 
 
-def beacon_bytes(release, seal, value):
+def beacon_bytes(release, seal, value, line):
     """Checks a beacon's value against the seal and the manifest, all but a BLS signature."""
     terms, named = release.manifest["beacon"], seal["beacon"]
     if terms["kind"] == "hash-chain":
         fits = has_members(value, "kind", "preimage", "step") and is_hex(value["preimage"], 32)
         fits = fits and JCS({"kind": value["kind"], "step": value["step"]}) == JCS(named)
-        demand(fits, "the beacon is not the value of the step that the seal names")
+        demand(fits, "the beacon is not the value of the step that the seal names", line)
         preimage = bytes.fromhex(value["preimage"])
-        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before")
+        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before", line)
+        release.hash_chain_value = preimage
         return preimage
     fits = has_members(value, "kind", "round", "signature") and is_hex(value["signature"], 48)
     fits = fits and JCS({"kind": value["kind"], "round": value["round"]}) == JCS(named)
-    demand(fits, "the beacon is not the value of the drand round that the seal names")
+    demand(fits, "the beacon is not the value of the drand round that the seal names", line)
     return bytes.fromhex(terms["chain"]) + u64(value["round"]) + bytes.fromhex(value["signature"])
 
 
@@ -559,7 +558,7 @@ def draw_earlier(release):
     return offers
 
 
-# --- The transcript ---------------------------------------------------------------------------
+# --- Files ---------------------------------------------------------------------------
 
 
 class Lines:
@@ -595,8 +594,10 @@ class Lines:
         rest = b""
         for piece in self.pieces():
             *lines, rest = (rest + piece).split(b"\n")
-            yield from lines
-            demand(len(rest) <= MAX_LINE, "a line of more than 16 MiB: this verifier stops there")
+            for line in lines:
+                demand(len(line) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
+                yield line
+            demand(len(rest) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
         demand(not rest, "the file ends in the middle of a line")
 
     def advance(self):
@@ -613,6 +614,13 @@ class Lines:
         demand(self.advance(), "the file ends where a line of kind %s belongs" % wanted)
         return parse(self.line, LINE_DECODER)
 
+    def attempt(self, wanted):
+        """-> the document of the next line and None, or {} and what is wrong with the line."""
+        try:
+            return self.next(wanted), None
+        except Refused as bad:
+            return {}, bad
+
     def check(self, doc, kind, *members):
         """The document of the current line has this kind and no other members, and is canonical."""
         demand(doc.get("kind") == kind, "is of kind %s, not %s" % (short(doc.get("kind")), kind))
@@ -621,49 +629,87 @@ class Lines:
         return doc
 
 
-def read_new_entry(release, doc, claims, lines):
-    """One line of kind entry: all that can be said of it before the draw."""
+def round_named(path):
+    """The round that a file's seal names, which is one of its first three lines; None if none is."""
+    lines = Lines(path)
+    try:
+        for _ in range(3):
+            seal = lines.next("seal").get("seal")
+            if isinstance(seal, dict) and is_integer(seal.get("round"), 0):
+                return seal["round"]
+    except Refused:
+        pass
+    return None
+
+
+def in_order(paths):
+    """-> [(path, the round that it names)]. A file that names no round of its own fills a gap."""
+    named = [(path, round_named(path)) for path in paths]
+    places = [None] * len(paths)
+    others = []
+    for path, n in named:
+        if n is not None and n < len(places) and places[n] is None:
+            places[n] = (path, n)
+        else:
+            others.append((path, n))
+    return [place or others.pop(0) for place in places]
+
+
+# --- A round ----------------------------------------------------------------------------------
+
+
+class Claims:
+    """What the lines of a round say of its new entries, by their place in it."""
+
+    def __init__(self, first):
+        self.first = first  # the number of the first of them in the release
+        self.leaves, self.keys, self.pools = bytearray(), bytearray(), array("i")
+
+    def leaf(self, place):
+        return bytes(self.leaves[32 * place : 32 * place + 32])
+
+
+ENTRY_LINE = (
+    '{"cats":[%s],"entry":"%s","key":"%s","kind":"entry","leaf":"%s","pool":%s,"prefs":[%s],'
+    '"size":%d,"slot":%s}'
+)
+
+
+def read_entry_line(release, doc, claims, line):
+    """Adds a new entry. All that can be said of it before the draw: its place comes later."""
     members = ("cats", "entry", "key", "kind", "leaf", "pool", "prefs", "size", "slot")
     demand(has_members(doc, *members), "does not have the members of an entry")
     entry, bits, slots, cats, prefs = read_entry(release, doc)
-    demand(entry not in release.number_of, "entry %s is in the release already" % doc["entry"])
-    jcs = '{"cats":[%s],"entry":"%s","prefs":[%s],"size":%d}' % (cats, doc["entry"], prefs, doc["size"])
-    leaf = leaf_of(jcs.encode())
+    text, size = doc["entry"], doc["size"]
+    demand(entry not in release.number_of, "entry %s is in the release already" % text)
+    entry_jcs = '{"cats":[%s],"entry":"%s","prefs":[%s],"size":%d}' % (cats, text, prefs, size)
+    leaf = leaf_of(entry_jcs.encode())
     demand(doc["leaf"] == leaf.hex(), "the leaf is not that of the entry")
-    demand(isinstance(doc["key"], str) and HEX32.fullmatch(doc["key"]), "the key is not a hash")
-    slot, pool = doc["slot"], doc["pool"]
-    if slot is None and pool is None:
-        taken, slot, pool = None, "null", "null"
-    else:
-        known = isinstance(slot, str) and isinstance(pool, str) and (slot, pool) in release.pool_number
-        demand(known, "its slot and pool are not in the manifest")
-        taken, slot, pool = release.pool_number[(slot, pool)], release.quoted[slot], release.quoted[pool]
-    text = '{"cats":[%s],"entry":"%s","key":"%s","kind":"entry","leaf":"%s","pool":%s,"prefs":[%s],"size":%d,"slot":%s}'
-    text %= (cats, doc["entry"], doc["key"], doc["leaf"], pool, prefs, doc["size"], slot)
-    demand(text.encode() == lines.line, "is not the canonical JSON of its document")
+    demand(is_hex(doc["key"], 32), "the key is not a hash")
+    slot, pool, taken = "null", "null", -1
+    if doc["slot"] is not None or doc["pool"] is not None:
+        known_as = (doc["slot"], doc["pool"])
+        fits = isinstance(doc["slot"], str) and isinstance(doc["pool"], str)
+        demand(fits and known_as in release.pool_number, "its slot and pool are not in the manifest")
+        slot, pool, taken = *map(release.quoted.get, known_as), release.pool_number[known_as]
+    expected = ENTRY_LINE % (cats, text, doc["key"], doc["leaf"], pool, prefs, size, slot)
+    demand(expected.encode() == line, "is not the canonical JSON of its document")
 
     release.number_of[entry] = len(release.sizes)
     release.ids += entry
-    release.sizes.append(doc["size"])
+    release.sizes.append(size)
     release.cats.append(bits)
     release.prefs.extend(slots)
     release.starts.append(len(release.prefs))
     release.state.append(WAITS)
-    release.pool_held.append(0)
+    release.pool_held.append(-1)
     claims.leaves += leaf
     claims.keys += bytes.fromhex(doc["key"])
-    claims.pools.append(-1 if taken is None else taken)
+    claims.pools.append(taken)
 
 
-class Claims:
-    """What the lines of a round say about its new entries, by their place in it."""
-
-    def __init__(self):
-        self.leaves, self.keys, self.pools = bytearray(), bytearray(), array("l")
-
-
-def verify_round(lines, release, progress):
-    """One file. -> the release and what there is to report of the round."""
+def verify_round(lines, release, progress, watched):
+    """One file. -> the release, and what there is to report of the round."""
     if release is None:
         doc = lines.check(lines.next("manifest"), "manifest", "manifest")
         demand(isinstance(doc["manifest"], dict), "the manifest is not an object")
@@ -684,26 +730,455 @@ def verify_round(lines, release, progress):
     beacon = lines.check(lines.next("beacon"), "beacon", "beacon", "seed", "trust")
     beacon_line = lines.number
 
-    # What the file says about offers and new entries is read first and compared with the draw
-    # afterwards: the seed, and with it all of the draw, depends on the root of all entries.
+    # The seed, and with it all of the draw, follows from the root of all entries. So what the file
+    # says of offers and entries is read first and compared with the draw then. A line after them
+    # that can't be read is `bad`, and waits for its turn.
+    doc, bad = lines.attempt("offer, entry or seats")
     offers = []
-    doc = lines.next("offer, entry or seats")
     while doc.get("kind") == "offer":
         demand(len(offers) < len(release.waiting) + len(release.displaced), "nobody is left to offer to")
         offers.append(lines.line)
-        doc = lines.next("offer, entry or seats")
-    first_line, first, claims = lines.number, len(release.sizes), Claims()
+        doc, bad = lines.attempt("offer, entry or seats")
+    claims, count = Claims(len(release.sizes)), 0
     while doc.get("kind") == "entry":
-        read_new_entry(release, doc, claims, lines)
-        count = len(release.sizes) - first
-        demand(count <= seal["count"], "there are more entries than the seal says", seal_line)
-        progress("round %d: %d entries read" % (n, count))
-        # The line after the last entry is read when the draw has been compared.
-        if not lines.advance():
-            lines.next_is_missing = True
-        doc = parse(lines.line, LINE_DECODER) if lines.line is not None else {}
-    return release
+        read_entry_line(release, doc, claims, lines.line)
+        count += 1
+        demand(count <= seal["count"], "there are more entries than the seal's count", seal_line)
+        progress("round %d: %d entries read", n, count)
+        doc, bad = lines.attempt("entry or seats")
+    if count < seal["count"]:
+        if bad:
+            raise bad
+        lines.check(doc, "seats", "seats")
+        raise Refused("there are fewer entries than the seal's count", seal_line)
+
+    progress("round %d: %d entries, their tree", n, count)
+    by_id = sorted(range(count), key=lambda place: release.id_of(claims.first + place))
+    root = merkle_root(map(claims.leaf, by_id))
+    demand(seal["root"] == root.hex(), "the seal's root is not that of the entries, %s" % root.hex(), seal_line)
+
+    kind = release.manifest["beacon"]["kind"]
+    seed = seed_of(release, n, seal, beacon_bytes(release, seal, beacon["beacon"], beacon_line))
+    demand(beacon["seed"] == seed.hex(), "the seed is not %s" % seed.hex(), beacon_line)
+    demand(beacon["trust"] == TRUST[kind], "trust is not the sentence of a beacon of its kind", beacon_line)
+
+    given = compare_offers(release, offers, beacon_line + 1)
+    given += compare_entries(release, seed, claims, beacon_line + 1 + len(offers), progress, n)
+
+    if bad:
+        raise bad
+    lines.check(doc, "seats", "seats")
+    last = release.free_after_last
+    seats = [
+        [slot, pool, free_before[p], release.free[p]]
+        for p, (slot, pool, _) in enumerate(release.pools)
+        if last is None or free_before[p] != last[p] or release.free[p] != last[p]
+    ]
+    demand(JCS(doc["seats"]) == JCS(seats), "the seats are not those of the draw: %s" % differing(doc["seats"], seats))
+
+    doc = lines.check(lines.next("digest"), "digest", "digest", "transcript_sha256")
+    transcript_sha256 = lines.before.hexdigest()
+    demand(doc["transcript_sha256"] == transcript_sha256, "transcript_sha256 is not %s" % transcript_sha256)
+    record = {
+        "beacon": beacon["beacon"],
+        "release": release.name,
+        "round": n,
+        "seal": seal,
+        "seed": seed.hex(),
+        "since": since,
+        "transcript_sha256": transcript_sha256,
+        "trust": TRUST[kind],
+    }
+    digest = H(JCS(record))
+    demand(doc["digest"] == digest.hex(), "the digest is not %s" % digest.hex())
+    digest_line = lines.number
+    demand(not lines.advance(), "something follows the digest line")
+
+    release.next_round, release.previous, release.free_after_last = n + 1, digest, list(release.free)
+    new = range(claims.first, len(release.sizes))
+    release.waiting = [i for i in release.waiting if release.state[i] == WAITS]
+    release.waiting += [i for i in new if release.state[i] == WAITS]
+    release.displaced = [i for i in release.displaced if release.state[i] == DISPLACED]
+    place = release.number_of.get(watched, -1) - claims.first
+    return release, {
+        "round": n,
+        "file": lines.path,
+        "entries": count,
+        "served": given,
+        "digest": digest.hex(),
+        "digest_line": digest_line,
+        "seal": seal,
+        "watched_leaf": claims.leaf(place).hex() if place >= 0 else None,
+    }
+
+
+def compare_offers(release, offers, line):
+    given = draw_earlier(release)
+    for i, pool in given:
+        slot, name, _ = release.pools[pool]
+        doc = {"entry": base64url(release.id_of(i)), "kind": "offer", "pool": name, "slot": slot}
+        expected = JCS(doc)
+        demand(offers and offers.pop(0) == expected, "here belongs %s" % printable(expected.decode()), line)
+        line += 1
+    demand(not offers, "nobody else of an earlier round gets seats", line)
+    return len(given)
+
+
+def compare_entries(release, seed, claims, line, progress, n):
+    """Keys, their order, and the draw of the new entries. -> how many got seats."""
+    count, first, rank = len(claims.pools), claims.first, tag("rank") + seed
+    keys = [H(rank, release.id_of(first + place)) for place in range(count)]
+    # The first place with an entry that does not belong there. Ids settle equal keys.
+    wrong = count
+    if not ascending(keys):
+        order = sorted(range(count), key=lambda place: (keys[place], release.id_of(first + place)))
+        wrong = next((place for place in range(count) if order[place] != place), count)
+    given = 0
+    for place in range(count):
+        if place == wrong:
+            other = base64url(release.id_of(first + order[place]))
+            raise Refused("another entry comes first: %s" % other, line + place)
+        if claims.keys[32 * place : 32 * place + 32] != keys[place]:
+            raise Refused("the key is not %s" % keys[place].hex(), line + place)
+        pool = give_seats(release, first + place)
+        if claims.pools[place] != (-1 if pool is None else pool):
+            does = "waits" if pool is None else "gets seats of %s, %s" % release.pools[pool][:2]
+            raise Refused("the entry %s" % printable(does), line + place)
+        given += pool is not None
+        progress("round %d: %d entries drawn", n, place)
+    return given
+
+
+def differing(given, expected):
+    """The first item of a list that is not as expected, for a message."""
+    if isinstance(given, list):
+        for one, other in zip(given, expected):
+            if JCS(one) != JCS(other):
+                return "not " + printable(JCS(other).decode())
+        return "%d pools, not %d" % (len(expected), len(given))
+    return "not a list"
+
+
+# --- Receipts and proofs ----------------------------------------------------------------------
+
+
+def thumbprint(x):
+    """RFC 7638, of an Ed25519 key."""
+    return base64url(H(JCS({"crv": "Ed25519", "kty": "OKP", "x": x})))
+
+
+RECEIPT = ("entry", "issued_at", "kid", "leaf", "manifest_hash", "release", "signature")
+PROOF = ("count", "entry", "index", "leaf", "path", "release", "root", "round")
+
+
+def read_document(path):
+    """A receipt or a proof. It need not be canonical: somebody may have saved it nicely indented."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_LINE + 1)
+    except OSError as error:
+        raise Unusable("%s: %s" % (path, error.strerror or error)) from None
+    demand(len(data) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
+    return parse(data, DECODER)
+
+
+def check_receipt(receipt):
+    """What can be said of a receipt without the manifest. -> the id of its entry."""
+    demand(has_members(receipt, *RECEIPT), "is not a receipt: {%s}" % ", ".join(RECEIPT))
+    demand(has_members(receipt["entry"], "cats", "entry", "prefs", "size"), "its entry is not an entry")
+    entry = id_bytes(receipt["entry"]["entry"])
+    milliseconds(receipt["issued_at"], "issued_at")
+    leaf = leaf_of(JCS(receipt["entry"])).hex()
+    demand(receipt["leaf"] == leaf, "the leaf is not that of the entry, %s" % leaf)
+    return entry
+
+
+def check_signed_receipt(receipt, release, rounds):
+    """The rest, with all rounds that were given. -> the round that the entry is in."""
+    demand(receipt["release"] == release.name, "is for another release: %s" % short(receipt["release"]))
+    manifest_hash = release.manifest_hash.hex()
+    demand(receipt["manifest_hash"] == manifest_hash, "manifest_hash is not that of the transcripts")
+    read_entry(release, receipt["entry"])
+    key = release.manifest["receipt_key"]
+    demand(receipt["kid"] == key["kid"], "the kid is not that of the manifest's receipt_key")
+    signature = unbase64url(receipt["signature"], 64)
+    demand(signature is not None, "the signature is not 64 bytes in base64url")
+    signed = {name: receipt[name] for name in RECEIPT if name != "signature"}
+    message = tag("receipt") + JCS(signed)
+    fits = ed25519_verify(unbase64url(key["x"], 32), message, signature)
+    demand(fits, "the signature is not one of the manifest's receipt_key")
+    found = [one for one in rounds if one["watched_leaf"] == receipt["leaf"]]
+    evidence = "If its owner neither edited nor withdrew it, this is evidence against the operator"
+    demand(found, "the entry is in none of these rounds with this leaf. " + evidence)
+    issued_at = milliseconds(receipt["issued_at"], "issued_at")
+    since = [one for one in found if milliseconds(one["seal"]["sealed_at"], "sealed_at") >= issued_at]
+    demand(since, "the entry is in no round that was sealed after issued_at. " + evidence)
+    return since[0]["round"]
+
+
+def check_proof(proof, receipt, release, rounds):
+    """RFC 9162, 2.1.3.2, and that it is about what was given."""
+    demand(has_members(proof, *PROOF), "is not a proof: {%s}" % ", ".join(PROOF))
+    fits = is_integer(proof["count"], 1, MAX_ENTRIES) and is_integer(proof["index"], 0, proof["count"] - 1)
+    demand(fits and is_integer(proof["round"], 0, 2**32 - 1), "count, index or round is no such number")
+    demand(isinstance(proof["path"], list), "path is not a list")
+    for name, value in (("leaf", proof["leaf"]), ("root", proof["root"]), *(("path", p) for p in proof["path"])):
+        demand(is_hex(value, 32), "%s is not 32 bytes in hexadecimal" % name)
+    id_bytes(proof["entry"])
+
+    node, fn, sn = bytes.fromhex(proof["leaf"]), proof["index"], proof["count"] - 1
+    for text in proof["path"]:
+        neighbour = bytes.fromhex(text)
+        demand(sn > 0, "the path is too long")
+        if fn % 2 == 1 or fn == sn:
+            node = H(b"\1", neighbour, node)
+            while fn % 2 == 0 and fn > 0:
+                fn, sn = fn // 2, sn // 2
+        else:
+            node = H(b"\1", node, neighbour)
+        fn, sn = fn // 2, sn // 2
+    demand(sn == 0, "the path is too short")
+    demand(node.hex() == proof["root"], "leaf and path do not lead to the root")
+
+    if receipt:
+        demand(proof["release"] == receipt["release"], "the proof and the receipt are of two releases")
+        demand(proof["entry"] == receipt["entry"]["entry"], "the proof and the receipt are of two entries")
+        demand(proof["leaf"] == receipt["leaf"], "the proof does not have the receipt's leaf")
+    if release:
+        demand(proof["release"] == release.name, "is for another release: %s" % short(proof["release"]))
+        demand(proof["round"] < len(rounds), "is of round %d, which is not given" % proof["round"])
+        seal = rounds[proof["round"]]["seal"]
+        demand(proof["root"] == seal["root"], "the root is not that of the seal")
+        demand(proof["count"] == seal["count"], "the count is not that of the seal")
+
+
+# Ed25519, after RFC 8032, 5.1. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x * y = T/Z.
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+NEUTRAL = (0, 1, 1, 0)
+
+
+def point_add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def point_multiply(k, p):
+    q = NEUTRAL
+    while k > 0:
+        if k & 1:
+            q = point_add(q, p)
+        p, k = point_add(p, p), k >> 1
+    return q
+
+
+def point_equal(p, q):
+    return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
+
+
+def point_decode(data):
+    """None for what is no point, is not written in the one way, or has one of the 8 small orders."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= P:
+        return None
+    x_squared = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x_squared, (P + 3) // 8, P)
+    if (x * x - x_squared) % P != 0:
+        x = x * ROOT_OF_MINUS_1 % P
+    if (x * x - x_squared) % P != 0 or (x == 0 and sign):
+        return None
+    if x % 2 != sign:
+        x = P - x
+    point = (x, y, 1, x * y % P)
+    return None if point_equal(point_multiply(8, point), NEUTRAL) else point
+
+
+BASE = point_decode((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def ed25519_verify(public_key, message, signature):
+    if len(public_key) != 32 or len(signature) != 64:
+        return False
+    a, r, s = point_decode(public_key), point_decode(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public_key + message).digest(), "little") % L
+    return point_equal(point_multiply(s, BASE), point_add(r, point_multiply(k, a)))
+
+
+# --- The program ------------------------------------------------------------------------------
+
+
+def verify(options, progress, at):
+    """-> the report. `at` is kept at the file and the line that a refusal would be about."""
+    receipt, watched, proof = None, None, None
+    if options.receipt:
+        at.file, at.lines = options.receipt, None
+        receipt = read_document(options.receipt)
+        watched = check_receipt(receipt)
+    if options.proof:
+        at.file, at.lines = options.proof, None
+        proof = read_document(options.proof)
+        check_proof(proof, receipt, None, [])
+
+    release, rounds = None, []
+    for path, named in in_order(options.files):
+        at.file, at.lines = path, Lines(path)
+        try:
+            release, one = verify_round(at.lines, release, progress, watched)
+        except Refused as refused:
+            if named is not None and named != len(rounds):
+                refused.reason += " (round %d belongs here; the file's seal names round %d)" % (len(rounds), named)
+            raise
+        rounds.append(one)
+        if not options.json:
+            sentence = "round %(round)d: %(entries)d new entries, %(served)d entries got seats, digest %(digest)s"
+            print(sentence % one)
+    if options.digest and options.digest != rounds[-1]["digest"]:
+        raise Refused("the digest is not %s" % options.digest, rounds[-1]["digest_line"])
+
+    in_round = None
+    if receipt and release:
+        at.file, at.lines = options.receipt, None
+        in_round = check_signed_receipt(receipt, release, rounds)
+    if proof and release:
+        at.file, at.lines = options.proof, None
+        check_proof(proof, receipt, release, rounds)
+    return report(options, release, rounds, receipt, proof, in_round)
+
+
+def report(options, release, rounds, receipt, proof, in_round):
+    checked, not_checked, trust = [], [], None
+    if release:
+        beacon = release.manifest["beacon"]
+        trust = TRUST[beacon["kind"]]
+        checked.append("every line of %d rounds: hashes, seals, seeds, keys, order, draw, seats" % len(rounds))
+        if beacon["kind"] == "hash-chain":
+            checked.append("the beacon's values: each hashes to the one before, the first to the manifest's anchor")
+        else:
+            checked.append("the beacon's values: each is of the drand round that its seal had to name")
+            not_checked.append(
+                "the BLS signature of the drand value was not checked here: another verifier does, or compare "
+                "it with what the drand network publishes"
+            )
+            if beacon["chain"] == QUICKNET["chain"]:
+                checked.append("the drand chain is quicknet, with its public key")
+            else:
+                not_checked.append("whose network the drand chain %s is cannot be known here" % beacon["chain"])
+        if options.digest:
+            checked.append("the last digest is the one given")
+        else:
+            not_checked.append("the last digest: compare it with one from elsewhere")
+    if receipt:
+        checked.append("the receipt's leaf is that of its entry")
+        if release:
+            checked.append("the receipt's signature, by the manifest's receipt_key")
+            checked.append("the receipt's entry is in round %d" % in_round)
+        else:
+            not_checked.append("the receipt's signature, whose key stands in the manifest: give the transcripts")
+    if proof:
+        checked.append("the proof: from the leaf to the root of round %d" % proof["round"])
+        if not release:
+            not_checked.append("that the seal of round %d has the root %s" % (proof["round"], proof["root"]))
+    shown = ("round", "file", "entries", "served", "digest")
+    return {
+        "accepted": True,
+        "release": release.name if release else receipt["release"],
+        "manifestHash": release.manifest_hash.hex() if release else receipt["manifest_hash"],
+        "rounds": [{name: one[name] for name in shown} for one in rounds],
+        "digest": rounds[-1]["digest"] if rounds else None,
+        "checked": checked,
+        "notChecked": not_checked,
+        "trust": trust,
+    }
+
+
+class Progress:
+    """Says on stderr how far it is, every two seconds."""
+
+    def __init__(self, wanted):
+        self.wanted, self.calls, self.last = wanted, 0, time.monotonic()
+
+    def __call__(self, sentence, *values):
+        self.calls += 1
+        if self.wanted and self.calls % 1000 == 0 and time.monotonic() > self.last + 2:
+            self.last = time.monotonic()
+            print(sentence % values, file=sys.stderr)
+
+
+class At:
+    file, lines = None, None
+
+    def line(self):
+        return max(1, self.lines.number) if self.lines else 1
+
+
+def read_options(arguments):
+    parser = argparse.ArgumentParser(
+        description="Verifies the draw of a fairslot release from its published transcripts.",
+        epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way.",
+    )
+    parser.add_argument("files", metavar="FILE", nargs="*", help="the transcripts from round 0 on, in any order")
+    parser.add_argument("--digest", metavar="HEX", help="what the digest of the last round must be")
+    parser.add_argument("--receipt", metavar="FILE", help="a receipt whose entry must be in one of the rounds")
+    parser.add_argument("--proof", metavar="FILE", help="where the entry hangs in its round's Merkle tree")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--progress", action="store_true", help="say how far it is, even if not on a terminal")
+    options = parser.parse_args(arguments)
+    if options.digest is not None:
+        options.digest = options.digest.lower()
+        if not is_hex(options.digest, 32):
+            parser.error("--digest wants 64 hexadecimal digits")
+        if not options.files:
+            parser.error("--digest needs the transcripts")
+    if not options.files and not (options.receipt and options.proof):
+        parser.error("give the transcripts, or a receipt and its proof")
+    for path in [*options.files, options.receipt, options.proof]:
+        if path is not None and not os.path.isfile(path):
+            what = "is not a regular file" if os.path.exists(path) else "there is no such file"
+            parser.error("%s: %s" % (printable(path), what))
+    return options
+
+
+def main(arguments):
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    options = read_options(arguments)
+    progress, at = Progress(options.progress or sys.stderr.isatty()), At()
+    try:
+        result = verify(options, progress, at)
+    except Refused as refused:
+        return refuse(options, at, refused.line or at.line(), refused.reason)
+    except (MemoryError, RecursionError):
+        return refuse(options, at, at.line(), "asks for more memory than this verifier has")
+    except Unusable as unusable:
+        print(printable("error: %s" % unusable), file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(result))
+        return 0
+    print("release %s, manifest_hash %s" % (printable(result["release"]), result["manifestHash"]))
+    for title, sentences in (("checked", result["checked"]), ("NOT checked", result["notChecked"])):
+        for sentence in sentences:
+            print("%s: %s" % (title, printable(sentence)))
+    if result["trust"]:
+        print("trust: %s" % result["trust"])
+    print("ACCEPTED" + (", digest %s" % result["digest"] if result["digest"] else ""))
+    return 0
+
+
+def refuse(options, at, line, reason):
+    if options.json:
+        print(json.dumps({"accepted": False, "file": at.file, "line": line, "reason": reason}))
+    print("REFUSED %s line %d: %s" % (printable(at.file), line, printable(reason)), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    pass
+    sys.exit(main(sys.argv[1:]))
