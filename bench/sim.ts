@@ -41,8 +41,11 @@ const readOptions = (): Options =>
     .parse()
     .opts<Options>();
 
-/** Markets are played at nine prices each; as many runs would take most of the time. */
-const marketRuns = (runs: number): number => Math.ceil(runs / 5);
+/**
+ * Markets are played at nine prices each: as many runs would take most of the time, while few
+ * leave the sign of a profit open.
+ */
+const marketRuns = (runs: number): number => Math.max(100, Math.ceil(runs / 5));
 
 async function run({ seed, runs, json, plot: file }: Options): Promise<number> {
   const progress = createProgress(process.stderr);

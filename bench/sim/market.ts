@@ -155,6 +155,6 @@ export async function playMarkets(series: MarketSeries): Promise<readonly Cell[]
 export const asPublished = (cells: readonly Cell[]): boolean =>
   cells
     .filter(({ mechanism }) => mechanism !== 'batch, next in line known')
-    .every(({ mechanism, demand, least, most }) =>
-      mechanism === 'immediate' && demand === 'high' ? least > 0 : most < 0,
+    .every(({ mechanism, demand, least, profit }) =>
+      mechanism === 'immediate' && demand === 'high' ? least > 0 : profit < 0,
     );
