@@ -14,8 +14,10 @@ import { drawRound } from '../../src/rounds/draw.ts';
 import {
   buildEntryTable,
   entryAt,
+  entryDocument,
   type EntryRow,
   type EntryTable,
+  leafOf,
 } from '../../src/rounds/entry-table.ts';
 import {
   createLedger,
@@ -87,6 +89,8 @@ export type Release = {
   readonly ledger: Ledger;
   /** Enters, or edits what was entered for the next round. False for who is in already. */
   readonly enter: (person: string, wants?: Wants) => boolean;
+  /** The leaf on the receipt of somebody who has entered for the next round. */
+  readonly receiptOf: (person: string) => Buffer;
   /** Takes back an entry that has no seat. */
   readonly withdraw: (person: string) => void;
   /** Gives back a seat. */
@@ -167,6 +171,8 @@ export function openRelease(seats: readonly number[], random: Random): Release {
   return {
     ledger,
     enter,
+    receiptOf: (person) =>
+      leafOf(entryDocument(ledger.manifest, present(entered.get(idOf(person)), 'entry'))),
     withdraw,
     cancel: (person) => void since.cancelled.add(idOf(person)),
     lapse: (person) => void since.expired.add(idOf(person)),
