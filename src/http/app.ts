@@ -16,6 +16,7 @@ import { createListener, type Listener } from './node.ts';
 import { createOpenApi } from './openapi.ts';
 import { createDispatch } from './pipeline.ts';
 import type { Route } from './route.ts';
+import { verifyRoutes } from './verify-page.ts';
 
 export type AppParts = {
   readonly routes: readonly Route[];
@@ -42,6 +43,7 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       ...routes,
       ...healthRoutes(redis, metrics, isLeaving),
       ...docsRoutes(() => createOpenApi(routes)),
+      ...verifyRoutes(),
     ],
     identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
     limits: createLimits(redis, config.limits),

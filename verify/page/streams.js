@@ -116,16 +116,16 @@ function createInflater() {
 }
 
 /**
- * @param {Source} source
- * @param {(bytes: number) => void} onRead
+ * @param {AsyncIterable<Uint8Array>} pieces
+ * @param {Source} source to be read again if need be
  */
-async function* inflated(source, onRead) {
+async function* inflated(pieces, source) {
   const inflater = createInflater();
   let whole = 0;
   let given = 0;
   const last = new Uint8Array(4);
   try {
-    for await (const slice of slices(read(source, onRead))) {
+    for await (const slice of slices(pieces)) {
       for await (const piece of guarded(inflater.feed(slice))) {
         given += piece.length;
         yield piece;
@@ -209,13 +209,25 @@ async function* rest(source, whole, given) {
  * @param {(bytes: number) => void} onRead told of bytes as the file has them
  */
 async function* plain(source, onRead) {
-  const start = [];
-  const pieces = read(source, () => undefined);
-  for await (const piece of pieces) {
-    start.push(...piece.subarray(0, 2));
-    if (start.length >= 2) break;
+  const pieces = read(source, onRead);
+  /** @type {Uint8Array[]} */
+  const begun = [];
+  let start = new Uint8Array(0);
+  while (start.length < 2) {
+    const { done, value } = await pieces.next();
+    if (done) break;
+    begun.push(value);
+    start = new Uint8Array([...start, ...value.subarray(0, 2)]);
   }
-  yield* start[0] === 0x1f && start[1] === 0x8b ? inflated(source, onRead) : read(source, onRead);
+  const all = (async function* () {
+    yield* begun;
+    yield* pieces;
+  })();
+  try {
+    yield* start[0] === 0x1f && start[1] === 0x8b ? inflated(all, source) : all;
+  } finally {
+    await pieces.return();
+  }
 }
 
 /**

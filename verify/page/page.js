@@ -1,0 +1,144 @@
+// @ts-check
+/** The page: from what people choose to what they are told. */
+import { byId, count, counted, element } from './element.js';
+import { entryResult } from './entry.js';
+import { acceptedResult, failedResult, refusedResult } from './result.js';
+import { createVerifier, fairslotVerify } from './verifier.js';
+
+/** Shorter than this and a bar would only flash. */
+const SHOW_PROGRESS_AFTER_MS = 300;
+/** Receipts and proofs are small. */
+const LONGEST_DOCUMENT = 1024 * 1024;
+
+const files = byId('files', HTMLInputElement);
+const drop = byId('drop', HTMLDivElement);
+const release = byId('release', HTMLInputElement);
+const elsewhere = byId('elsewhere', HTMLInputElement);
+const progress = byId('progress', HTMLElement);
+const bar = byId('bar', HTMLProgressElement);
+const result = byId('result', HTMLElement);
+const said = byId('said', HTMLParagraphElement);
+
+/** @type {ReturnType<typeof createVerifier> | undefined} */
+let verifier;
+/** Digest of the draw that is shown, if it was accepted. */
+let digest = '';
+
+/** @param {import('./worker.js').Told} told */
+function showProgress({ file, files, bytes, totalBytes, entries }) {
+  bar.max = totalBytes || files;
+  bar.value = totalBytes ? bytes : file;
+  const read = `${count(Math.round(bytes / 1024))} KiB`;
+  byId('progress-text', HTMLParagraphElement).textContent =
+    `File ${count(file + 1)} of ${count(files)}, ${read} read, ` +
+    `${counted(entries, 'entry', 'entries')} drawn.`;
+}
+
+/** @param {readonly Node[]} nodes */
+function show(nodes) {
+  result.replaceChildren(...nodes);
+  result.hidden = false;
+  compare();
+  const heading = document.getElementById('verdict');
+  said.textContent = heading?.textContent ?? '';
+  heading?.focus();
+}
+
+/** @param {{files?: File[], release?: string}} what */
+async function verify(what) {
+  verifier?.stop();
+  const mine = createVerifier();
+  verifier = mine;
+  digest = '';
+  result.hidden = true;
+  bar.removeAttribute('value');
+  byId('progress-text', HTMLParagraphElement).textContent = '';
+  byId('entry-result', HTMLDivElement).replaceChildren();
+  const timer = setTimeout(() => (progress.hidden = false), SHOW_PROGRESS_AFTER_MS);
+  let current = true;
+  /** @type {Node[]} */
+  let nodes = [];
+  try {
+    const { report, view } = await mine.verify(what, showProgress);
+    if (report.accepted && view) {
+      digest = report.digest;
+      nodes = acceptedResult(report, view);
+    } else if (!report.accepted) nodes = refusedResult(report);
+  } catch (fault) {
+    mine.stop();
+    current = verifier === mine;
+    if (current) verifier = undefined;
+    nodes = failedResult(fault instanceof Error ? fault.message : 'The browser gave up.');
+  } finally {
+    clearTimeout(timer);
+  }
+  if (!current || (verifier && verifier !== mine)) return; // another one was begun
+  progress.hidden = true;
+  show(nodes);
+}
+
+function compare() {
+  const compared = document.getElementById('compared');
+  if (!compared) return;
+  const wanted = elsewhere.value.trim().toLowerCase();
+  compared.className = '';
+  compared.textContent = '';
+  if (wanted === '' || digest === '') return;
+  const same = wanted === digest;
+  compared.className = `compared ${same ? 'good' : 'bad'}`;
+  const text = same
+    ? 'Your digest is the same: it was this very draw.'
+    : 'Your digest is another one: somebody was shown another draw, or another round is the last.';
+  compared.append(element('p', 'answer', text));
+}
+
+/** @param {Iterable<File> | null} chosen */
+function begin(chosen) {
+  const list = [...(chosen ?? [])];
+  if (list.length > 0) void verify({ files: list });
+}
+
+files.addEventListener('change', () => begin(files.files));
+elsewhere.addEventListener('input', compare);
+byId('stop', HTMLButtonElement).addEventListener('click', () => verifier?.stop());
+byId('fetch', HTMLFormElement).addEventListener('submit', (event) => {
+  event.preventDefault();
+  void verify({ release: release.value.trim() });
+});
+
+// Anywhere on the page: a file that misses the box must not replace the page.
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  drop.classList.add('over');
+});
+document.addEventListener('dragleave', () => drop.classList.remove('over'));
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  drop.classList.remove('over');
+  begin(event.dataTransfer?.files ?? null);
+});
+
+for (const name of ['receipt', 'proof']) {
+  const chooser = byId(`${name}-file`, HTMLInputElement);
+  chooser.addEventListener('change', async () => {
+    const [file] = chooser.files ?? [];
+    if (file) byId(name, HTMLTextAreaElement).value = await file.slice(0, LONGEST_DOCUMENT).text();
+  });
+}
+byId('entry', HTMLFormElement).addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const asked = (verifier ??= createVerifier());
+  const report = await asked.receipt({
+    receipt: byId('receipt', HTMLTextAreaElement).value,
+    proof: byId('proof', HTMLTextAreaElement).value,
+  });
+  byId('entry-result', HTMLDivElement).replaceChildren(entryResult(report));
+});
+
+Object.assign(window, { fairslotVerify });
+
+const named = new URLSearchParams(location.search).get('release');
+if (named) {
+  release.value = named;
+  void verify({ release: named });
+}
