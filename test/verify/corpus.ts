@@ -1,0 +1,684 @@
+/**
+ * What an operator, or whoever hands files on, could try: transcripts of a sample, each changed in
+ * one way that every verifier must refuse. A careful forger recomputes the digest line, so that
+ * only the rule that was broken can tell.
+ */
+import { gzipSync } from 'node:zlib';
+import { hex, sha256 } from '../../src/lib/hash.ts';
+import { jcs } from '../../src/lib/jcs.ts';
+import { leafHash } from '../../src/lib/merkle.ts';
+import type { Sample } from './samples.ts';
+
+export type NamedFile = { readonly name: string; readonly bytes: Buffer };
+
+export type Forgery = {
+  readonly name: string;
+  readonly files: readonly NamedFile[];
+  /** How far a reader got before it noticed depends on how much it reads at a time. */
+  readonly anyLine: boolean;
+};
+
+type Json = Record<string, unknown>;
+type Entry = {
+  cats: string[];
+  entry: string;
+  key: string;
+  leaf: string;
+  pool: string | null;
+  prefs: string[];
+  size: number;
+  slot: string | null;
+};
+type Since = Record<'cancelled' | 'closed' | 'expired' | 'withdrawn', string[]> & {
+  lost: [string, string, number][];
+};
+
+const linesOf = (bytes: Buffer): string[] => bytes.toString().split('\n').slice(0, -1);
+const textOf = (lines: readonly string[]): Buffer =>
+  Buffer.from(lines.map((line) => `${line}\n`).join(''));
+const isA = (kind: string) => (line: string) => line.includes(`"kind":"${kind}"`);
+
+/** Changes the documents of one kind; `which`: the first unless said. */
+const change =
+  <T>(kind: string, mutate: (document: T) => void, which = 0) =>
+  (lines: readonly string[]): string[] => {
+    const at = lines.flatMap((line, number) => (isA(kind)(line) ? [number] : []))[which];
+    if (at === undefined) throw new Error(`there is no line ${kind} number ${which}`);
+    const document = JSON.parse(lines[at]!) as Json;
+    const inner = document[kind]; // an entry's own `entry` is its id
+    mutate((typeof inner === 'object' ? inner : document) as T);
+    return lines.with(at, jcs(document));
+  };
+
+/** Takes lines away, or puts others in their place. */
+const replace =
+  (from: number, many: number, ...by: readonly string[]) =>
+  (lines: readonly string[]): string[] =>
+    lines.toSpliced(from, many, ...by);
+
+/** Recomputes the digest line over whatever the lines say. */
+function reclose(lines: readonly string[]): string[] {
+  const open = lines.filter((line) => !isA('digest')(line));
+  const document = (kind: string): Json => JSON.parse(open.find(isA(kind))!) as Json;
+  const transcript_sha256 = hex(sha256(textOf(open)));
+  const { beacon, seed, trust } = document('beacon');
+  const seal = document('seal')['seal'] as Json;
+  const { release, round } = seal;
+  const { since } = document('since');
+  const record = { beacon, release, round, seal, seed, since, transcript_sha256, trust };
+  const digest = hex(sha256(Buffer.from(jcs(record))));
+  return [...open, jcs({ digest, kind: 'digest', transcript_sha256 })];
+}
+
+/** The same, and the seal has the hash of what happened. */
+function resealSince(lines: readonly string[]): string[] {
+  const { since } = JSON.parse(lines.find(isA('since'))!) as Json;
+  const since_hash = hex(sha256(Buffer.from(jcs(since))));
+  return reclose(change<Json>('seal', (seal) => Object.assign(seal, { since_hash }))(lines));
+}
+
+const releaf = (entry: Entry): void => {
+  const { cats, entry: id, prefs, size } = entry;
+  entry.leaf = hex(leafHash(Buffer.from(jcs({ cats, entry: id, prefs, size }))));
+};
+const entryWhere = (lines: readonly string[], test: (entry: Entry) => boolean): number =>
+  lines.filter(isA('entry')).findIndex((line) => test(JSON.parse(line) as Entry));
+
+/** Changes the first entry that passes. */
+const changeEntry =
+  (test: (entry: Entry) => boolean, mutate: (entry: Entry) => void) =>
+  (lines: readonly string[]): string[] =>
+    change('entry', mutate, entryWhere(lines, test))(lines);
+const anyEntry = (): boolean => true;
+const flipped = (hash: string): string => (hash.startsWith('0') ? '1' : '0') + hash.slice(1);
+
+type LineChange = (lines: readonly string[]) => readonly string[];
+
+/** Changes of a round's lines, by number of the round. */
+const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: LineChange]>> = {
+  'the digest line is missing': [0, (lines) => lines.slice(0, -1)],
+  'the digest line is there twice': [0, (lines) => [...lines, lines.at(-1)!]],
+  'an empty line follows': [2, (lines) => [...lines, '']],
+  'an empty line in the middle': [0, replace(4, 0, '')],
+  'a line is no JSON': [0, replace(5, 1, 'hello')],
+  'a line is null': [1, replace(1, 1, 'null')],
+  'a line is a list': [1, replace(1, 1, '[]')],
+  'a line is nested a hundred thousand deep': [0, replace(0, 1, '['.repeat(100_000))],
+  'white space within a line': [0, (lines) => lines.with(6, lines[6]!.replace(':', ': '))],
+  'carriage returns': [0, (lines) => lines.map((line) => `${line}\r`)],
+  'a byte order mark': [0, (lines) => lines.with(0, `\uFEFF${lines[0]}`)],
+  'a member twice': [0, (lines) => lines.with(6, lines[6]!.replace('{', '{"cats":[],'))],
+  'a member too many': [0, change<Json>('entry', (entry) => (entry['name'] = 'Asha Kale'))],
+  'a member too few': [0, change<Json>('entry', (entry) => delete entry['leaf'])],
+  'a size of 1.0': [0, (lines) => lines.map((line) => line.replace('"size":1,', '"size":1.0,'))],
+  'a size in a string': [0, change<Json>('entry', (entry) => (entry['size'] = '1'))],
+  'a letter as an escape': [
+    0,
+    (lines) => lines.with(0, lines[0]!.replace('Kothrud', '\\u004bothrud')),
+  ],
+  'half a surrogate pair': [
+    0,
+    (lines) => lines.with(0, lines[0]!.replace('Kothrud', '\\ud800othrud')),
+  ],
+  'members in another order': [
+    0,
+    (lines) =>
+      lines.with(2, lines[2]!.replace('{"kind":"seal",', '{').replace(/}$/, ',"kind":"seal"}')),
+  ],
+  'lines in another order': [0, (lines) => [lines[0]!, lines[2]!, lines[1]!, ...lines.slice(3)]],
+  'a manifest in a later file': [1, (lines) => ['{"kind":"manifest","manifest":{}}', ...lines]],
+
+  'another version of the rules': [
+    0,
+    change<Json>('manifest', (m) => (m['rules'] = 'fairslot/v2')),
+  ],
+  'another title': [0, change<Json>('manifest', (m) => (m['title'] = 'Vaccination in Mumbai'))],
+  'a seat more': [
+    0,
+    change<{ slots: { pools: { seats: number }[] }[] }>('manifest', ({ slots }) => {
+      slots[0]!.pools[0]!.seats += 1;
+    }),
+  ],
+  'pools in another order': [
+    0,
+    change<{ slots: { pools: unknown[] }[] }>('manifest', ({ slots }) => {
+      slots[0]!.pools.reverse();
+    }),
+  ],
+  'the same slot twice': [
+    0,
+    change<{ slots: unknown[] }>('manifest', ({ slots }) => slots.push(slots[0])),
+  ],
+  'reserves kept for longer': [
+    0,
+    change<Json>('manifest', (m) => (m['dereserve_after_round'] = 7)),
+  ],
+
+  'a seat given back that nobody held': [
+    1,
+    (lines) =>
+      resealSince(
+        change<Since>('since', ({ cancelled, withdrawn }) =>
+          cancelled.push(...withdrawn.splice(0)),
+        )(lines),
+      ),
+  ],
+  'an offer that lapsed is not told of': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ expired }) => expired.pop())(lines)),
+  ],
+  'a withdrawal is not told of': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ withdrawn }) => withdrawn.pop())(lines)),
+  ],
+  'somebody who waits is taken off the list': [
+    1,
+    (lines) => {
+      const { entry } = JSON.parse(lines.find(isA('offer'))!) as Entry;
+      return resealSince(
+        change<Since>('since', (since) => {
+          since.withdrawn = [...since.withdrawn, entry].toSorted((a, b) =>
+            Buffer.compare(Buffer.from(a, 'base64url'), Buffer.from(b, 'base64url')),
+          );
+        })(lines),
+      );
+    },
+  ],
+  'events in another order': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ expired }) => expired.reverse())(lines)),
+  ],
+  'an event told twice': [
+    1,
+    (lines) =>
+      resealSince(change<Since>('since', ({ expired }) => expired.push(expired.at(-1)!))(lines)),
+  ],
+  'a slot closed that is none': [
+    2,
+    (lines) =>
+      resealSince(change<Since>('since', ({ closed }) => closed.push('pashan-0900'))(lines)),
+  ],
+  'a slot closed twice': [
+    2,
+    (lines) => resealSince(change<Since>('since', ({ closed }) => closed.push(closed[0]!))(lines)),
+  ],
+  'a closing is not told of': [
+    2,
+    (lines) => resealSince(change<Since>('since', ({ closed }) => closed.pop())(lines)),
+  ],
+  'more seats lost than there are': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ lost }) => (lost[0]![2] = 5))(lines)),
+  ],
+  'seats lost twice in one pool': [
+    1,
+    (lines) =>
+      resealSince(
+        change<Since>('since', ({ lost }) => lost.unshift(['kothrud-1100', 'open', 1]))(lines),
+      ),
+  ],
+  'no seats lost': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ lost }) => (lost[0]![2] = 0))(lines)),
+  ],
+  'a seat lost that was not': [
+    1,
+    (lines) => resealSince(change<Since>('since', ({ lost }) => (lost[1]![2] += 1))(lines)),
+  ],
+
+  'another root': [0, change<{ root: string }>('seal', (s) => (s.root = flipped(s.root)))],
+  'one entry more in the seal': [0, change<{ count: number }>('seal', (s) => (s.count += 1))],
+  'one entry less in the seal': [0, change<{ count: number }>('seal', (s) => (s.count -= 1))],
+  'eight million entries in the seal': [
+    0,
+    change<{ count: number }>('seal', (s) => (s.count = 8_000_000)),
+  ],
+  'another history': [
+    1,
+    change<{ previous: string }>('seal', (s) => (s.previous = flipped(s.previous))),
+  ],
+  'another hash of what happened': [
+    1,
+    change<{ since_hash: string }>('seal', (s) => (s.since_hash = flipped(s.since_hash))),
+  ],
+  'another number of the round': [1, change<{ round: number }>('seal', (s) => (s.round = 2))],
+  'another release': [1, change<Json>('seal', (s) => (s['release'] = 'sample-other'))],
+  'sealed before closing time': [
+    0,
+    (lines) =>
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:19.999Z'))(lines)),
+  ],
+  'sealed before the round before': [
+    1,
+    (lines) =>
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.000Z'))(lines)),
+  ],
+  'sealed at no time': [0, change<Json>('seal', (s) => (s['sealed_at'] = 'at eight'))],
+
+  'another seed': [
+    0,
+    (lines) =>
+      reclose(
+        lines.map((line) => {
+          if (!isA('beacon')(line)) return line;
+          const document = JSON.parse(line) as { seed: string };
+          return jcs({ ...document, seed: flipped(document.seed) });
+        }),
+      ),
+  ],
+  'more trust claimed than there is': [
+    0,
+    (lines) =>
+      reclose(
+        lines.map((line) =>
+          isA('beacon')(line) ? line.replace(/"trust":"[^"]*"/, '"trust":"nobody"') : line,
+        ),
+      ),
+  ],
+
+  'an offer is missing': [1, (lines) => reclose(lines.toSpliced(lines.findIndex(isA('offer')), 1))],
+  'an offer of another seat': [
+    1,
+    (lines) =>
+      reclose(
+        change<Entry>(
+          'offer',
+          (offer) =>
+            (offer.slot = offer.slot === 'yerawada-0900' ? 'kothrud-0900' : 'yerawada-0900'),
+        )(lines),
+      ),
+  ],
+  'an offer to somebody else': [
+    1,
+    (lines) => {
+      const { entry } = JSON.parse(lines.find(isA('entry'))!) as Entry;
+      return reclose(change<Entry>('offer', (offer) => (offer.entry = entry))(lines));
+    },
+  ],
+  'offers in another order': [
+    1,
+    (lines) => {
+      const at = lines.findIndex(isA('offer'));
+      return reclose(lines.toSpliced(at, 2, lines[at + 1]!, lines[at]!));
+    },
+  ],
+  'an offer twice': [
+    1,
+    (lines) => {
+      const at = lines.findIndex(isA('offer'));
+      return reclose(lines.toSpliced(at, 0, lines[at]!));
+    },
+  ],
+
+  'an entry is missing': [0, (lines) => reclose(lines.toSpliced(lines.findIndex(isA('entry')), 1))],
+  'an entry twice': [
+    0,
+    (lines) => {
+      const at = lines.findIndex(isA('entry'));
+      return reclose(lines.toSpliced(at, 0, lines[at]!));
+    },
+  ],
+  'an entry of another round': [
+    1,
+    (lines) =>
+      reclose(lines.toSpliced(lines.findIndex(isA('seats')), 0, lines.findLast(isA('entry'))!)),
+  ],
+  'entries in another order': [
+    0,
+    (lines) => {
+      const at = lines.findIndex(isA('entry'));
+      return reclose(lines.toSpliced(at, 2, lines[at + 1]!, lines[at]!));
+    },
+  ],
+  'another rank key': [
+    0,
+    (lines) =>
+      reclose(changeEntry(anyEntry, (entry) => (entry.key = `00${entry.key.slice(2)}`))(lines)),
+  ],
+  'other preferences': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ prefs }) => prefs.length > 1,
+          (entry) => entry.prefs.reverse(),
+        )(lines),
+      ),
+  ],
+  'other preferences, and their leaf': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ prefs, slot }) => prefs.length > 1 && slot === null,
+          (entry) => {
+            entry.prefs.reverse();
+            releaf(entry);
+          },
+        )(lines),
+      ),
+  ],
+  'a category that nobody attested, and its leaf': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ cats, slot }) => cats.length === 0 && slot === null,
+          (entry) => {
+            entry.cats = ['elder'];
+            releaf(entry);
+          },
+        )(lines),
+      ),
+  ],
+  'a category that is none': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.cats = ['friends'];
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'a preference for a slot that is none': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.prefs = ['pashan-0900'];
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'the same preference twice': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.prefs = ['kothrud-0900', 'kothrud-0900'];
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'more preferences than allowed': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.prefs = [
+            'kothrud-0900',
+            'kothrud-1100',
+            'yerawada-0900',
+            'yerawada-1100',
+            'a',
+            'b',
+          ];
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'no preference': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.prefs = [];
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'a group of five': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.size = 5;
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'a group of nobody': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          entry.size = 0;
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'a second spelling of an entry id': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(anyEntry, (entry) => {
+          const next: Record<string, string> = { A: 'B', Q: 'R', g: 'h', w: 'x' };
+          entry.entry = entry.entry.slice(0, -1) + next[entry.entry.at(-1)!]!;
+          releaf(entry);
+        })(lines),
+      ),
+  ],
+  'a seat for somebody who waits': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ slot }) => slot === null,
+          (entry) => {
+            entry.slot = entry.prefs[0]!;
+            entry.pool = 'open';
+          },
+        )(lines),
+      ),
+  ],
+  'no seat for somebody who has one': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ slot }) => slot !== null,
+          (entry) => {
+            entry.slot = entry.pool = null;
+          },
+        )(lines),
+      ),
+  ],
+  'a seat of another pool': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ pool }) => pool === 'open',
+          (entry) => {
+            entry.slot = 'kothrud-0900';
+            entry.pool = 'elder';
+          },
+        )(lines),
+      ),
+  ],
+  'a slot without a pool': [
+    0,
+    (lines) =>
+      reclose(
+        changeEntry(
+          ({ slot }) => slot !== null,
+          (entry) => (entry.pool = null),
+        )(lines),
+      ),
+  ],
+
+  'a seat left over that was not': [
+    0,
+    (lines) =>
+      reclose(change<(string | number)[][]>('seats', (seats) => (seats[2]![3] = 1))(lines)),
+  ],
+  'other seats before': [
+    1,
+    (lines) =>
+      reclose(
+        change<[string, string, number, number][]>('seats', (seats) => (seats[0]![2] += 1))(lines),
+      ),
+  ],
+  'a pool left out of the seats': [
+    0,
+    (lines) => reclose(change<unknown[]>('seats', (seats) => seats.pop())(lines)),
+  ],
+  'a pool in the seats where nothing changed': [
+    1,
+    (lines) =>
+      reclose(
+        change<unknown[]>('seats', (seats) => seats.push(['yerawada-1100', 'x', 0, 0]))(lines),
+      ),
+  ],
+  'another hash of the transcript': [
+    0,
+    (lines) =>
+      lines.map((line) => line.replace(/"transcript_sha256":"./, '"transcript_sha256":"g')),
+  ],
+  'another digest': [0, (lines) => lines.map((line) => line.replace(/"digest":"./, '"digest":"g'))],
+};
+
+const DRAND_CHANGES: typeof LINE_CHANGES = {
+  'another key for quicknet': [
+    0,
+    change<{ beacon: { public_key: string } }>('manifest', ({ beacon }) => {
+      beacon.public_key = flipped(beacon.public_key);
+    }),
+  ],
+  'a drand round that was known before the seal': [
+    0,
+    (lines) =>
+      reclose(
+        change<{ beacon: { round: number } }>('seal', ({ beacon }) => (beacon.round = 999))(lines),
+      ),
+  ],
+  'a later drand round': [
+    0,
+    (lines) =>
+      reclose(
+        change<{ beacon: { round: number } }>('seal', ({ beacon }) => (beacon.round = 1001))(lines),
+      ),
+  ],
+  'a seal that says it was earlier': [
+    1,
+    (lines) =>
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.001Z'))(lines)),
+  ],
+  'the value of another drand round': [
+    0,
+    (lines) =>
+      reclose(
+        lines.map((line) =>
+          isA('beacon')(line) ? line.replace('"round":1000', '"round":1001') : line,
+        ),
+      ),
+  ],
+  'another signature': [
+    0,
+    (lines) =>
+      reclose(
+        lines.map((line) =>
+          isA('beacon')(line) ? line.replace('"signature":"b4', '"signature":"b5') : line,
+        ),
+      ),
+  ],
+  'a signature that is too short': [
+    0,
+    (lines) =>
+      reclose(
+        lines.map((line) =>
+          isA('beacon')(line) ? line.replace('"signature":"b4', '"signature":"') : line,
+        ),
+      ),
+  ],
+  'a value of a hash chain': [
+    0,
+    change<Json>('beacon', (beacon) => {
+      for (const name of Object.keys(beacon)) delete beacon[name];
+      Object.assign(beacon, { kind: 'hash-chain', preimage: '0'.repeat(64), step: 1 });
+    }),
+  ],
+};
+
+const CHAIN_CHANGES: typeof LINE_CHANGES = {
+  'another preimage': [
+    0,
+    (lines) =>
+      reclose(
+        change<{ preimage: string }>('beacon', (b) => (b.preimage = flipped(b.preimage)))(lines),
+      ),
+  ],
+  'a later step of the chain': [
+    0,
+    (lines) =>
+      reclose(
+        change<{ beacon: { step: number } }>('seal', ({ beacon }) => (beacon.step = 2))(lines),
+      ),
+  ],
+  'another anchor': [
+    0,
+    change<{ beacon: { anchor: string } }>(
+      'manifest',
+      ({ beacon }) => (beacon.anchor = flipped(beacon.anchor)),
+    ),
+  ],
+};
+
+/** Changes of a file's bytes; `packed` is its gzip. */
+const BYTE_CHANGES: Readonly<Record<string, (plain: Buffer, packed: Buffer) => Buffer>> = {
+  'an empty file': () => Buffer.alloc(0),
+  'one byte': () => Buffer.from('{'),
+  'no text': () => Buffer.of(0xff, 0xfe, 0x0a),
+  'no UTF-8 in a line': (plain) => {
+    const bytes = Buffer.from(plain);
+    bytes[bytes.indexOf('Kothrud')] = 0xff;
+    return bytes;
+  },
+  'the last line feed is missing': (plain) => plain.subarray(0, -1),
+  'the file ends in the middle of a line': (plain) => plain.subarray(0, plain.length - 500),
+  'the gzip ends too early': (_plain, packed) => packed.subarray(0, packed.length >> 1),
+  'the gzip lacks its last byte': (_plain, packed) => packed.subarray(0, -1),
+  'a checksum of the gzip is wrong': (_plain, packed) => {
+    const bytes = Buffer.from(packed);
+    bytes[bytes.length - 8]! ^= 1;
+    return bytes;
+  },
+  'something follows the gzip': (_plain, packed) => Buffer.concat([packed, Buffer.from('more')]),
+  'a second gzip follows': (_plain, packed) => Buffer.concat([packed, gzipSync('')]),
+  'the gzip has two members': (plain) =>
+    Buffer.concat([gzipSync(plain.subarray(0, 3_000)), gzipSync(plain.subarray(3_000))]),
+  'gzip within gzip': (_plain, packed) => gzipSync(packed),
+  'a bomb of one long line': () => gzipSync(Buffer.alloc(48 << 20)),
+  'a bomb of many lines': () => gzipSync(Buffer.alloc(16 << 20, '\n')),
+};
+
+const named = (round: number, bytes: Buffer): NamedFile => ({
+  name: `round-${round}.ndjson`,
+  bytes,
+});
+
+/** Every forgery of a sample: at least one file differs from what was published. */
+export function forgeriesOf({ name, files }: Sample): Forgery[] {
+  const plain = files.map((bytes, round) => named(round, bytes));
+  const [first, second, third] = plain as [NamedFile, NamedFile, NamedFile];
+  const lineChanges = { ...LINE_CHANGES, ...(name === 'drand' ? DRAND_CHANGES : CHAIN_CHANGES) };
+  return [
+    ...Object.entries(lineChanges).map(([what, [round, changeLines]]) => ({
+      name: what,
+      files: plain.with(round, named(round, textOf(changeLines(linesOf(files[round]!))))),
+      anyLine: false,
+    })),
+    ...Object.entries(BYTE_CHANGES).map(([what, changeBytes]) => ({
+      name: what,
+      files: [named(0, changeBytes(first.bytes, gzipSync(first.bytes)))],
+      anyLine: what.includes('gzip'),
+    })),
+    ...Object.entries({
+      'round 0 is missing': [second, third],
+      'round 1 is missing': [first, third],
+      'round 1 is there twice': [first, second, { ...second, name: 'again.ndjson' }],
+      'round 0 is there twice': [first, { ...first, name: 'again.ndjson' }],
+    }).map(([what, chain]) => ({ name: what, files: chain, anyLine: false })),
+  ];
+}

@@ -1,0 +1,178 @@
+/**
+ * The sample transcripts under verify/samples, made anew: two releases of three rounds with groups,
+ * reserves, seats lost, a slot closed and reserves given up, one drawn by a hash chain and one by
+ * values that the drand network published on 23 August 2023.
+ */
+import { sha256 } from '../../src/lib/hash.ts';
+import { createSecrets } from '../../src/lib/secrets.ts';
+import type { LotteryManifest } from '../../src/releases/manifest.ts';
+import {
+  type BeaconPlan,
+  type BeaconValue,
+  createHashChain,
+  hashChainTerms,
+  QUICKNET,
+} from '../../src/rounds/beacon.ts';
+import { drawRound } from '../../src/rounds/draw.ts';
+import { buildEntryTable, type EntryRow } from '../../src/rounds/entry-table.ts';
+import {
+  createLedger,
+  inOrder,
+  type Ledger,
+  NOTHING_SINCE,
+  type Since,
+} from '../../src/rounds/ledger.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
+import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
+import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
+
+export type Sample = {
+  /** Folder under verify/samples. */
+  readonly name: string;
+  readonly manifest: LotteryManifest;
+  /** Transcripts, not compressed, from round 0 on. */
+  readonly files: readonly Buffer[];
+  readonly seals: readonly Seal[];
+  readonly digest: string;
+};
+
+const SECRETS = createSecrets('the secret of the samples, which everyone knows');
+const CHAIN = createHashChain(sha256(Buffer.from('the hash chain of the samples')), 12);
+/** Quicknet's rounds 1000 to 1002. */
+const SIGNATURES = [
+  'b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39',
+  'b33bf3667cbd5a82de3a24b4e0e9fe5513cc1a0e840368c6e31f5fcfa79bea03f73896b25883abf2853d10337fb8fa41',
+  'ab066f9c12dd6de1336fca0f925192fb0c72a771c3e4c82ede1fd362c1a770f9eb05843c6308ce2530b53a99c0281a6e',
+];
+
+const BEACONS: Readonly<
+  Record<string, { terms: LotteryManifest['beacon']; value: (plan: BeaconPlan) => BeaconValue }>
+> = {
+  'hash-chain': {
+    terms: hashChainTerms(CHAIN),
+    value: (plan) => {
+      if (plan.kind !== 'hash-chain') throw new Error('the seal names no step');
+      return { ...plan, preimage: CHAIN.preimage(plan.step).toString('hex') };
+    },
+  },
+  drand: {
+    terms: { kind: 'drand', ...QUICKNET, seal_margin_s: 3 },
+    value: (plan) => {
+      if (plan.kind !== 'drand') throw new Error('the seal names no drand round');
+      const signature = SIGNATURES[plan.round - 1000];
+      if (signature === undefined) throw new Error(`round ${plan.round} was not recorded`);
+      return { ...plan, signature };
+    },
+  },
+};
+
+const centre = (id: string, name: string) => ({ centre: id, name });
+const session = (id: string) => ({
+  session: `${id}-20230824`,
+  centre: id,
+  date: '2023-08-24',
+  service: 'COVISHIELD',
+  dose: 1,
+  min_age: 18,
+  max_age: null,
+});
+const slot = (id: string, from: string, to: string, pools: Readonly<Record<string, number>>) => ({
+  slot: `${id}-${from.replace(':', '')}`,
+  session: `${id}-20230824`,
+  from,
+  to,
+  pools: Object.entries(pools).map(([pool, seats]) => ({ pool, seats })),
+});
+
+const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryManifest => ({
+  rules: 'fairslot/v1',
+  release: `sample-${name}`,
+  title: 'Vaccination in Puné, 24 August',
+  mode: 'lottery',
+  opens_at: '2023-08-23T15:44:20.000Z',
+  closes_at: '2023-08-23T15:59:20.000Z',
+  ends_at: '2023-08-23T18:30:00.000Z',
+  round_every_s: 3,
+  confirm_within_s: 2,
+  id_types: ['aadhaar'],
+  limits: { preferences: 5, entries_per_account: 4, group_size: 4 },
+  dereserve_after_round: 1,
+  series: null,
+  receipt_key: receiptKeyOf(SECRETS),
+  centres: [centre('kothrud', 'Kothrud Sutar Hospital'), centre('yerawada', 'Yerawada "Rajiv" ©')],
+  sessions: [session('kothrud'), session('yerawada')],
+  slots: [
+    slot('kothrud', '09:00', '11:00', { frontline: 3, elder: 2, open: 5 }),
+    slot('kothrud', '11:00', '13:00', { open: 4, frontline: 2 }),
+    slot('yerawada', '09:00', '11:00', { open: 6 }),
+    slot('yerawada', '11:00', '13:00', { elder: 4, open: 2 }),
+  ],
+  beacon,
+});
+
+/** Ids, wishes and sizes that look like chance and are always the same. */
+const entries = (round: number, count: number): EntryRow[] =>
+  Array.from({ length: count }, (_, number) => {
+    const dice = sha256(Buffer.from(`entry ${number} of round ${round}`));
+    const at = (index: number, below: number): number => dice[index]! % below;
+    const size = [1, 1, 1, 1, 2, 2, 3, 4][at(16, 8)]!;
+    const categories = [[], [], ['elder'], ['frontline'], ['elder', 'frontline']][at(17, 5)]!;
+    const first = at(18, 4);
+    const prefs = [first, (first + 1 + at(19, 3)) % 4].slice(0, 1 + at(20, 2));
+    return { entry: dice.toString('base64url', 0, 16), size, categories, prefs };
+  });
+
+const sealedAt = (round: number): string =>
+  new Date(Date.UTC(2023, 7, 23, 15, 59, 21 + 3 * round)).toISOString();
+
+/** Entries with (or without) a seat, in the order that they have. */
+const those = ({ cohorts }: Ledger, seated: boolean): string[] =>
+  cohorts.flatMap(({ table, order, standing }) =>
+    Array.from(order)
+      .filter((row) => standing[row]! >= 0 === seated && standing[row]! > -3)
+      .map((row) => table.ids.toString('base64url', row * 16, (row + 1) * 16)),
+  );
+
+/** What happens before each round. */
+function sinceOf(ledger: Ledger): Since {
+  const [seated, waiting] = [those(ledger, true), those(ledger, false)];
+  const happened: readonly Partial<Since>[] = [
+    {},
+    {
+      cancelled: [seated[2]!, seated[9]!],
+      expired: seated.slice(5, 8),
+      withdrawn: waiting.slice(0, 1),
+      lost: [
+        ['kothrud-1100', 'open', 3],
+        ['yerawada-0900', 'open', 1],
+      ],
+    },
+    { cancelled: seated.slice(0, 3), withdrawn: waiting.slice(1, 2), closed: ['kothrud-0900'] },
+  ];
+  return inOrder({ ...NOTHING_SINCE, ...happened[ledger.nextRound] });
+}
+
+function makeSample(name: string, { terms, value }: (typeof BEACONS)[string]): Sample {
+  const manifest = manifestOf(name, terms);
+  const ledger = createLedger(manifest);
+  const [files, seals]: [Buffer[], Seal[]] = [[], []];
+  for (const [round, count] of [48, 9, 5].entries()) {
+    const since = sinceOf(ledger);
+    const table = buildEntryTable(manifest, entries(round, count));
+    const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(round) });
+    const beacon = value(seal.beacon);
+    const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
+    const lines = transcriptLines({ ledger, table, since, seal, beacon, drawn });
+    const chunks: Buffer[] = [];
+    let next = lines.next();
+    for (; !next.done; next = lines.next()) chunks.push(next.value);
+    closeRound(ledger, { seal, beacon }, next.value.digest);
+    files.push(Buffer.concat(chunks));
+    seals.push(seal);
+  }
+  return { name, manifest, files, seals, digest: ledger.previousDigest };
+}
+
+export const SAMPLES: readonly Sample[] = Object.entries(BEACONS).map(([name, beacon]) =>
+  makeSample(name, beacon),
+);
