@@ -17,10 +17,29 @@ const FOLDER = new URL('../../verify/page/', import.meta.url);
 const PAGE = 'index.html';
 const VENDOR = 'vendor/noble.js';
 const FILES = [
-  ...['page.js', 'style.css', 'element.js', 'entry.js', 'result.js', 'slots.js', 'verifier.js'],
-  ...['worker.js', 'server.js', 'view.js', 'receipt.js', 'draw.js', 'round.js', 'streams.js'],
-  ...['ledger.js', 'table.js', 'manifest.js', 'merkle.js', 'beacon.js', 'canonical.js'],
-  ...['bytes.js', 'refusal.js', 'time.js'],
+  'page.js',
+  'style.css',
+  'element.js',
+  'entry.js',
+  'result.js',
+  'slots.js',
+  'verifier.js',
+  'worker.js',
+  'server.js',
+  'view.js',
+  'receipt.js',
+  'draw.js',
+  'round.js',
+  'streams.js',
+  'ledger.js',
+  'table.js',
+  'manifest.js',
+  'merkle.js',
+  'beacon.js',
+  'canonical.js',
+  'bytes.js',
+  'refusal.js',
+  'time.js',
 ] as const;
 
 /** All that is served below /verify. */

@@ -54,7 +54,12 @@ export function readTerms(value) {
   }
   demand(value['kind'] === 'drand', `a beacon of kind ${quoted(value['kind'])} is not known`);
   const names = /** @type {const} */ ([
-    ...['chain', 'genesis_time', 'kind', 'period_s', 'public_key', 'seal_margin_s'],
+    'chain',
+    'genesis_time',
+    'kind',
+    'period_s',
+    'public_key',
+    'seal_margin_s',
   ]);
   const terms = members(value, 'the beacon', names);
   const { chain, public_key: publicKey } = terms;
@@ -138,4 +143,3 @@ function isSignedBy(publicKey, round, signature) {
     return false; // not even points of the curve
   }
 }
-

@@ -34,7 +34,7 @@ export function fromHex(text) {
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const DIGITS = new Int8Array(128).fill(-1);
-for (const [digit, letter] of [...ALPHABET].entries()) DIGITS[letter.charCodeAt(0)] = digit;
+for (let digit = 0; digit < 64; digit++) DIGITS[ALPHABET.charCodeAt(digit)] = digit;
 
 /**
  * Base64url without padding; undefined unless it is the one way to write that many bytes.

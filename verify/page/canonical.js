@@ -29,8 +29,7 @@ export function canonical(value, depth = 0) {
     demand(Number.isSafeInteger(value), `the line has the number ${value}, which is not whole`);
     return Object.is(value, -0) ? '0' : String(value);
   }
-  if (Array.isArray(value))
-    return `[${value.map((item) => canonical(item, depth + 1)).join(',')}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(',')}]`;
   const object = /** @type {Record<string, unknown>} */ (value);
   const names = Object.keys(object).toSorted();
   const members = names.map((name) => `${quote(name)}:${canonical(object[name], depth + 1)}`);
@@ -70,7 +69,7 @@ export function members(value, what, names) {
   for (const name of names) demand(Object.hasOwn(value, name), `${what} has no member ${name}`);
   const extra = Object.keys(value).find((name) => !names.some((known) => known === name));
   demand(extra === undefined, `${what} has a member ${quoted(extra)} that does not belong there`);
-  return /** @type {Record<Name, unknown>} */ (value);
+  return value;
 }
 
 /**

@@ -86,7 +86,7 @@ export async function verifyDraw(files, options = {}) {
     const round = createRound(ledger, source.name);
     let bytes = 0;
     const tell = () => {
-      const entries = (round.ledger?.table.count ?? before);
+      const entries = round.ledger?.table.count ?? before;
       onProgress({ file: at, files: sources.length, bytes, entries });
     };
     const fault = await readRound(round, source, (length) => {

@@ -2,16 +2,7 @@
 /** What stands between two rounds: who waits, who holds which seats, and what is free. */
 import { categoriesOf, OPEN } from './manifest.js';
 import { demand, quoted } from './refusal.js';
-import {
-  createTable,
-  DISPLACED,
-  GONE,
-  HOLDS,
-  idOf,
-  latestWith,
-  prefsOf,
-  WAITS,
-} from './table.js';
+import { createTable, DISPLACED, GONE, HOLDS, idOf, latestWith, prefsOf, WAITS } from './table.js';
 
 /**
  * @typedef {{round: number, file: string, entries: number, served: number, digest: string}} Round
@@ -166,7 +157,8 @@ function lose(ledger, lost) {
     return { pool, seats };
   });
   const short = named.filter(({ pool, seats }) => (ledger.free[pool] ?? 0) < seats);
-  const holders = short.length > 0 ? holdersOf(ledger, new Set(short.map(({ pool }) => pool))) : null;
+  const holders =
+    short.length > 0 ? holdersOf(ledger, new Set(short.map(({ pool }) => pool))) : null;
   for (const { pool, seats } of named) {
     for (const entry of holders?.get(pool) ?? []) {
       if ((ledger.free[pool] ?? 0) >= seats) break;
@@ -281,4 +273,3 @@ export function placeName({ pools }, pool) {
   const found = pools[pool];
   return found ? `${quoted(found.slotId)}, ${quoted(found.name)}` : 'no seat';
 }
-

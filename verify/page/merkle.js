@@ -21,7 +21,11 @@ export function rootOf(leaves, count) {
   for (let left = count; left > 1; left = Math.ceil(left / 2)) {
     for (let at = 0; at + 1 < left; at += 2)
       leaves.set(
-        sha256.create().update(NODE).update(leaves.subarray(32 * at, 32 * at + 64)).digest(),
+        sha256
+          .create()
+          .update(NODE)
+          .update(leaves.subarray(32 * at, 32 * at + 64))
+          .digest(),
         16 * at,
       );
     if (left % 2 === 1) leaves.copyWithin(16 * (left - 1), 32 * (left - 1), 32 * left);

@@ -51,6 +51,7 @@ async function verify(what) {
   verifier = mine;
   digest = '';
   result.hidden = true;
+  result.replaceChildren();
   bar.removeAttribute('value');
   byId('progress-text', HTMLParagraphElement).textContent = '';
   byId('entry-result', HTMLDivElement).replaceChildren();
@@ -98,6 +99,23 @@ function begin(chosen) {
   if (list.length > 0) void verify({ files: list });
 }
 
+/**
+ * @param {File | undefined} file
+ * @param {string} field
+ */
+async function readInto(file, field) {
+  if (file) byId(field, HTMLTextAreaElement).value = await file.slice(0, LONGEST_DOCUMENT).text();
+}
+
+async function checkEntry() {
+  const asked = (verifier ??= createVerifier());
+  const report = await asked.receipt({
+    receipt: byId('receipt', HTMLTextAreaElement).value,
+    proof: byId('proof', HTMLTextAreaElement).value,
+  });
+  byId('entry-result', HTMLDivElement).replaceChildren(entryResult(report));
+}
+
 files.addEventListener('change', () => begin(files.files));
 elsewhere.addEventListener('input', compare);
 byId('stop', HTMLButtonElement).addEventListener('click', () => verifier?.stop());
@@ -120,19 +138,11 @@ document.addEventListener('drop', (event) => {
 
 for (const name of ['receipt', 'proof']) {
   const chooser = byId(`${name}-file`, HTMLInputElement);
-  chooser.addEventListener('change', async () => {
-    const [file] = chooser.files ?? [];
-    if (file) byId(name, HTMLTextAreaElement).value = await file.slice(0, LONGEST_DOCUMENT).text();
-  });
+  chooser.addEventListener('change', () => void readInto(chooser.files?.[0], name));
 }
-byId('entry', HTMLFormElement).addEventListener('submit', async (event) => {
+byId('entry', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
-  const asked = (verifier ??= createVerifier());
-  const report = await asked.receipt({
-    receipt: byId('receipt', HTMLTextAreaElement).value,
-    proof: byId('proof', HTMLTextAreaElement).value,
-  });
-  byId('entry-result', HTMLDivElement).replaceChildren(entryResult(report));
+  void checkEntry();
 });
 
 Object.assign(window, { fairslotVerify });

@@ -67,8 +67,12 @@ function readReceipt(receipt) {
   const expected = leafOf(canonical(wishes));
   demand(leaf === hex(expected), 'The leaf on the receipt is not that of its entry.');
   return {
-    ...{ entry: String(wishes['entry']), id, leaf: expected, leafText: hex(expected) },
-    ...{ issuedAt: String(issuedAt), release },
+    entry: String(wishes['entry']),
+    id,
+    leaf: expected,
+    leafText: hex(expected),
+    issuedAt: String(issuedAt),
+    release,
   };
 }
 
@@ -111,9 +115,12 @@ function standingOf({ table, sealed, pools }, number) {
     if ((theirs === WAITS || theirs === DISPLACED) && before) ahead += 1;
   }
   return {
-    ...{ round, place: number - first + 1, of: count },
+    round,
+    place: number - first + 1,
+    of: count,
     state: STATES[/** @type {keyof typeof STATES} */ (state)],
-    ...{ slot: pool?.slotId ?? null, pool: pool?.name ?? null },
+    slot: pool?.slotId ?? null,
+    pool: pool?.name ?? null,
     ahead: state === WAITS || state === DISPLACED ? ahead : null,
   };
 }
@@ -134,7 +141,8 @@ function find(ledger, { entry, id, leafText, issuedAt }) {
   const later = ledger.sealed.findIndex(({ sealedAt }) => sealedAt > issuedAt);
   if (later < 0)
     return {
-      ...{ ok: null, standing: null },
+      ok: null,
+      standing: null,
       text: 'No round in these files was sealed after the receipt was issued: look at a later one.',
     };
   const KEEP =
@@ -154,11 +162,17 @@ function find(ledger, { entry, id, leafText, issuedAt }) {
  */
 function checkProof(ledger, receipt, text) {
   const names = /** @type {const} */ ([
-    ...['count', 'entry', 'index', 'leaf', 'path', 'release', 'root', 'round'],
+    'count',
+    'entry',
+    'index',
+    'leaf',
+    'path',
+    'release',
+    'root',
+    'round',
   ]);
   const proof = members(parse(text, 'proof'), 'the proof', names);
-  const { count, entry, index, leaf, path, release, root, round } =
-    /** @type {Record<typeof names[number], unknown>} */ (proof);
+  const { count, entry, index, leaf, path, release, root, round } = proof;
   demand(entry === receipt.entry, 'The proof is of another entry.');
   demand(release === receipt.release, 'The proof is of another release.');
   demand(leaf === receipt.leafText, 'The proof is of another leaf than the receipt.');
@@ -177,7 +191,7 @@ function checkProof(ledger, receipt, text) {
   demand(sealed, `The files have no round ${quoted(round)}, of which the proof is.`);
   demand(
     sealed.root === root && sealed.count === count,
-    `The root of the proof is not the one in the seal of round ${round}.`,
+    `The root of the proof is not the one in the seal of round ${quoted(round)}.`,
   );
 }
 
@@ -197,7 +211,13 @@ export function checkReceipt({ receipt: text, proof = '' }, ledger) {
   let standing = null;
   try {
     const names = /** @type {const} */ ([
-      ...['entry', 'issued_at', 'kid', 'leaf', 'manifest_hash', 'release', 'signature'],
+      'entry',
+      'issued_at',
+      'kid',
+      'leaf',
+      'manifest_hash',
+      'release',
+      'signature',
     ]);
     const value = members(parse(text, 'receipt'), 'the receipt', names);
     const read = readReceipt(value);
@@ -233,4 +253,3 @@ const proofText = (sealed) =>
   sealed
     ? 'The proof leads from your entry to the root in the seal.'
     : 'The proof leads from your entry to the root that it names: compare that with the seal.';
-

@@ -29,7 +29,9 @@ function verdict(kind, title, ...sentences) {
 export function refusedResult({ file, line, reason }) {
   if (reason.startsWith('the file cannot be read'))
     return [verdict('open', 'NOT CHECKED', `${file}: ${reason}.`)];
-  const where = file ? `Line ${count(line)} of ${file} is the first that is not as it must be.` : '';
+  const where = file
+    ? `Line ${count(line)} of ${file} is the first that is not as it must be.`
+    : '';
   return [
     verdict('bad', 'REFUSED', 'These files are not a correct draw.', where),
     element('h3', '', 'What is wrong there'),
@@ -64,13 +66,14 @@ function digestBlock(digest) {
   shown.id = 'digest';
   const copy = element('button', 'plain', 'Copy');
   copy.type = 'button';
-  copy.addEventListener('click', async () => {
-    const copied = await navigator.clipboard?.writeText(digest).then(
-      () => true,
-      () => false,
-    );
-    if (!copied) getSelection()?.selectAllChildren(shown);
-    copy.textContent = copied ? 'Copied' : 'Selected';
+  const select = () => {
+    getSelection()?.selectAllChildren(shown);
+    copy.textContent = 'Selected';
+  };
+  copy.addEventListener('click', () => {
+    // Browsers have no clipboard for pages that came over plain HTTP.
+    const written = navigator.clipboard?.writeText(digest) ?? Promise.reject(new Error('none'));
+    written.then(() => (copy.textContent = 'Copied'), select);
   });
   const compared = element('div', '');
   compared.id = 'compared';
@@ -84,13 +87,16 @@ function digestBlock(digest) {
   ];
 }
 
+/** @param {string} time as it is in a seal */
+const timeText = (time) => `${time.slice(0, 10)} ${time.slice(11, 19)} UTC`;
+
 /**
  * @param {Accepted} report
  * @param {View} view
  */
 function roundsTable({ rounds }, view) {
   const heads = ['Round', 'Sealed at', 'New entries', 'Got seats', 'Digest'].map((text, at) => {
-    const head = element('th', at === 2 || at === 3 ? 'number' : '', text);
+    const head = element('th', ['', '', 'number', 'number', 'wide'][at], text);
     head.scope = 'col';
     return head;
   });
@@ -99,14 +105,14 @@ function roundsTable({ rounds }, view) {
       'tr',
       '',
       element('td', '', count(round)),
-      element('td', '', view.sealedAt[round] ?? ''),
+      element('td', '', timeText(view.sealedAt[round] ?? '')),
       element('td', 'number', count(entries)),
       element('td', 'number', count(served)),
       element('td', 'mono', digest),
     ),
   );
   const body = element('tbody', '', ...rows.slice(0, ROUNDS_SHOWN));
-  const table = element('table', '', element('thead', '', element('tr', '', ...heads)), body);
+  const table = element('table', 'rounds', element('thead', '', element('tr', '', ...heads)), body);
   const block = element('div', 'scroll', table);
   if (rows.length > ROUNDS_SHOWN) {
     const all = element('button', 'plain', `Show all ${count(rows.length)} rounds`);
@@ -147,8 +153,7 @@ const UNSEEN = [
 ];
 
 /** @param {readonly string[]} items */
-const list = (items) =>
-  element('ul', '', ...items.map((item) => element('li', 'breaks', item)));
+const list = (items) => element('ul', '', ...items.map((item) => element('li', 'breaks', item)));
 
 /**
  * @param {Accepted} report

@@ -91,6 +91,8 @@ function ledgerOf({ ledger }) {
 
 /** @type {Step} */
 function manifestStep(round, text) {
+  const later = text.startsWith('{"kind":"since"');
+  demand(!later, 'the files begin with that of round 0, which has the manifest: it is missing');
   round.ledger = createLedger(readManifest(text));
   round.step = sinceStep;
 }
@@ -179,11 +181,7 @@ function sinceStep(round, text) {
   for (const name of /** @type {const} */ (['cancelled', 'expired', 'withdrawn']))
     demandAscending(read[name], name, compareWrittenIds);
   demandAscending(read.closed, 'closed', compareText);
-  demandAscending(
-    read.lost,
-    'lost',
-    (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]),
-  );
+  demandAscending(read.lost, 'lost', (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]));
   const ledger = ledgerOf(round);
   ledger.touched.clear();
   settle(ledger, read);
@@ -192,7 +190,14 @@ function sinceStep(round, text) {
 }
 
 const SEAL = /** @type {const} */ ([
-  ...['beacon', 'count', 'manifest_hash', 'previous', 'release', 'root', 'round', 'sealed_at'],
+  'beacon',
+  'count',
+  'manifest_hash',
+  'previous',
+  'release',
+  'root',
+  'round',
+  'sealed_at',
   'since_hash',
 ]);
 
@@ -218,8 +223,14 @@ function sealStep(round, text) {
   const plan = planOf(manifest.beacon, rounds.length, sealedAtMs);
   /** @type {Record<string, unknown>} */
   const expected = {
-    ...{ beacon: plan.plan, count, manifest_hash: manifest.hash, previous: ledger.digest },
-    ...{ release: manifest.release, root, round: rounds.length, sealed_at: read['sealed_at'] },
+    beacon: plan.plan,
+    count,
+    manifest_hash: manifest.hash,
+    previous: ledger.digest,
+    release: manifest.release,
+    root,
+    round: rounds.length,
+    sealed_at: read['sealed_at'],
     since_hash: hex(hash(round.sinceText)),
   };
   for (const name of SEAL)
@@ -244,8 +255,12 @@ function beaconStep(round, text) {
   const { link, bytes, value } = readValue(manifest.beacon, round.plan, ledger.link, beacon);
   const [manifestHash, previous, root] = [manifest.hash, ledger.digest, round.root].map(fromHex);
   const seed = hash(
-    ...[tag('seed'), manifestHash ?? '', u32(ledger.rounds.length)],
-    ...[previous ?? '', root ?? '', bytes],
+    tag('seed'),
+    manifestHash ?? '',
+    u32(ledger.rounds.length),
+    previous ?? '',
+    root ?? '',
+    bytes,
   );
   round.beaconText = canonical(value);
   round.seed = hex(seed);
@@ -330,7 +345,14 @@ function prefNumbers({ slots, manifest }, value) {
 }
 
 const ENTRY = /** @type {const} */ ([
-  ...['cats', 'entry', 'key', 'leaf', 'pool', 'prefs', 'size', 'slot'],
+  'cats',
+  'entry',
+  'key',
+  'leaf',
+  'pool',
+  'prefs',
+  'size',
+  'slot',
 ]);
 
 /** @type {Step} */
@@ -362,7 +384,9 @@ function entryStep(round, text) {
     throw refusal('the manifest has no such slot and pool');
   const place = `"pool":${JSON.stringify(pool)}`;
   const end = `"slot":${JSON.stringify(slot)}}`;
-  if (text !== `${start},"key":"${key}","kind":"entry","leaf":"${leafText}",${place},${wishes},${end}`)
+  if (
+    text !== `${start},"key":"${key}","kind":"entry","leaf":"${leafText}",${place},${wishes},${end}`
+  )
     throw refusal(NOT_CANONICAL);
   round.lastKey = key;
   keepLeaf(round, entry - round.first, leaf);
@@ -457,11 +481,17 @@ function digestStep(round, text) {
   demandLine(text, `{"digest":"${digest}","kind":"digest","transcript_sha256":"${transcript}"}`);
   ledger.digest = digest;
   ledger.sealed.push({
-    ...{ first: round.first, count: round.count, root: round.root, sealedAt: round.sealedAt },
+    first: round.first,
+    count: round.count,
+    root: round.root,
+    sealedAt: round.sealedAt,
   });
   rounds.push({
-    ...{ round: rounds.length, file: round.file, entries: round.count },
-    ...{ served: round.offers.length + round.served, digest },
+    round: rounds.length,
+    file: round.file,
+    entries: round.count,
+    served: round.offers.length + round.served,
+    digest,
   });
   round.done = true;
 }
@@ -480,4 +510,3 @@ export function roundNamedIn(text) {
     return undefined;
   }
 }
-

@@ -70,8 +70,7 @@ export function idOf(text) {
 export function idBytes(table, number) {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
-  for (let word = 0; word < 4; word++)
-    view.setUint32(4 * word, table.ids[4 * number + word] ?? 0);
+  for (let word = 0; word < 4; word++) view.setUint32(4 * word, table.ids[4 * number + word] ?? 0);
   return bytes;
 }
 

@@ -40,5 +40,4 @@ export async function makeVendorFile(): Promise<string> {
   return made.outputFiles[0]?.text ?? '';
 }
 
-if (import.meta.main)
-  writeFileSync(new URL('noble.js', import.meta.url), await makeVendorFile());
+if (import.meta.main) writeFileSync(new URL('noble.js', import.meta.url), await makeVendorFile());
