@@ -3,9 +3,22 @@
  * lists them.
  */
 import { z } from 'zod';
+import type { DrandChain } from './rounds/beacon.ts';
+import { DrandChainText } from './rounds/drand-chain.ts';
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+/** Addresses with commas between them; none has a slash at its end. */
+const endpoints = z.string().transform((text, context): string[] => {
+  const found = text.split(',').map((part) => part.trim().replace(/\/+$/, ''));
+  for (const one of found) {
+    const url = URL.parse(one);
+    const usable = /^https?:$/.test(url?.protocol ?? '') && !/[?#@]/.test(one);
+    if (!usable) context.addIssue({ code: 'custom', message: `${one} is no address of HTTP` });
+  }
+  return found;
+});
 
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -36,6 +49,16 @@ const Environment = z.object({
    */
   SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** HTTP endpoints of drand, in no order: they are asked in turn. Their answers are verified. */
+  DRAND_URLS: endpoints.prefault(
+    'https://api.drand.sh,https://api2.drand.sh,https://api3.drand.sh,https://drand.cloudflare.com',
+  ),
+  /** For one answer of one endpoint, in ms; at most so long that a sweep ends within a lead. */
+  DRAND_TIMEOUT_MS: z.coerce.number().int().min(50).max(4_000).default(2_000),
+  /** JSON of `/{chain}/info`: the network that new releases name. Empty: quicknet. */
+  DRAND_CHAIN: DrandChainText.prefault(''),
+  /** Where a worker serves /metrics and /livez on HOST; 0: nowhere. */
+  WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9464),
   /**
    * Requests a minute and client address: reads, writes, answers to offers (confirm, cancel), OTPs
    * sent, sign-ins, operator calls. Answers are apart, so that editing an entry to the last moment
@@ -63,6 +86,14 @@ export type Config = {
   readonly operatorKey: string;
   readonly smsDriver: 'console' | 'inbox';
   readonly logLevel: string;
+  readonly drand: {
+    readonly endpoints: readonly string[];
+    readonly timeoutMs: number;
+    /** Of releases that are published from now on. */
+    readonly chain: DrandChain;
+  };
+  /** 0: none. */
+  readonly workerMetricsPort: number;
   /** Requests a minute. */
   readonly limits: {
     readonly perAddress: Readonly<
@@ -103,6 +134,12 @@ export function readConfig(
     operatorKey,
     smsDriver: set.SMS_DRIVER,
     logLevel: set.LOG_LEVEL,
+    drand: {
+      endpoints: set.DRAND_URLS,
+      timeoutMs: set.DRAND_TIMEOUT_MS,
+      chain: set.DRAND_CHAIN,
+    },
+    workerMetricsPort: set.WORKER_METRICS_PORT,
     limits: {
       perAddress: {
         read: set.LIMIT_READ_PER_ADDRESS,

@@ -3,6 +3,7 @@
  * from here.
  */
 import type { Config } from './config.ts';
+import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
@@ -16,6 +17,8 @@ import { createReleaseStore } from './releases/store.ts';
 import type { Redis } from './redis/client.ts';
 import { QUICKNET } from './rounds/beacon.ts';
 import { createBeacons } from './rounds/beacons.ts';
+import { createDrand } from './rounds/drand.ts';
+import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
 import { receiptKeyOf } from './rounds/receipts.ts';
 import { createIsLive, createRoundService } from './rounds/service.ts';
@@ -23,7 +26,21 @@ import { createRoundStore } from './rounds/store.ts';
 
 export type Engine = ReturnType<typeof createEngine>;
 
-export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
+/** Without a setting no stranger is asked: a round of a drand release would wait. */
+const NO_NETWORK: Config['drand'] = { endpoints: [], timeoutMs: 0, chain: QUICKNET };
+
+/** What a door wants to hear of: only a worker asks beacons. */
+export type Watch = {
+  readonly log: Log;
+  readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
+};
+const UNWATCHED: Watch = { log: createLog('silent'), onBeaconAnswer: () => undefined };
+
+export function createEngine(
+  redis: Redis,
+  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand'>>,
+  watch = UNWATCHED,
+) {
   const secrets = createSecrets(config.secret);
   const stores = {
     people: createPeopleStore(redis),
@@ -33,10 +50,12 @@ export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
     bookings: createBookingStore(redis),
   };
   const outbox = createOutbox(redis, secrets);
-  const beacons = createBeacons(secrets);
+  const { chain, ...network } = config.drand ?? NO_NETWORK;
+  const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
+  const beacons = createBeacons(secrets, drand);
   const releases = createReleaseService(stores.releases, {
     hashChain: beacons.hashChain,
-    drand: QUICKNET,
+    drand: chain,
     receiptKey: receiptKeyOf(secrets),
   });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
@@ -62,6 +81,7 @@ export function createEngine(redis: Redis, config: Pick<Config, 'secret'>) {
     outbox,
     inbox: createInbox(redis, secrets),
     beaconOf: beacons.of,
+    beaconOverdueS: drand.overdueS,
     releases,
     claims,
     people,

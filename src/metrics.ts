@@ -3,7 +3,7 @@
  * lists (route names, statuses, codes of the catalogue), never from a request, so that no flood can
  * grow their number.
  */
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -39,6 +39,49 @@ export function createMetrics() {
         help: 'Requests refused, by code of the error catalogue.',
         labelNames: ['code'],
         registers,
+      }),
+    },
+  } as const;
+}
+
+export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>;
+
+/** From a round of a village to one of millions of entries. */
+const PHASES_S = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Metrics of a worker. `overdueS`: read when Prometheus asks. */
+export function createWorkerMetrics(overdueS: () => number) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    rounds: {
+      phases: new Histogram({
+        name: 'fairslot_rounds_phase_duration_seconds',
+        help: 'What drawing a round took, by phase.',
+        labelNames: ['phase'],
+        buckets: PHASES_S,
+        registers,
+      }),
+      published: new Counter({
+        name: 'fairslot_rounds_published_total',
+        help: 'Rounds that this worker published.',
+        registers,
+      }),
+      beaconAnswers: new Counter({
+        name: 'fairslot_rounds_beacon_answers_total',
+        help: 'Answers of drand endpoints, by what they were.',
+        labelNames: ['outcome'],
+        registers,
+      }),
+      beaconWait: new Gauge({
+        name: 'fairslot_rounds_beacon_wait_seconds',
+        help: 'How long the most overdue beacon value that a round waits for is overdue.',
+        registers,
+        collect() {
+          this.set(overdueS());
+        },
       }),
     },
   } as const;

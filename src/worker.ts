@@ -4,7 +4,10 @@ import { v7 as uuid } from 'uuid';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
+import { createMonitor } from './http/monitor.ts';
+import { listen, type Server } from './http/server.ts';
 import { createLog, type Log } from './log.ts';
+import { createWorkerMetrics } from './metrics.ts';
 import { consoleDriver } from './notify/drivers.ts';
 import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
 import { createConductor, type Conductor, type Step } from './rounds/conduct.ts';
@@ -25,17 +28,34 @@ const blocking = connectBlocking(address);
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 blocking.on('error', (error: Error) => log.debug({ err: error }, 'redis'));
 
-const engine = createEngine(redis, config);
+const metrics = createWorkerMetrics(() => engine.beaconOverdueS());
+const engine = createEngine(redis, config, {
+  log,
+  onBeaconAnswer: (outcome) => metrics.rounds.beaconAnswers.inc({ outcome }),
+});
+const monitor = await openMonitor(config);
 const stopping = new AbortController();
 onStop(log, async () => {
   stopping.abort();
   await Promise.allSettled([conducting, delivering]);
-  await Promise.all([disconnectRedis(redis), disconnectRedis(blocking)]);
+  await Promise.all([disconnectRedis(redis), disconnectRedis(blocking), monitor?.close()]);
 });
 const workerId = uuid();
 const conducting = conductAll(conductorOf(engine, log), engine, workerId, stopping.signal);
 const delivering = deliverAll(engine, config, blocking, stopping.signal);
 log.info({ workerId }, 'worker ready');
+
+/** Rounds go on when nobody can watch them: two workers of one machine want the same port. */
+async function openMonitor(config: Config): Promise<Server | undefined> {
+  const { host, workerMetricsPort: port } = config;
+  if (port === 0) return undefined;
+  try {
+    return await listen(createMonitor(metrics.registry, log), { host, port });
+  } catch (error) {
+    log.warn({ err: error, port }, 'this worker has no /metrics');
+    return undefined;
+  }
+}
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, outbox, secrets } = engine;
@@ -69,6 +89,7 @@ async function conductAll(
       try {
         const taken = await step(release);
         if (taken.step === 'OVER') return;
+        if (taken.step === 'PUBLISHED') metrics.rounds.published.inc();
         waitMs = waitAfter(taken);
       } catch (error) {
         log.error({ err: error, release }, 'a round could not be conducted and is tried again');
@@ -91,7 +112,9 @@ async function conductAll(
 
 function waitAfter(taken: Step): number {
   if (taken.step === 'PUBLISHED') return 0;
-  return taken.step === 'WAITING' ? Math.max(1, taken.waitMs) : PACE_MS;
+  if (taken.step !== 'WAITING') return PACE_MS;
+  // A beacon's value may be an hour away: the lead is renewed on the way there.
+  return Math.min(Math.max(1, taken.waitMs), LEASE_MS / 2);
 }
 
 /** Sleeps, or less when told to stop. */

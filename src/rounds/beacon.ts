@@ -53,8 +53,8 @@ export type BeaconValue = z.output<typeof BeaconValue>;
 
 /** The side that has secrets or a network; everything else here is pure. */
 export type Beacon = {
-  /** The value that a seal names, or NOT_YET while it does not exist. */
-  readonly value: (plan: BeaconPlan) => Promise<BeaconValue | 'NOT_YET'>;
+  /** The value that a seal names, or NOT_YET while it does not exist. `round`: of it, for the log. */
+  readonly value: (plan: BeaconPlan, round?: number) => Promise<BeaconValue | 'NOT_YET'>;
 };
 
 /** What a reader must still take on trust when everything else was recomputed (docs/draw.md). */

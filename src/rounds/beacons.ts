@@ -1,8 +1,8 @@
-/** The beacon of a release by its manifest: the side of rounds/beacon.ts that has secrets. */
+/** The beacon of a release by its manifest: the side of rounds/beacon.ts with secrets and a network. */
 import type { Secrets } from '../lib/secrets.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
-import { assert } from '../lib/assert.ts';
 import { type Beacon, createHashChain, type HashChain, hashChainBeacon } from './beacon.ts';
+import type { Drand } from './drand.ts';
 
 export type Beacons = {
   /** The chain of a release: the same for as long as the engine's secret is. */
@@ -10,12 +10,13 @@ export type Beacons = {
   readonly of: (manifest: LotteryManifest) => Beacon;
 };
 
-export function createBeacons(secrets: Secrets): Beacons {
+export function createBeacons(secrets: Secrets, drand: Drand): Beacons {
   const hashChain = (release: string, length: number): HashChain =>
     createHashChain(secrets.mac('hash-chain', release), length);
   const kept = new Map<string, Beacon>();
   const of = ({ release, beacon: terms }: LotteryManifest): Beacon => {
-    assert(terms.kind === 'hash-chain', 'a drand beacon is asked over HTTP');
+    // Of the network that the manifest names, whatever new releases are published with by now.
+    if (terms.kind === 'drand') return drand.beaconOf(release, terms);
     const beacon = kept.get(release) ?? hashChainBeacon(hashChain(release, terms.length));
     kept.set(release, beacon);
     return beacon;

@@ -67,7 +67,7 @@ export function createDrawing(parts: Parts): Drawing {
   const step: Drawing['step'] = async (manifest, cut) => {
     const sealed = await sealedRound(manifest, cut);
     if (!sealed) return { step: 'AGAIN' };
-    const beacon = await parts.beaconOf(manifest).value(sealed.seal.beacon);
+    const beacon = await parts.beaconOf(manifest).value(sealed.seal.beacon, cut.round);
     if (beacon === 'NOT_YET') return { step: 'WAITING', waitMs: beaconWaitMs(manifest, sealed) };
     held.delete(manifest.release);
     const digest = await drawAndPublish(parts, sealed, beacon);
