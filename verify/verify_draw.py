@@ -499,20 +499,20 @@ def check_seal(release, n, seal, since):
     demand(JCS(seal["beacon"]) == JCS(named), "the seal's beacon is not %s" % JCS(named).decode())
 
 
-def beacon_bytes(release, seal, value, line):
+def beacon_bytes(release, seal, value):
     """Checks a beacon's value against the seal and the manifest, all but a BLS signature."""
     terms, named = release.manifest["beacon"], seal["beacon"]
     if terms["kind"] == "hash-chain":
         fits = has_members(value, "kind", "preimage", "step") and is_hex(value["preimage"], 32)
         fits = fits and JCS({"kind": value["kind"], "step": value["step"]}) == JCS(named)
-        demand(fits, "the beacon is not the value of the step that the seal names", line)
+        demand(fits, "the beacon is not the value of the step that the seal names")
         preimage = bytes.fromhex(value["preimage"])
-        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before", line)
+        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before")
         release.hash_chain_value = preimage
         return preimage
     fits = has_members(value, "kind", "round", "signature") and is_hex(value["signature"], 48)
     fits = fits and JCS({"kind": value["kind"], "round": value["round"]}) == JCS(named)
-    demand(fits, "the beacon is not the value of the drand round that the seal names", line)
+    demand(fits, "the beacon is not the value of the drand round that the seal names")
     return bytes.fromhex(terms["chain"]) + u64(value["round"]) + bytes.fromhex(value["signature"])
 
 
@@ -565,7 +565,8 @@ class Lines:
     """The lines of a file, one after the other, in bounded memory."""
 
     def __init__(self, path):
-        self.path, self.number, self.line = path, 0, b""
+        self.path, self.number, self.line = path, 0, None  # the current line, without its line feed
+        self.problem = None  # why there is no current line, if not because the file is at its end
         self.before = hashlib.sha256()  # of all bytes before the current line
         self.source = self.read_lines()
 
@@ -581,8 +582,7 @@ class Lines:
                 gzip = zlib.decompressobj(wbits=31)
                 while data:
                     yield gzip.decompress(data, 4 * CHUNK)
-                    demand(not gzip.unused_data, "something follows the gzip member")
-                    data = gzip.unconsumed_tail or file.read(CHUNK)
+                    data = gzip.unused_data or gzip.unconsumed_tail or file.read(CHUNK)
                     demand(not (gzip.eof and data), "something follows the gzip member")
                 demand(gzip.eof, "the file ends in the middle of its gzip")
         except zlib.error:
@@ -594,64 +594,76 @@ class Lines:
         rest = b""
         for piece in self.pieces():
             *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
+            for line in [*lines, rest]:
                 demand(len(line) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
-                yield line
-            demand(len(rest) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
+            yield from lines
         demand(not rest, "the file ends in the middle of a line")
 
     def advance(self):
-        """Goes to the next line. -> False at the end of the file."""
-        if self.number:
-            self.before.update(self.line)
-            self.before.update(b"\n")
+        """Goes to the next line. What is wrong with it is said when somebody wants it."""
+        if self.line is not None:
+            self.before.update(self.line + b"\n")
         self.number += 1
-        self.line = next(self.source, None)
-        return self.line is not None
-
-    def next(self, wanted):
-        """-> the document of the next line, whatever its kind."""
-        demand(self.advance(), "the file ends where a line of kind %s belongs" % wanted)
-        return parse(self.line, LINE_DECODER)
-
-    def attempt(self, wanted):
-        """-> the document of the next line and None, or {} and what is wrong with the line."""
         try:
-            return self.next(wanted), None
-        except Refused as bad:
-            return {}, bad
+            self.line = next(self.source, None)
+        except Refused as problem:
+            self.line, self.problem = None, problem
 
-    def check(self, doc, kind, *members):
-        """The document of the current line has this kind and no other members, and is canonical."""
+    def document(self, kind):
+        """What the current line holds, which must be of this kind."""
+        if self.problem:
+            raise self.problem
+        demand(self.line is not None, "the file ends where a line of kind %s belongs" % kind)
+        doc = parse(self.line, LINE_DECODER)
         demand(doc.get("kind") == kind, "is of kind %s, not %s" % (short(doc.get("kind")), kind))
+        return doc
+
+    def check(self, kind, *members):
+        """The same; it must have these members and no other, and be canonical."""
+        doc = self.document(kind)
         demand(has_members(doc, "kind", *members), "does not have the members of a line of its kind")
         demand(JCS(doc) == self.line, "is not the canonical JSON of its document")
         return doc
+
+    def next(self, kind, *members):
+        self.advance()
+        return self.check(kind, *members)
+
+    def is_offer(self):
+        return self.line is not None and self.line.startswith(b'{"entry":')
+
+    def end(self):
+        self.advance()
+        if self.problem:
+            raise self.problem
+        demand(self.line is None, "something follows the digest line")
 
 
 def round_named(path):
     """The round that a file's seal names, which is one of its first three lines; None if none is."""
     lines = Lines(path)
-    try:
-        for _ in range(3):
-            seal = lines.next("seal").get("seal")
-            if isinstance(seal, dict) and is_integer(seal.get("round"), 0):
-                return seal["round"]
-    except Refused:
-        pass
+    for _ in range(3):
+        lines.advance()
+        try:
+            seal = lines.document("seal")["seal"]
+            return seal["round"] if is_integer(seal["round"], 0) else None
+        except (Refused, KeyError, TypeError):
+            pass
     return None
 
 
 def in_order(paths):
-    """-> [(path, the round that it names)]. A file that names no round of its own fills a gap."""
-    named = [(path, round_named(path)) for path in paths]
-    places = [None] * len(paths)
+    """-> [(path, the round that it names)]. A file that can't stand where it says fills a gap."""
+    files = [(path, round_named(path)) for path in paths]
+    places = [file if file[1] == place else None for place, file in enumerate(files)]
     others = []
-    for path, n in named:
-        if n is not None and n < len(places) and places[n] is None:
-            places[n] = (path, n)
+    for file in files:
+        if file in places:
+            continue
+        if file[1] is not None and file[1] < len(places) and places[file[1]] is None:
+            places[file[1]] = file
         else:
-            others.append((path, n))
+            others.append(file)
     return [place or others.pop(0) for place in places]
 
 
@@ -711,72 +723,58 @@ def read_entry_line(release, doc, claims, line):
 def verify_round(lines, release, progress, watched):
     """One file. -> the release, and what there is to report of the round."""
     if release is None:
-        doc = lines.check(lines.next("manifest"), "manifest", "manifest")
+        doc = lines.next("manifest", "manifest")
         demand(isinstance(doc["manifest"], dict), "the manifest is not an object")
         release = Release(doc["manifest"])
     n = release.next_round
     demand(n < 2**32, "there is no such round")
 
-    since = lines.check(lines.next("since"), "since", "since")["since"]
+    since = lines.next("since", "since")["since"]
     check_since(since)
     apply_since(release, since)
     dereserve(release, n)
     free_before = list(release.free)
 
-    seal = lines.check(lines.next("seal"), "seal", "seal")["seal"]
+    seal = lines.next("seal", "seal")["seal"]
     check_seal(release, n, seal, since)
     seal_line = lines.number
 
-    beacon = lines.check(lines.next("beacon"), "beacon", "beacon", "seed", "trust")
+    beacon = lines.next("beacon", "beacon", "seed", "trust")
     beacon_line = lines.number
 
-    # The seed, and with it all of the draw, follows from the root of all entries. So what the file
-    # says of offers and entries is read first and compared with the draw then. A line after them
-    # that can't be read is `bad`, and waits for its turn.
-    doc, bad = lines.attempt("offer, entry or seats")
-    offers = []
-    while doc.get("kind") == "offer":
-        demand(len(offers) < len(release.waiting) + len(release.displaced), "nobody is left to offer to")
-        offers.append(lines.line)
-        doc, bad = lines.attempt("offer, entry or seats")
-    claims, count = Claims(len(release.sizes)), 0
-    while doc.get("kind") == "entry":
-        read_entry_line(release, doc, claims, lines.line)
-        count += 1
-        demand(count <= seal["count"], "there are more entries than the seal's count", seal_line)
-        progress("round %d: %d entries read", n, count)
-        doc, bad = lines.attempt("entry or seats")
-    if count < seal["count"]:
-        if bad:
-            raise bad
-        lines.check(doc, "seats", "seats")
-        raise Refused("there are fewer entries than the seal's count", seal_line)
+    # The seed, and with it the draw of new entries, follows from the root of all of them: they are
+    # read first and compared with the draw then. What is wrong with an offer, or with the line after
+    # the entries, waits until what stands before it has been found right.
+    offered, wrong_offer = compare_offers(release, lines)
+    try:
+        claims = read_entries(release, n, seal["count"], lines, progress)
+    except Refused as refused:
+        raise wrong_offer or refused
+    entries_line = lines.number - seal["count"]
 
-    progress("round %d: %d entries, their tree", n, count)
-    by_id = sorted(range(count), key=lambda place: release.id_of(claims.first + place))
-    root = merkle_root(map(claims.leaf, by_id))
-    demand(seal["root"] == root.hex(), "the seal's root is not that of the entries, %s" % root.hex(), seal_line)
+    root = root_of(release, claims)
+    demand(seal["root"] == root, "the seal's root is not that of the entries, %s" % root, seal_line)
+    try:
+        trust = TRUST[release.manifest["beacon"]["kind"]]
+        seed = seed_of(release, n, seal, beacon_bytes(release, seal, beacon["beacon"]))
+        demand(beacon["seed"] == seed.hex(), "the seed is not %s" % seed.hex())
+        demand(beacon["trust"] == trust, "trust is not the sentence of this kind of beacon")
+    except Refused as refused:
+        raise Refused(refused.reason, beacon_line)
+    if wrong_offer:
+        raise wrong_offer
+    seated = compare_entries(release, n, seed, claims, entries_line, progress)
 
-    kind = release.manifest["beacon"]["kind"]
-    seed = seed_of(release, n, seal, beacon_bytes(release, seal, beacon["beacon"], beacon_line))
-    demand(beacon["seed"] == seed.hex(), "the seed is not %s" % seed.hex(), beacon_line)
-    demand(beacon["trust"] == TRUST[kind], "trust is not the sentence of a beacon of its kind", beacon_line)
-
-    given = compare_offers(release, offers, beacon_line + 1)
-    given += compare_entries(release, seed, claims, beacon_line + 1 + len(offers), progress, n)
-
-    if bad:
-        raise bad
-    lines.check(doc, "seats", "seats")
+    doc = lines.check("seats", "seats")
     last = release.free_after_last
     seats = [
         [slot, pool, free_before[p], release.free[p]]
         for p, (slot, pool, _) in enumerate(release.pools)
         if last is None or free_before[p] != last[p] or release.free[p] != last[p]
     ]
-    demand(JCS(doc["seats"]) == JCS(seats), "the seats are not those of the draw: %s" % differing(doc["seats"], seats))
+    demand(JCS(doc["seats"]) == JCS(seats), "the seats are not those of the draw")
 
-    doc = lines.check(lines.next("digest"), "digest", "digest", "transcript_sha256")
+    doc = lines.next("digest", "digest", "transcript_sha256")
     transcript_sha256 = lines.before.hexdigest()
     demand(doc["transcript_sha256"] == transcript_sha256, "transcript_sha256 is not %s" % transcript_sha256)
     record = {
@@ -787,12 +785,12 @@ def verify_round(lines, release, progress, watched):
         "seed": seed.hex(),
         "since": since,
         "transcript_sha256": transcript_sha256,
-        "trust": TRUST[kind],
+        "trust": trust,
     }
     digest = H(JCS(record))
     demand(doc["digest"] == digest.hex(), "the digest is not %s" % digest.hex())
     digest_line = lines.number
-    demand(not lines.advance(), "something follows the digest line")
+    lines.end()
 
     release.next_round, release.previous, release.free_after_last = n + 1, digest, list(release.free)
     new = range(claims.first, len(release.sizes))
@@ -803,8 +801,8 @@ def verify_round(lines, release, progress, watched):
     return release, {
         "round": n,
         "file": lines.path,
-        "entries": count,
-        "served": given,
+        "entries": seal["count"],
+        "served": offered + seated,
         "digest": digest.hex(),
         "digest_line": digest_line,
         "seal": seal,
@@ -812,19 +810,44 @@ def verify_round(lines, release, progress, watched):
     }
 
 
-def compare_offers(release, offers, line):
-    given = draw_earlier(release)
-    for i, pool in given:
+def compare_offers(release, lines):
+    """Goes to the line after the offers. -> how many belong there, and what is wrong with them."""
+    expected = []
+    for i, pool in draw_earlier(release):
         slot, name, _ = release.pools[pool]
         doc = {"entry": base64url(release.id_of(i)), "kind": "offer", "pool": name, "slot": slot}
-        expected = JCS(doc)
-        demand(offers and offers.pop(0) == expected, "here belongs %s" % printable(expected.decode()), line)
-        line += 1
-    demand(not offers, "nobody else of an earlier round gets seats", line)
-    return len(given)
+        expected.append(JCS(doc))
+    found, wrong = 0, None
+    lines.advance()
+    while found < len(expected) and lines.line == expected[found]:
+        found += 1
+        lines.advance()
+    if found < len(expected):
+        wrong = Refused("here belongs " + expected[found].decode(), lines.number)
+    elif lines.is_offer():
+        wrong = Refused("nobody else of an earlier round gets seats", lines.number)
+    while lines.is_offer():
+        lines.advance()
+    return found, wrong
 
 
-def compare_entries(release, seed, claims, line, progress, n):
+def read_entries(release, n, count, lines, progress):
+    """The current line and those after it. Goes to the line after the entries, whatever it is."""
+    claims = Claims(len(release.sizes))
+    for place in range(count):
+        read_entry_line(release, lines.document("entry"), claims, lines.line)
+        progress("round %d: %d entries read", n, place)
+        lines.advance()
+    return claims
+
+
+def root_of(release, claims):
+    count = len(claims.pools)
+    by_id = sorted(range(count), key=lambda place: release.id_of(claims.first + place))
+    return merkle_root(map(claims.leaf, by_id)).hex()
+
+
+def compare_entries(release, n, seed, claims, line, progress):
     """Keys, their order, and the draw of the new entries. -> how many got seats."""
     count, first, rank = len(claims.pools), claims.first, tag("rank") + seed
     keys = [H(rank, release.id_of(first + place)) for place in range(count)]
@@ -847,16 +870,6 @@ def compare_entries(release, seed, claims, line, progress, n):
         given += pool is not None
         progress("round %d: %d entries drawn", n, place)
     return given
-
-
-def differing(given, expected):
-    """The first item of a list that is not as expected, for a message."""
-    if isinstance(given, list):
-        for one, other in zip(given, expected):
-            if JCS(one) != JCS(other):
-                return "not " + printable(JCS(other).decode())
-        return "%d pools, not %d" % (len(expected), len(given))
-    return "not a list"
 
 
 # --- Receipts and proofs ----------------------------------------------------------------------
