@@ -2,7 +2,7 @@
  * The Merkle tree of RFC 6962 section 2.1 (also RFC 9162): leaf = H(0x00 || data), node = H(0x01 ||
  * left || right), split at the largest power of two below n, empty tree = H("").
  */
-import { sha256 } from './hash.ts';
+import { sha256, sha256Into } from './hash.ts';
 
 const LEAF = Buffer.of(0x00);
 const NODE = Buffer.of(0x01);
@@ -26,11 +26,61 @@ export function merkleRoot(leafHashes: Uint8Array): Buffer {
     const pairs = width >> 1;
     for (let i = 0; i < pairs; i++) {
       level.copy(pair, 1, i * 2 * HASH_BYTES, (i + 1) * 2 * HASH_BYTES);
-      sha256(pair).copy(level, i * HASH_BYTES);
+      sha256Into(level, i * HASH_BYTES, pair);
     }
     if (width % 2 === 1)
       level.copy(level, pairs * HASH_BYTES, (width - 1) * HASH_BYTES, width * HASH_BYTES);
     width = pairs + (width % 2);
   }
   return Buffer.from(level.subarray(0, HASH_BYTES));
+}
+
+/**
+ * The neighbours of one leaf from the bottom up, which with it give the root (RFC 9162, section
+ * 2.1.3.1). `leafHashes`: 32 bytes each, end to end.
+ */
+export function inclusionPath(leafHashes: Uint8Array, index: number): Buffer[] {
+  const path: Buffer[] = [];
+  let level: Buffer = Buffer.from(leafHashes);
+  for (let at = index; level.length > HASH_BYTES; at >>= 1) {
+    const neighbour = (at ^ 1) * HASH_BYTES;
+    // A node without a neighbour goes up as it is.
+    if (neighbour < level.length) path.push(level.subarray(neighbour, neighbour + HASH_BYTES));
+    level = levelAbove(level);
+  }
+  return path;
+}
+
+function levelAbove(level: Buffer): Buffer {
+  const nodes: Buffer[] = [];
+  const pair = 2 * HASH_BYTES;
+  for (let start = 0; start < level.length; start += pair) {
+    const children = level.subarray(start, start + pair);
+    nodes.push(children.length < pair ? children : sha256(Buffer.concat([NODE, children])));
+  }
+  return Buffer.concat(nodes);
+}
+
+/**
+ * The root that a leaf and its neighbours lead to (RFC 9162, section 2.1.3.2, whose names these
+ * are); undefined where a tree of `count` leaves has no such path.
+ */
+export function rootByPath(
+  leaf: Uint8Array,
+  place: { readonly index: number; readonly count: number },
+  path: readonly Uint8Array[],
+): Buffer | undefined {
+  let [fn, sn] = [place.index, place.count - 1];
+  if (fn < 0 || fn > sn) return undefined;
+  let r: Buffer = Buffer.from(leaf);
+  for (const p of path) {
+    if (sn === 0) return undefined;
+    if (fn % 2 === 1 || fn === sn) {
+      r = sha256(Buffer.concat([NODE, p, r]));
+      for (; fn % 2 === 0 && fn > 0; fn >>>= 1) sn >>>= 1;
+    } else r = sha256(Buffer.concat([NODE, r, p]));
+    fn >>>= 1;
+    sn >>>= 1;
+  }
+  return sn === 0 ? r : undefined;
 }

@@ -1,12 +1,51 @@
 /** Receipts: what the engine signs when it takes an entry (docs/draw.md). */
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign as signBytes,
+  verify as verifyBytes,
+} from 'node:crypto';
+import { z } from 'zod';
 import { present } from '../lib/assert.ts';
-import { sha256 } from '../lib/hash.ts';
+import { isoFromMs } from '../lib/clock.ts';
+import { hex, sha256, tag } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
-import type { Secrets } from '../lib/secrets.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+import { createSecrets, type Secrets } from '../lib/secrets.ts';
+import { Category, type LotteryManifest, SlotId } from '../releases/manifest.ts';
+import { ENTRY_ID, type EntryDocument, leafOf } from './entry-table.ts';
 
 export type ReceiptKey = LotteryManifest['receipt_key'];
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** As it is handed out, kept by its owner, and read by whoever checks it. */
+export const Receipt = z
+  .strictObject({
+    entry: z.strictObject({
+      cats: z.array(Category),
+      entry: z.string().regex(ENTRY_ID),
+      prefs: z.array(SlotId),
+      size: z.int().min(1),
+    }),
+    issued_at: z.iso.datetime({ precision: 3 }),
+    kid: z.string(),
+    leaf: Hash,
+    manifest_hash: Hash,
+    release: z.string(),
+    /** 64 bytes; the last character carries two bits. */
+    signature: z.string().regex(/^[A-Za-z0-9_-]{85}[AQgw]$/),
+  })
+  .meta({ id: 'Receipt', description: 'Signed by the engine: docs/draw.md.' });
+export type Receipt = z.output<typeof Receipt>;
+
+/** A public key as it is listed at /v1/keys (RFC 7517, RFC 8037). */
+export type PublicJwk = ReceiptKey & {
+  readonly kty: 'OKP';
+  readonly crv: 'Ed25519';
+  readonly use: 'sig';
+  readonly alg: 'EdDSA';
+};
 
 /** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
 const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -18,10 +57,104 @@ const privateKeyOf = (secrets: Secrets): KeyObject =>
     type: 'pkcs8',
   });
 
-/** The public key of the engine's receipts; its id is its RFC 7638 thumbprint. */
-export function receiptKeyOf(secrets: Secrets): ReceiptKey {
-  const jwk = createPublicKey(privateKeyOf(secrets)).export({ format: 'jwk' });
-  const x = present(jwk.x, 'public key');
-  const kid = sha256(Buffer.from(jcs({ crv: 'Ed25519', kty: 'OKP', x }))).toString('base64url');
-  return { kid, x };
+/** Id of an Ed25519 public key: its RFC 7638 thumbprint. */
+const kidOf = (x: string): string =>
+  sha256(Buffer.from(jcs({ crv: 'Ed25519', kty: 'OKP', x }))).toString('base64url');
+
+function publicKeyOf(privateKey: KeyObject): ReceiptKey {
+  const x = present(createPublicKey(privateKey).export({ format: 'jwk' }).x, 'public key');
+  return { kid: kidOf(x), x };
+}
+
+/** The public key of the receipts that an engine with these secrets signs. */
+export const receiptKeyOf = (secrets: Secrets): ReceiptKey => publicKeyOf(privateKeyOf(secrets));
+
+const TAG = tag('receipt');
+const messageOf = (unsigned: Omit<Receipt, 'signature'>): Buffer =>
+  Buffer.concat([TAG, Buffer.from(jcs(unsigned))]);
+
+/** What a receipt is for: a published release. */
+export type ReceiptTerms = {
+  readonly release: string;
+  readonly manifestHash: string;
+  readonly key: ReceiptKey;
+};
+
+export const receiptTerms = (manifest: LotteryManifest, manifestHash: string): ReceiptTerms => ({
+  release: manifest.release,
+  manifestHash,
+  key: manifest.receipt_key,
+});
+
+/** Signs that an entry stood in its release at a time by Redis's clock. */
+export type SignReceipt = (entry: EntryDocument, issuedAtMs: number) => Receipt;
+
+export type Receipts = {
+  /** What new manifests pin. */
+  readonly newest: ReceiptKey;
+  /** Every public key of this engine, newest first. */
+  readonly jwks: readonly PublicJwk[];
+  /** Undefined where the key that the manifest pins is not configured any more. */
+  readonly signerFor: (terms: ReceiptTerms) => SignReceipt | undefined;
+};
+
+const signer =
+  (key: KeyObject, { release, manifestHash, key: { kid } }: ReceiptTerms): SignReceipt =>
+  ({ cats, entry, prefs, size }, issuedAtMs) => {
+    const document = { cats: [...cats], entry, prefs: [...prefs], size };
+    const unsigned = {
+      entry: document,
+      issued_at: isoFromMs(issuedAtMs),
+      kid,
+      leaf: hex(leafOf(document)),
+      manifest_hash: manifestHash,
+      release,
+    };
+    const signature = signBytes(null, messageOf(unsigned), key).toString('base64url');
+    return { ...unsigned, signature };
+  };
+
+/** `keys`: what each key is derived from, newest first. */
+export function createReceipts(keys: readonly [string, ...string[]]): Receipts {
+  const privateKeys = new Map(
+    keys.map((secret) => {
+      const privateKey = privateKeyOf(createSecrets(secret));
+      return [publicKeyOf(privateKey), privateKey] as const;
+    }),
+  );
+  const publicKeys = [...privateKeys.keys()];
+  const byKid = new Map(Array.from(privateKeys, ([{ kid }, key]) => [kid, key]));
+  return {
+    newest: present(publicKeys[0], 'a receipt key'),
+    jwks: publicKeys.map((key) => ({
+      ...key,
+      kty: 'OKP',
+      crv: 'Ed25519',
+      use: 'sig',
+      alg: 'EdDSA',
+    })),
+    signerFor: (terms) => {
+      const key = byKid.get(terms.key.kid);
+      return key && signer(key, terms);
+    },
+  };
+}
+
+/** What is wrong with a receipt in itself, whoever signed it. */
+export function leafProblem({ entry, leaf }: Receipt): string | undefined {
+  const expected = hex(leafOf(entry));
+  return leaf === expected ? undefined : `the leaf is not that of the entry, ${expected}`;
+}
+
+/** Why a receipt is none of this release's, if so. */
+export function signatureProblem(receipt: Receipt, terms: ReceiptTerms): string | undefined {
+  const { signature, ...unsigned } = receipt;
+  const { kid, x } = terms.key;
+  if (receipt.release !== terms.release) return `it is for another release than ${terms.release}`;
+  if (receipt.manifest_hash !== terms.manifestHash)
+    return `manifest_hash is not that of the release, ${terms.manifestHash}`;
+  if (receipt.kid !== kid || kidOf(x) !== kid) return `its key is not the manifest's, ${kid}`;
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+  const signed = verifyBytes(null, messageOf(unsigned), key, Buffer.from(signature, 'base64url'));
+  return signed ? undefined : 'the signature is not one of the release’s key';
 }

@@ -1,0 +1,127 @@
+/**
+ * How an entry hangs in its round's Merkle tree (docs/draw.md). The tree is kept in chunks of 1,024
+ * leaves. Each is a whole subtree of it, and the roots of the chunks are the leaves of a tree of
+ * the same shape: so two reads and some two thousand hashes prove one entry of a million.
+ */
+import { z } from 'zod';
+import { hex } from '../lib/hash.ts';
+import { inclusionPath, merkleRoot, rootByPath } from '../lib/merkle.ts';
+import { compareKeys, rowOf } from './bytes.ts';
+import {
+  ENTRIES_MAX,
+  ENTRY_ID,
+  ENTRY_ID_BYTES,
+  type EntryTable,
+  HASH_BYTES,
+} from './entry-table.ts';
+import { idBytes } from './ledger.ts';
+
+/** A power of two: only then is every chunk but the last a whole subtree. */
+const CHUNK_LEAVES = 1_024;
+const ROW_BYTES = ENTRY_ID_BYTES + HASH_BYTES;
+/** In a tree of ENTRIES_MAX leaves no path is longer. */
+const PATH_MAX = Math.ceil(Math.log2(ENTRIES_MAX));
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const Proof = z
+  .strictObject({
+    count: z.int().min(1).max(ENTRIES_MAX),
+    entry: z.string().regex(ENTRY_ID),
+    index: z.int().min(0),
+    leaf: Hash,
+    path: z.array(Hash).max(PATH_MAX),
+    release: z.string(),
+    root: Hash,
+    round: z.int().min(0),
+  })
+  .meta({ id: 'Proof', description: 'That an entry is in a sealed list: docs/draw.md.' });
+export type Proof = z.output<typeof Proof>;
+
+/** A round's tree as it is kept. */
+export type KeptTree = {
+  /** In hex: what the seal names. */
+  readonly root: string;
+  /** By chunk: its first entry id and its root, 48 bytes each. */
+  readonly roots: Buffer;
+  /** By chunk: up to 1,024 times entry id and leaf, 48 bytes each. */
+  readonly chunks: readonly Buffer[];
+};
+
+const idAt = (rows: Buffer, row: number): Buffer =>
+  rows.subarray(row * ROW_BYTES, row * ROW_BYTES + ENTRY_ID_BYTES);
+
+const hashAt = (rows: Buffer, row: number): Buffer =>
+  rows.subarray(row * ROW_BYTES + ENTRY_ID_BYTES, (row + 1) * ROW_BYTES);
+
+/** One column of rows of 48 bytes, end to end. */
+function columnOf(rows: Buffer, at: (rows: Buffer, row: number) => Buffer): Buffer {
+  return Buffer.concat(Array.from({ length: rows.length / ROW_BYTES }, (_, row) => at(rows, row)));
+}
+
+/** The tree of a sealed list, in chunks. Its root is that of the whole list's leaves. */
+export function keptTree({ count, ids, leaves }: EntryTable): KeptTree {
+  const chunks: Buffer[] = [];
+  const roots: Buffer[] = [];
+  for (let first = 0; first < count; first += CHUNK_LEAVES) {
+    const size = Math.min(CHUNK_LEAVES, count - first);
+    const chunk = Buffer.allocUnsafe(size * ROW_BYTES);
+    for (let row = 0; row < size; row++) {
+      const from = first + row;
+      ids.copy(chunk, row * ROW_BYTES, from * ENTRY_ID_BYTES, (from + 1) * ENTRY_ID_BYTES);
+      const at = row * ROW_BYTES + ENTRY_ID_BYTES;
+      leaves.copy(chunk, at, from * HASH_BYTES, (from + 1) * HASH_BYTES);
+    }
+    const root = merkleRoot(leaves.subarray(first * HASH_BYTES, (first + size) * HASH_BYTES));
+    chunks.push(chunk);
+    roots.push(idAt(chunk, 0), root);
+  }
+  const kept = Buffer.concat(roots);
+  return { root: hex(merkleRoot(columnOf(kept, hashAt))), roots: kept, chunks };
+}
+
+/** Number of the chunk that an entry is in, if it is in the tree at all; -1 where it is not. */
+export function chunkOf(roots: Buffer, entry: string): number {
+  const id = idBytes(entry);
+  let [low, high] = [0, roots.length / ROW_BYTES];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(idAt(roots, middle), 0, id, 0, ENTRY_ID_BYTES) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** `chunk`: the one with the number that chunkOf gives. Undefined where the entry is not in it. */
+export function proofIn(
+  { release, round, count, root }: Pick<Proof, 'release' | 'round' | 'count' | 'root'>,
+  roots: Buffer,
+  chunk: Buffer,
+  entry: string,
+): Proof | undefined {
+  const number = chunkOf(roots, entry);
+  const row = rowOf(columnOf(chunk, idAt), idBytes(entry));
+  if (number < 0 || row < 0) return undefined;
+  const path = [
+    ...inclusionPath(columnOf(chunk, hashAt), row),
+    ...inclusionPath(columnOf(roots, hashAt), number),
+  ];
+  return {
+    count,
+    entry,
+    index: number * CHUNK_LEAVES + row,
+    leaf: hex(hashAt(chunk, row)),
+    path: path.map(hex),
+    release,
+    root,
+    round,
+  };
+}
+
+/** What is wrong with a proof in itself, if anything: whether the seal has its root, a file tells. */
+export function pathProblem({ leaf, index, count, path, root }: Proof): string | undefined {
+  const neighbours = path.map((hash) => Buffer.from(hash, 'hex'));
+  const reached = rootByPath(Buffer.from(leaf, 'hex'), { index, count }, neighbours);
+  if (!reached) return `a list of ${count} has no such path for the index ${index}`;
+  return hex(reached) === root ? undefined : 'leaf and path do not lead to the root';
+}
