@@ -21,6 +21,8 @@ const Release = z
     closesAt: Instant.nullable(),
     endsAt: Instant,
     manifestHash: Hash,
+    beacon: z.enum(['hash-chain', 'drand']).nullable(),
+    trust: z.string().nullable().meta({ description: 'What the draw leaves to trust.' }),
     idTypes: z.array(z.string()),
     limits: z.object({ preferences: z.int(), entriesPerAccount: z.int() }),
     rounds: z.int(),

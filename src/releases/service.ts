@@ -1,5 +1,5 @@
 /** Drafts, publishing, and what everyone may read of a release. */
-import type { HashChain } from '../rounds/beacon.ts';
+import { BEACON_TRUST, type HashChain } from '../rounds/beacon.ts';
 import { manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
@@ -137,6 +137,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
   const rounds = reading.published + 1;
   const nextRoundAt =
     state === 'ended' || reading.nextRoundAtMs === 0 ? null : isoFromMs(reading.nextRoundAtMs);
+  const beacon = manifest.mode === 'lottery' ? manifest.beacon.kind : null;
   return {
     release: manifest.release,
     title: manifest.title,
@@ -146,6 +147,8 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     closesAt: manifest.mode === 'lottery' ? manifest.closes_at : null,
     endsAt: reading.endedAtMs > 0 ? isoFromMs(reading.endedAtMs) : manifest.ends_at,
     manifestHash: hash,
+    beacon,
+    trust: beacon && BEACON_TRUST[beacon],
     idTypes: manifest.id_types,
     limits: {
       preferences: manifest.limits.preferences,

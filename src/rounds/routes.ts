@@ -167,7 +167,15 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
     params: round,
     answers: {
       200: z
-        .looseObject({ release: ReleaseId, round: z.int(), seal: z.looseObject({}) })
+        .looseObject({
+          release: ReleaseId,
+          round: z.int(),
+          seal: z.looseObject({}),
+          trust: z.string(),
+          valueAt: Instant.optional().meta({
+            description: 'Of a round that is being drawn: when its drand value comes into being.',
+          }),
+        })
         .meta({ id: 'Round' }),
     },
     errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN'],

@@ -1,14 +1,15 @@
 /** Entries of an account, and what anyone may read of the rounds. */
 import { isoFromMs } from '../lib/clock.ts';
 import { hex } from '../lib/hash.ts';
-import { present } from '../lib/assert.ts';
+import { assert, present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import type { Claim, Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
+import { BEACON_TRUST, valueTimeMs } from './beacon.ts';
 import { entryDocument, leafOf } from './entry-table.ts';
 import {
   asLottery,
@@ -19,6 +20,7 @@ import {
   preferenceNumbers,
   unpackEntry,
 } from './rules.ts';
+import type { Seal } from './seal.ts';
 import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
 
 export type EntryRequest = {
@@ -199,6 +201,20 @@ function entryView(
   };
 }
 
+/** A round without its order: what is fixed, and when the randomness comes into being. */
+function sealView(manifest: Manifest, seal: Seal): Record<string, unknown> {
+  assert(manifest.mode === 'lottery', 'only a lottery has seals');
+  const { release, beacon: terms } = manifest;
+  const valueMs = valueTimeMs(terms, seal.beacon);
+  return {
+    release,
+    round: seal.round,
+    seal,
+    trust: BEACON_TRUST[terms.kind],
+    ...(valueMs !== undefined && { valueAt: isoFromMs(valueMs) }),
+  };
+}
+
 function published({ store, releases }: Parts) {
   return {
     async rounds(release: string) {
@@ -223,7 +239,7 @@ function published({ store, releases }: Parts) {
         return { ...record, digest: held.digest, publishedAt: isoFromMs(held.publishedAtMs) };
       }
       const seal = await store.seal(release, round);
-      return seal ? { release, round, seal: JSON.parse(seal) as unknown } : refuse('ROUND_UNKNOWN');
+      return seal ? sealView(found.manifest, JSON.parse(seal) as Seal) : refuse('ROUND_UNKNOWN');
     },
 
     async transcript(release: string, round: number): Promise<AsyncIterable<Buffer> | Refusal> {
