@@ -33,7 +33,7 @@ const readOptions = (): Options =>
   new Command('npm run sim --')
     .description('Plays those who try to get more than their share, and measures their gains.')
     .option('--seed <word>', 'the same seed plays the same releases', 'pune')
-    .option('--runs <number>', 'releases for each persona', count, 1_500)
+    .option('--runs <number>', 'releases for each persona', count, 1_000)
     .option('--plot <file>', 'where to write the picture', join('bench', 'out', 'sim.svg'))
     .option('--json', 'end stdout with one JSON object; everything else goes to stderr', false)
     .allowExcessArguments(false)

@@ -123,6 +123,27 @@ const afterAnOffer = (counts: string, wanted: readonly number[], honest: number)
   },
 });
 
+/**
+ * Whoever holds a seat is never moved to a better one that comes back; whoever waits may get it. So
+ * a short list is a bet that first choices come back: it pays as long as enough do.
+ */
+const namesOneSlot: Persona = {
+  persona: 'gambler',
+  does: 'names only its first choice and waits for one to come back',
+  counts: 'first choices',
+  honest: (FIRST_CHOICE + LAPSING) / PEOPLE,
+  exact: onceIn((FIRST_CHOICE + SECOND_CHOICE + LAPSING) / PEOPLE),
+  seenBy: 'nobody: the list is its own; it takes no more seats, and risks to have none',
+  play: (random) => {
+    const release = openRelease([FIRST_CHOICE, SECOND_CHOICE], random);
+    release.enter(ME, { prefs: [0] });
+    for (const other of OTHERS) release.enter(other, { prefs: [0, 1] });
+    lapse(release, release.draw().winners);
+    release.draw();
+    return Number(release.slotOf(ME) === 0);
+  },
+};
+
 /** A pair among singles gets its seats at the first SEATS - 1 of all places in the draw. */
 const PAIR = (SEATS - 1) / (OTHERS.length + 1);
 const LEADS = peopleNamed('member', 4);
@@ -157,4 +178,5 @@ export const reRollers: readonly Persona[] = [
   triesTheNextRound,
   afterAnOffer('first choices', [0], (FIRST_CHOICE + LAPSING) / PEOPLE),
   afterAnOffer('seats', [0, 1], (FIRST_CHOICE + SECOND_CHOICE + LAPSING) / PEOPLE),
+  namesOneSlot,
 ];

@@ -34,6 +34,7 @@ const EXPECTED: readonly (readonly [persona: string, verdict: Verdict, gain: num
   ['re-roller', 'loses', 25 / 30],
   ['re-roller', 'gains nothing', 1],
   ['re-roller', 'loses', 20 / 30],
+  ['gambler', 'gains', 1.5],
   ['ID splitter', 'gains nothing', 1],
   ['ID splitter', 'gains', 2.76],
   ['farm', 'gains nothing', 1],
