@@ -51,6 +51,15 @@ export function createTable() {
 
 /** @typedef {ReturnType<typeof createTable>} Table */
 
+/** @param {Uint8Array} bytes 16 */
+export function wordsOf(bytes) {
+  const { buffer } = bytes;
+  const view = new DataView(buffer);
+  const words = new Uint32Array(4);
+  for (let word = 0; word < 4; word++) words[word] = view.getUint32(4 * word);
+  return words;
+}
+
 /**
  * Four words of a written id; undefined when it is none.
  *
@@ -58,9 +67,7 @@ export function createTable() {
  */
 export function idOf(text) {
   const bytes = fromBase64Url(text, 16);
-  if (!bytes) return undefined;
-  const view = new DataView(bytes.buffer);
-  return Uint32Array.of(...[0, 4, 8, 12].map((at) => view.getUint32(at)));
+  return bytes && wordsOf(bytes);
 }
 
 /**
