@@ -2,10 +2,11 @@
  * Tables of fixed-width binary keys laid end to end: entry ids (16 bytes) and rank keys (32 bytes).
  */
 
-import { present } from '../lib/assert.ts';
+import { assert, present } from '../lib/assert.ts';
 
-/** Bytes of a key that fit a float exactly, so that most comparisons are one subtraction. */
-const PREFIX_BYTES = 6;
+/** A key's first bits and its row in one float, which sorts natively: 30 and 23 bits fit exactly. */
+const PREFIX_SHIFT = 2;
+const ROWS_MAX = 2 ** 23;
 
 /**
  * Negative, zero or positive as the key at row `i` of `left` sorts before, with or after row `j` of
@@ -29,18 +30,37 @@ export function compareKeys(
 /** Row numbers in ascending order of their keys; rows with equal keys keep their order. */
 export function ascending(keys: Buffer, width: number): Uint32Array {
   const count = keys.length / width;
-  const prefixes = new Float64Array(count);
+  assert(count <= ROWS_MAX, `a table has at most ${ROWS_MAX} rows`);
+  const sorted = new Float64Array(count);
+  for (let row = 0; row < count; row++)
+    sorted[row] = (keys.readUInt32BE(row * width) >>> PREFIX_SHIFT) * ROWS_MAX + row;
+  sorted.sort();
   const rows = new Uint32Array(count);
-  for (let row = 0; row < count; row++) {
-    prefixes[row] = keys.readUIntBE(row * width, PREFIX_BYTES);
-    rows[row] = row;
+  const prefixAt = (place: number): number => Math.floor(present(sorted[place], 'key') / ROWS_MAX);
+  const order = (a: number, b: number): number => compareKeys(keys, a, keys, b, width) || a - b;
+  let alike = 0; // where the run of equal prefixes began that ends here
+  for (let place = 0; place < count; place++) {
+    rows[place] = present(sorted[place], 'key') % ROWS_MAX;
+    if (place + 1 < count && prefixAt(place) === prefixAt(place + 1)) continue;
+    if (alike < place) rows.subarray(alike, place + 1).sort(order);
+    alike = place + 1;
   }
-  return rows.toSorted(
-    (a, b) =>
-      present(prefixes[a], 'prefix') - present(prefixes[b], 'prefix') ||
-      compareKeys(keys, a, keys, b, width) ||
-      a - b,
-  );
+  return rows;
+}
+
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
+
+/**
+ * The column itself if it is long enough, else a longer one that begins with it: a list whose
+ * length is not known, or not to be trusted, takes room as it comes.
+ */
+export function withRoom<C extends Column>(column: C, length: number): C {
+  if (length <= column.length) return column;
+  const grown = Buffer.isBuffer(column)
+    ? Buffer.alloc(Math.max(length, 2 * column.length))
+    : new (column.constructor as new (length: number) => C)(Math.max(length, 2 * column.length));
+  grown.set(column);
+  return grown as C;
 }
 
 /** Row of `key` in an ascending table of distinct keys as wide as it is, or -1. */
