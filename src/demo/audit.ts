@@ -64,7 +64,10 @@ export type Verdict = {
 /** Recomputes the rounds, and compares their digests with those that the engine publishes. */
 export async function verifyRounds(rounds: readonly Round[]): Promise<Verdict> {
   const report = await verifyChain(
-    rounds.map(({ round, transcript }) => ({ name: `round ${round}`, bytes: once(transcript) })),
+    rounds.map(({ round, transcript }) => ({
+      name: `round ${round}`,
+      open: () => once(transcript),
+    })),
   );
   if (!report.accepted) {
     const { file, line, reason } = report;

@@ -40,6 +40,7 @@ import {
 export type Replayed = {
   /** As it stands after the round. */
   readonly ledger: Ledger;
+  readonly seal: Seal;
   readonly round: number;
   readonly digest: string;
   /** Entries sealed in the round. */
@@ -323,7 +324,8 @@ const digestStep =
     const expected = digestLine(digest, transcriptHash);
     if (line.text !== expected) return wrong(line, `the line must be ${expected}`);
     closeRound(ledger, opening, digest);
-    return { ledger, round: seal.round, digest, entries: seal.count, served, lines: line.number };
+    const { round, count: entries } = seal;
+    return { ledger, seal, round, digest, entries, served, lines: line.number };
   };
 
 const nextRound = (ledger: Ledger): Step =>

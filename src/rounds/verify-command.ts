@@ -29,11 +29,6 @@ function describe(report: VerifyReport): string {
   ].join('\n');
 }
 
-/** Opened when it is its turn: there can be more rounds than a process may have files open. */
-async function* read(path: string): AsyncGenerator<Uint8Array> {
-  yield* createReadStream(path);
-}
-
 /** `files` in the order of their rounds. Answers the exit code: 0 accepted, 1 refused. */
 export async function verifyCommand(
   files: readonly string[],
@@ -42,7 +37,7 @@ export async function verifyCommand(
   err: Output,
 ): Promise<number> {
   const report = await verifyChain(
-    files.map((name) => ({ name, bytes: read(name) })),
+    files.map((name) => ({ name, open: () => createReadStream(name) })),
     { digest: options.digest },
   );
   if (options.json) out.write(`${JSON.stringify(report)}\n`);

@@ -2,29 +2,39 @@
  * Checks the published files of a release, from round 0 on, with nothing taken on trust but what
  * the beacon's kind leaves open; needs no server, no key and no network.
  */
+import { z } from 'zod';
 import { BEACON_TRUST } from './beacon.ts';
 import type { Ledger } from './ledger.ts';
+import { readLines } from './lines.ts';
 import { isMismatch, type Replayed, replay } from './replay.ts';
 
 /** Bytes of a transcript, gzip or plain, and what to call it in the report. */
-export type TranscriptFile = { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> };
+export type TranscriptFile = {
+  readonly name: string;
+  /** Its bytes from the first on, as often as it is asked. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+};
 
 export type VerifyOptions = {
   /** In hex: what the digest of the last file must be. */
   readonly digest?: string | undefined;
+  /** Sees each round once it is accepted. Ledgers change: what is of interest must be taken then. */
+  readonly onRound?: (replayed: Replayed) => void;
+};
+
+export type AcceptedChain = {
+  readonly accepted: true;
+  readonly release: string;
+  readonly manifestHash: string;
+  readonly rounds: readonly VerifiedRound[];
+  /** Digest of the last round: whoever has the same one has seen the same history. */
+  readonly digest: string;
+  readonly checked: readonly string[];
+  readonly trust: string;
 };
 
 export type VerifyReport =
-  | {
-      readonly accepted: true;
-      readonly release: string;
-      readonly manifestHash: string;
-      readonly rounds: readonly VerifiedRound[];
-      /** Digest of the last round: whoever has the same one has seen the same history. */
-      readonly digest: string;
-      readonly checked: readonly string[];
-      readonly trust: string;
-    }
+  | AcceptedChain
   | {
       readonly accepted: false;
       readonly file: string;
@@ -33,7 +43,9 @@ export type VerifyReport =
       readonly reason: string;
     };
 
-export type VerifiedRound = Omit<Replayed, 'ledger' | 'lines'> & { readonly file: string };
+export type VerifiedRound = Omit<Replayed, 'ledger' | 'lines' | 'seal'> & {
+  readonly file: string;
+};
 
 /** What `replay` recomputes, for people. */
 const CHECKED = [
@@ -47,18 +59,53 @@ const CHECKED = [
   'the seats before and after, the SHA-256 of each transcript, and each digest',
 ] as const;
 
-/** `files` in the order of their rounds, from round 0 on. */
+/** The manifest comes first in round 0, then `since`, then the seal. */
+const SEALED_BY_LINE = 3;
+const SealRound = z.object({ kind: z.literal('seal'), seal: z.object({ round: z.int() }) });
+
+/** The round that a file's seal names; undefined where nothing readable does. */
+async function roundOf({ open }: TranscriptFile): Promise<number | undefined> {
+  for await (const line of readLines(open())) {
+    if (isMismatch(line)) return undefined;
+    if (line.text.startsWith('{"kind":"seal"')) {
+      const read = SealRound.safeParse(jsonOf(line.text));
+      return read.success ? read.data.seal.round : undefined;
+    }
+    if (line.number >= SEALED_BY_LINE) return undefined;
+  }
+  return undefined;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** In the order of the rounds that their seals name; a file that names none comes last. */
+async function inOrderOfRounds(files: readonly TranscriptFile[]): Promise<TranscriptFile[]> {
+  if (files.length < 2) return [...files];
+  const rounds = new Map<TranscriptFile, number>();
+  for (const file of files) rounds.set(file, (await roundOf(file)) ?? Infinity);
+  const place = (file: TranscriptFile): number => rounds.get(file) ?? Infinity;
+  return files.toSorted((a, b) => (place(a) < place(b) ? -1 : Number(place(a) > place(b))));
+}
+
+/** `files`: those of all rounds from round 0 on, in any order. */
 export async function verifyChain(
   files: readonly TranscriptFile[],
-  options: VerifyOptions = {},
+  { digest: expected, onRound }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const rounds: VerifiedRound[] = [];
   let ledger: Ledger | undefined;
   let last = { file: '', line: 1 };
-  for (const { name: file, bytes } of files) {
-    const replayed = await replay(ledger, bytes);
+  for (const { name: file, open } of await inOrderOfRounds(files)) {
+    const replayed = await replay(ledger, open());
     if (isMismatch(replayed)) return { accepted: false, file, ...replayed };
-    const { lines, ledger: after, ...round } = replayed;
+    onRound?.(replayed);
+    const { lines, ledger: after, seal: _, ...round } = replayed;
     rounds.push({ file, ...round });
     ledger = after;
     last = { file, line: lines };
@@ -66,8 +113,8 @@ export async function verifyChain(
   const digest = rounds.at(-1)?.digest;
   if (!ledger || digest === undefined)
     return { accepted: false, ...last, reason: 'there is no file to verify' };
-  if (options.digest !== undefined && options.digest !== digest)
-    return { accepted: false, ...last, reason: `digest is not ${options.digest}` };
+  if (expected !== undefined && expected !== digest)
+    return { accepted: false, ...last, reason: `digest is not ${expected}` };
   const { manifest, manifestHash } = ledger;
   return {
     accepted: true,

@@ -150,9 +150,9 @@ async function verifyServed(release: string) {
       const bytes = Buffer.from(await response.arrayBuffer());
       return {
         name: `round ${round}`,
-        bytes: (async function* () {
+        open: async function* () {
           yield bytes;
-        })(),
+        },
       };
     }),
   );

@@ -4,9 +4,9 @@ import type { TranscriptFile } from '../../src/rounds/verify.ts';
 /** `pieces` arrive one after the other, as they do from a disk or a network. */
 export const file = (name: string, ...pieces: readonly (Buffer | string)[]): TranscriptFile => ({
   name,
-  bytes: (async function* () {
+  open: async function* () {
     for (const piece of pieces) yield Buffer.from(piece);
-  })(),
+  },
 });
 
 export const linesOf = (bytes: Buffer): string[] => bytes.toString().split('\n').slice(0, -1);

@@ -81,7 +81,7 @@ describe('a chain of files', () => {
         const report = await verifyChain(files.map((bytes, round) => file(`${round}`, bytes)));
         expect(report).toMatchObject({ accepted: true });
         const rebuilt = createLedger(ledger.manifest);
-        for (const bytes of files) await replay(rebuilt, file('', bytes).bytes);
+        for (const bytes of files) await replay(rebuilt, file('', bytes).open());
         expect(rebuilt).toEqual(ledger);
       }),
       { numRuns: 200 },
@@ -97,6 +97,18 @@ describe('a chain of files', () => {
     expect(await verifyChain([second!()])).toMatchObject({ file: '1', line: 1, accepted: false });
     expect(await verifyChain([first!(), third!()])).toMatchObject({ file: '2', accepted: false });
     expect(await verifyChain([first!(), first!()])).toMatchObject({ file: '0', line: 1 });
+  });
+
+  test('may be given in any order: the seals tell it', async () => {
+    const [first, second, third] = [0, 1, 2].map((round) => file(`${round}`, bytes(round)));
+    const report = await verifyChain([third!, first!, second!]);
+    expect(report).toEqual(await verifyChain([first!, second!, third!]));
+    expect(report.accepted).toBe(true);
+    const damaged = file('damaged', Buffer.from('no transcript'));
+    expect(await verifyChain([damaged, third!, second!, first!])).toMatchObject({
+      accepted: false,
+      file: 'damaged',
+    });
   });
 
   test('must end with the digest that was asked for', async () => {
@@ -326,7 +338,7 @@ describe('a hostile file', () => {
   });
 
   test('is refused before a line or a list gets too long to hold', async () => {
-    expect(await verifyChain([{ name: 'endless', bytes: endless() }])).toMatchObject({
+    expect(await verifyChain([{ name: 'endless', open: endless }])).toMatchObject({
       line: 1,
       reason: expect.stringContaining('longer than 16777216'),
     });
@@ -341,7 +353,7 @@ describe('a hostile file', () => {
   });
 
   test('is refused when its source fails', async () => {
-    expect(await verifyChain([{ name: 'failing', bytes: failing() }])).toEqual({
+    expect(await verifyChain([{ name: 'failing', open: failing }])).toEqual({
       accepted: false,
       file: 'failing',
       line: 1,

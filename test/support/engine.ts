@@ -189,7 +189,7 @@ export async function verify(engine: Engine, release: string): Promise<VerifyRep
   return verifyChain(
     rounds.map(({ round }) => ({
       name: `round ${round}`,
-      bytes: engine.stores.rounds.transcript(release, round),
+      open: () => engine.stores.rounds.transcript(release, round),
     })),
     { digest: rounds.at(-1)?.digest },
   );
