@@ -217,10 +217,15 @@ export const ERRORS = {
     title: 'More people in one entry than this release allows.',
     remedy: 'Enter at most `limit` people together.',
   },
+  BENEFICIARY_DUPLICATE: {
+    status: 422,
+    title: 'A beneficiary is named twice in one entry.',
+    remedy: 'Name each `beneficiary` once.',
+  },
   NOT_ELIGIBLE: {
     status: 422,
     title: 'A chosen slot is not for this person.',
-    remedy: 'Choose slots whose age band fits.',
+    remedy: 'Choose slots whose age band fits; in a group, that of every `beneficiary`.',
   },
   ID_TYPE_NOT_ACCEPTED: {
     status: 422,
@@ -231,6 +236,12 @@ export const ERRORS = {
     status: 409,
     title: 'This person has an entry or a booking in another release.',
     remedy: 'Withdraw or cancel it first.',
+  },
+  IN_ANOTHER_ENTRY: {
+    status: 409,
+    title: 'This person is in another entry of this release.',
+    remedy:
+      'Withdraw that entry, or edit it: the first of its people stays the first. `beneficiary` says who.',
   },
   TOO_MANY_ENTRIES: {
     status: 409,

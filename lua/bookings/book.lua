@@ -39,7 +39,9 @@ for i = 7, #ARGV do
   if free > 0 and not pool then pool = ARGV[i] end
 end
 if not pool then return 'SLOT_FULL' end
-if not charge_account(KEYS[5], ARGV[3], id, tonumber(state[4])) then return 'TOO_MANY_ENTRIES' end
+if not charge_account(KEYS[5], ARGV[3], { id }, tonumber(state[4])) then
+  return 'TOO_MANY_ENTRIES'
+end
 local booking = { grant = ARGV[5], slot = ARGV[6], pool = pool, size = 1 }
 redis.call('HINCRBY', KEYS[4], booking.slot .. '/' .. pool, -1)
 redis.call('HSET', KEYS[2], id, ARGV[2])

@@ -6,14 +6,17 @@
   KEYS[4] entries   hash
   KEYS[5] bookings  hash
   KEYS[6] rounds    hash  published_at_ms:n
+  KEYS[7] members   hash  see lib/group
   ARGV[.] entry_id, entry_id, …
-  REPLY   for each id four in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
+  REPLY   for each id five in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
           | CANCELLED | LAPSED, then packed entry ('' where gone), packed booking ('' where
-          none), confirm_by_ms (0 where none)
+          none), confirm_by_ms (0 where none), ids of its group, the lead's first ('' where alone)
+          Who is somebody's member stands where the group's entry does.
 ]]
 --#include lib/clock
 --#include lib/cut
 --#include lib/booking
+--#include lib/group
 local now = now_ms()
 local state = redis.call('HMGET', KEYS[1], 'ends_at_ms', 'ended_at_ms', 'published',
   'confirm_within_ms', 'round', 'phase')
@@ -31,30 +34,28 @@ local function offer_of(packed)
   return 'OFFERED', confirm_by_ms(KEYS[6], booking.grant, state[4])
 end
 
+local function standing_of(id)
+  local entry = redis.call('HGET', KEYS[2], id)
+  if entry then return { cuts_over and 'OVER' or 'ENTERED', entry, '', 0 } end
+  local packed = redis.call('HGET', KEYS[5], id)
+  local booked, confirm_by
+  if packed then booked, confirm_by = offer_of(packed) end
+  if booked then return { booked, redis.call('HGET', KEYS[4], id) or '', packed, confirm_by } end
+  entry = redis.call('HGET', KEYS[3], id)
+  if entry then return { 'SEALED', entry, '', 0 } end
+  entry = redis.call('HGET', KEYS[4], id)
+  if entry then return { draws_over and 'OVER' or 'WAITING', entry, '', 0 } end
+  return { 'NONE', '', '', 0 }
+end
+
 local reply = {}
 for _, id in ipairs(ARGV) do
-  local entry = redis.call('HGET', KEYS[2], id)
-  local packed, word, confirm_by = false, 'NONE', 0
-  if entry then
-    word = cuts_over and 'OVER' or 'ENTERED'
-  else
-    packed = redis.call('HGET', KEYS[5], id)
-    local booked
-    if packed then booked, confirm_by = offer_of(packed) end
-    if booked then
-      word, entry = booked, redis.call('HGET', KEYS[4], id)
-    else
-      packed, confirm_by = false, 0
-      entry = redis.call('HGET', KEYS[3], id)
-      if entry then
-        word = 'SEALED'
-      else
-        entry = redis.call('HGET', KEYS[4], id)
-        if entry then word = draws_over and 'OVER' or 'WAITING' end
-      end
-    end
+  local lead, group = group_of(KEYS[7], id)
+  local standing = standing_of(id)
+  if lead and lead ~= id then
+    if standing[1] == 'NONE' then standing = standing_of(lead) else group = nil end
   end
-  local fields = { word, entry or '', packed or '', confirm_by }
-  for i = 1, #fields do reply[#reply + 1] = fields[i] end
+  standing[5] = group or ''
+  for i = 1, 5 do reply[#reply + 1] = standing[i] end
 end
 return reply

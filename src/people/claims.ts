@@ -11,6 +11,8 @@ export type Claim = {
   readonly person: string;
   readonly birthYear: number;
   readonly idType: string;
+  /** Attested by an operator, ascending. */
+  readonly categories: readonly string[];
   /** By Redis's clock; an entry or booking that comes later is not covered by this claim. */
   readonly enterBeforeMs: number;
 };
@@ -52,6 +54,7 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
         person,
         birthYear: reply.birthYear,
         idType: reply.idType,
+        categories: reply.categories,
         enterBeforeMs: reply.claimedAtMs + PEOPLE_LIMITS.enterWithinMs,
       };
     },
@@ -62,7 +65,7 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
       if (reply.outcome === 'CLAIMED') {
         const refusal = await mayTakeOver(person, reply);
         if (isRefusal(refusal)) return { ...refusal, refused: 'BENEFICIARY_HAS_CLAIM' };
-        reply = await store.unregister(person, account, reply);
+        reply = await store.unregister(person, account, { stale: reply });
       }
       // Not ours any more (a removal that died half-way, then another account): nothing is left to
       // free.

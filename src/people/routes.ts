@@ -4,7 +4,8 @@ import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import type { InboxMessage } from '../notify/drivers.ts';
-import { ID_TYPES, OTP_TERMS, PersonId } from './rules.ts';
+import { Category } from '../releases/manifest.ts';
+import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
 import { accountOf, type PeopleService } from './service.ts';
 
 const Mobile = z
@@ -13,12 +14,14 @@ const Mobile = z
   .meta({ id: 'Mobile', example: '+919812345678' });
 const Otp = z.string().regex(/^\d{6}$/, 'six digits');
 
+const IdNumber = z.string().trim().min(4).max(40);
+
 const NewBeneficiary = z.strictObject({
   name: z.string().trim().min(1).max(100),
   birthYear: z.int().min(1900).max(2100),
   gender: z.enum(['female', 'male', 'other']),
   idType: z.enum(ID_TYPES),
-  idNumber: z.string().trim().min(4).max(40),
+  idNumber: IdNumber,
 });
 
 const Beneficiary = z
@@ -29,8 +32,19 @@ const Beneficiary = z
     gender: z.enum(['female', 'male', 'other']),
     idType: z.enum(ID_TYPES),
     idLast4: z.string(),
+    categories: z.array(Category),
   })
   .meta({ id: 'Beneficiary' });
+
+const Attestation = z
+  .strictObject({
+    idType: z.enum(ID_TYPES),
+    idNumber: IdNumber,
+    categories: z.array(Category).max(PEOPLE_LIMITS.categoriesPerPerson),
+  })
+  .meta({ id: 'Attestation' });
+/** As many attestations as are allowed, with many categories each. */
+const ATTESTATIONS_LIMIT_BYTES = 1024 * 1024;
 
 type IssueToken = (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
 
@@ -43,7 +57,11 @@ type Parts = {
 };
 
 export function peopleRoutes({ people, issueToken, secrets, readInbox }: Parts): Route[] {
-  const routes = [...signInRoutes(people, issueToken), ...beneficiaryRoutes(people)];
+  const routes = [
+    ...signInRoutes(people, issueToken),
+    ...beneficiaryRoutes(people),
+    attestRoute(people),
+  ];
   return readInbox ? [...routes, inboxRoute(secrets, readInbox)] : routes;
 }
 
@@ -129,6 +147,27 @@ const beneficiaryRoutes = (people: PeopleService): Route[] => [
     },
   }),
 ];
+
+const attestRoute = (people: PeopleService): Route =>
+  route({
+    method: 'post',
+    path: '/v1/admin/attestations',
+    name: 'attest',
+    slice: 'people',
+    summary: 'Say which categories people belong to, registered or not yet: all of them or none',
+    gates: { limit: 'admin', caller: 'operator' },
+    body: z.strictObject({
+      attestations: z.array(Attestation).min(1).max(PEOPLE_LIMITS.attestationsPerRequest),
+    }),
+    bodyLimitBytes: ATTESTATIONS_LIMIT_BYTES,
+    answers: { 200: z.object({ attested: z.int() }) },
+    errors: ['ID_NUMBER_INVALID'],
+    handler: async ({ body: { attestations } }) => {
+      const refusal = await people.attest(attestations);
+      if (isRefusal(refusal)) return refusal;
+      return { status: 200, body: { attested: attestations.length } };
+    },
+  });
 
 const inboxRoute = (secrets: Secrets, readInbox: NonNullable<Parts['readInbox']>): Route =>
   route({

@@ -9,6 +9,9 @@ export const PersonId = z
 
 export const PEOPLE_LIMITS = {
   beneficiariesPerAccount: 4,
+  attestationsPerRequest: 1_000,
+  /** A release knows no more: the bits of an entry's mask (src/rounds/pools.ts). */
+  categoriesPerPerson: 32,
   /** A claim not used for this long, and over by its release's word, may be taken over. */
   claimLeaseMs: 10_000,
   /** After a claim, the entry or booking must happen within this time: well inside the lease. */

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
+import { present } from '../lib/assert.ts';
 import type { Outbox } from '../notify/outbox.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -17,10 +18,22 @@ export type Beneficiary = {
   readonly gender: 'female' | 'male' | 'other';
   readonly idType: IdType;
   readonly idLast4: string;
+  /** Attested by an operator, ascending. */
+  readonly categories: readonly string[];
 };
 
-export type NewBeneficiary = Omit<Beneficiary, 'beneficiaryId' | 'idLast4'> & {
+/** What the account's list holds of a person, encrypted. */
+type BeneficiaryRecord = Omit<Beneficiary, 'beneficiaryId' | 'categories'>;
+
+export type NewBeneficiary = Omit<BeneficiaryRecord, 'idLast4'> & {
   readonly idNumber: string;
+};
+
+/** What an operator has seen proof of: it replaces what was attested of this ID before. */
+export type Attestation = {
+  readonly idType: IdType;
+  readonly idNumber: string;
+  readonly categories: readonly string[];
 };
 
 export type PeopleService = ReturnType<typeof createPeopleService>;
@@ -30,7 +43,17 @@ type Parts = { store: PeopleStore; claims: Claims; secrets: Secrets; outbox: Out
 const seconds = (durationMs: number): number => Math.max(1, Math.ceil(durationMs / 1000));
 
 export function createPeopleService(parts: Parts) {
-  return { ...signIn(parts), ...beneficiaries(parts) };
+  return { ...signIn(parts), ...beneficiaries(parts), ...attesting(parts) };
+}
+
+/** Keyed hash of an ID: the person. Undefined when the number is none of such a document. */
+function personOf(
+  secrets: Secrets,
+  { idType, idNumber }: { readonly idType: IdType; readonly idNumber: string },
+): { person: string; idNumber: string } | undefined {
+  const number = normaliseIdNumber(idType, idNumber);
+  if (number === undefined) return undefined;
+  return { person: secrets.pseudonym('person', `${idType}|${number}`), idNumber: number };
 }
 
 /** Keyed hash of a mobile in E.164 form: the account's id. */
@@ -93,50 +116,59 @@ function signIn({ store, secrets, outbox }: Parts) {
 function beneficiaries({ store, claims, secrets }: Parts) {
   /**
    * Binds the ID to the account; one that was bound to an account which never listed it is taken
-   * over.
+   * over. The time of it.
    */
   const bind = async (
     account: string,
     person: string,
     facts: NewBeneficiary,
-  ): Promise<Refusal | undefined> => {
+  ): Promise<number | Refusal> => {
     const reply = await store.register(person, account, facts);
-    if (reply.outcome === 'REGISTERED') return undefined;
+    if (reply.outcome === 'REGISTERED') return reply.registeredAtMs;
     const justNow = reply.nowMs - reply.registeredAtMs < PEOPLE_LIMITS.claimLeaseMs;
     if (justNow || (await store.listsBeneficiary(reply.account, person)))
       return refuse('ID_REGISTERED');
     const again = await store.register(person, account, facts, reply.account);
-    return again.outcome === 'REGISTERED' ? undefined : refuse('ID_REGISTERED');
+    return again.outcome === 'REGISTERED' ? again.registeredAtMs : refuse('ID_REGISTERED');
   };
 
   return {
     async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
-      const idNumber = normaliseIdNumber(facts.idType, facts.idNumber);
-      if (idNumber === undefined) return refuse('ID_NUMBER_INVALID');
-      const person = secrets.pseudonym('person', `${facts.idType}|${idNumber}`);
+      const known = personOf(secrets, facts);
+      if (!known) return refuse('ID_NUMBER_INVALID');
+      const { person, idNumber } = known;
       if (await store.listsBeneficiary(account, person)) return refuse('ID_REGISTERED');
-      const refusal = await bind(account, person, facts);
-      if (refusal) return refusal;
+      const registeredAtMs = await bind(account, person, facts);
+      if (isRefusal(registeredAtMs)) return registeredAtMs;
       const { name, birthYear, gender, idType } = facts;
       const record = { name, birthYear, gender, idType, idLast4: idNumber.slice(-4) };
-      const added = await store.addBeneficiary(
-        account,
-        person,
-        secrets.encrypt(JSON.stringify(record)),
-        PEOPLE_LIMITS.beneficiariesPerAccount,
-      );
-      if (added === 'ADDED') return { beneficiaryId: person, ...record };
-      await store.unregister(person, account);
+      const [added, [categories = []]] = await Promise.all([
+        store.addBeneficiary(
+          account,
+          person,
+          secrets.encrypt(JSON.stringify(record)),
+          PEOPLE_LIMITS.beneficiariesPerAccount,
+        ),
+        store.categoriesOf(account, [person]),
+      ]);
+      if (added === 'ADDED') return { beneficiaryId: person, ...record, categories };
+      // Unless a request beside this one has registered the person since, and may list them.
+      await store.unregister(person, account, { registeredAtMs });
       return refuse('TOO_MANY_BENEFICIARIES', {
         extra: { limit: PEOPLE_LIMITS.beneficiariesPerAccount },
       });
     },
 
     async listBeneficiaries(account: string): Promise<Beneficiary[]> {
-      const records = await store.beneficiaries(account);
-      return Object.entries(records).map(([person, record]) => ({
+      const records = Object.entries(await store.beneficiaries(account));
+      const categories = await store.categoriesOf(
+        account,
+        records.map(([person]) => person),
+      );
+      return records.map(([person, record], index) => ({
         beneficiaryId: person,
-        ...(JSON.parse(secrets.decrypt(record)) as Omit<Beneficiary, 'beneficiaryId'>),
+        ...(JSON.parse(secrets.decrypt(record)) as BeneficiaryRecord),
+        categories: categories[index] ?? [],
       }));
     },
 
@@ -146,6 +178,30 @@ function beneficiaries({ store, claims, secrets }: Parts) {
       if (isRefusal(freed)) return freed;
       await store.removeBeneficiary(account, person);
       return 'REMOVED';
+    },
+  };
+}
+
+function attesting({ store, secrets }: Parts) {
+  return {
+    /**
+     * Replaces the categories of these people, whether or not anybody has registered them yet; of
+     * one who is there twice, the last counts. One bad number, and nothing is changed.
+     */
+    async attest(attestations: readonly Attestation[]): Promise<'ATTESTED' | Refusal> {
+      const people = attestations.map((one) => personOf(secrets, one)?.person);
+      const bad = people.indexOf(undefined);
+      if (bad >= 0) return refuse('ID_NUMBER_INVALID', { extra: { index: bad } });
+      const attested = new Map(
+        attestations.map(({ categories }, index) => [
+          present(people[index], 'a person'),
+          [...new Set(categories)].toSorted(),
+        ]),
+      );
+      await Promise.all(
+        Array.from(attested, ([person, categories]) => store.attest(person, categories)),
+      );
+      return 'ATTESTED';
     },
   };
 }

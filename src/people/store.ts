@@ -4,7 +4,13 @@ import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
-  | { outcome: 'CLAIMED'; claimedAtMs: number; birthYear: number; idType: string }
+  | {
+      outcome: 'CLAIMED';
+      claimedAtMs: number;
+      birthYear: number;
+      idType: string;
+      categories: string[];
+    }
   | { outcome: 'CLAIMED_ELSEWHERE'; release: string; claimedAtMs: number; nowMs: number };
 
 export type UnregisterReply =
@@ -12,7 +18,7 @@ export type UnregisterReply =
   | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
 
 export type RegisterReply =
-  | { outcome: 'REGISTERED' }
+  | { outcome: 'REGISTERED'; registeredAtMs: number }
   | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number };
 
 export type SendOtpReply =
@@ -27,6 +33,9 @@ export type CheckOtpReply =
 /** A claim of another release that was seen to be over, and so may be taken over. */
 export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
 
+/** A list as a field holds it. */
+const listed = (field: string | null): string[] => (field ? field.split(',') : []);
+
 const claimScript = script({
   file: 'people/claim',
   keys: ['person'],
@@ -35,8 +44,13 @@ const claimScript = script({
     const { word, fields } = replyWord(raw);
     if (word === 'NOT_YOURS') return { outcome: word };
     if (word === 'CLAIMED') {
-      const [claimedAtMs, birthYear, idType] = fields as [number, number, string];
-      return { outcome: word, claimedAtMs, birthYear, idType };
+      const [claimedAtMs, birthYear, idType, categories] = fields as [
+        number,
+        number,
+        string,
+        string,
+      ];
+      return { outcome: word, claimedAtMs, birthYear, idType, categories: listed(categories) };
     }
     if (word !== 'CLAIMED_ELSEWHERE') throw unexpectedReply('people/claim', word);
     const [release, claimedAtMs, nowMs] = fields as [string, number, number];
@@ -50,7 +64,7 @@ const registerScript = script({
   args: ['account', 'id_type', 'birth_year', 'abandoned_account'],
   reply: (raw): RegisterReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'REGISTERED') return { outcome: word };
+    if (word === 'REGISTERED') return { outcome: word, registeredAtMs: Number(fields[0]) };
     if (word !== 'TAKEN') throw unexpectedReply('people/register', word);
     const [account, registeredAtMs, nowMs] = fields as [string, number, number];
     return { outcome: word, account, registeredAtMs, nowMs };
@@ -60,7 +74,7 @@ const registerScript = script({
 const unregisterScript = script({
   file: 'people/unregister',
   keys: ['person'],
-  args: ['account', 'stale_claim', 'stale_claimed_at_ms'],
+  args: ['account', 'stale_claim', 'stale_claimed_at_ms', 'registered_at_ms'],
   reply: (raw): UnregisterReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'UNREGISTERED' || word === 'NOT_YOURS') return { outcome: word };
@@ -149,7 +163,12 @@ function personStore(redis: Redis) {
         },
       ),
 
-    unregister: (person: string, account: string, stale?: StaleClaim): Promise<UnregisterReply> =>
+    /** `registeredAtMs`: unless somebody has registered the person since. */
+    unregister: (
+      person: string,
+      account: string,
+      { stale, registeredAtMs }: { stale?: StaleClaim; registeredAtMs?: number } = {},
+    ): Promise<UnregisterReply> =>
       unregisterScript(
         redis,
         { person: keys.person(person) },
@@ -157,7 +176,23 @@ function personStore(redis: Redis) {
           account,
           stale_claim: stale?.release ?? '',
           stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+          registered_at_ms: registeredAtMs ?? '',
         },
+      ),
+
+    /** Replaces the categories of a person, registered or not. Ascending; none for none. */
+    attest: async (person: string, categories: readonly string[]): Promise<void> => {
+      if (categories.length === 0) await redis.hdel(keys.person(person), 'categories');
+      else await redis.hset(keys.person(person), 'categories', categories.join(','));
+    },
+
+    /** The attested categories of each person who is registered to this account. */
+    categoriesOf: (account: string, persons: readonly string[]): Promise<string[][]> =>
+      Promise.all(
+        persons.map(async (person) => {
+          const [holder, held] = await redis.hmget(keys.person(person), 'account', 'categories');
+          return holder === account ? listed(held ?? null) : [];
+        }),
       ),
 
     /** The release that each person's claim names, or null. */

@@ -11,7 +11,8 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms.
+   * sealed_at_ms; once an operator changed something: changing_round (the last that settles
+   * changes), hurried_round (the last to take place before its time), spare_rounds.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -20,6 +21,13 @@ export const keys = {
   manifest: (id: string) => release(id, 'manifest'),
   /** hash: `<slot index>/<pool index>` -> free seats (neither offered nor booked). */
   seats: (id: string) => release(id, 'seats'),
+  /** hash: `<slot index>/<pool index>` -> seats that dereserving moved into the pool, or out. */
+  moved: (id: string) => release(id, 'moved'),
+  /**
+   * hash: what operators changed: slot index -> round that settles its closing; `<slot
+   * index>/<pool index>` -> seats lost in all; `did:<id>` -> round that settles this change.
+   */
+  changes: (id: string) => release(id, 'changes'),
   /** hash: entry id -> packed entry; put since the last seal, may still be edited. */
   entering: (id: string) => release(id, 'entering'),
   /**
@@ -30,17 +38,31 @@ export const keys = {
   entries: (id: string) => release(id, 'entries'),
   /** hash: account -> the first characters of the entry ids it ever entered here, end to end. */
   accounts: (id: string) => release(id, 'accounts'),
+  /**
+   * hash: entry id of a group's lead -> the ids that its people would have alone, the lead's first;
+   * each other's id -> the lead's. Nothing of who enters alone.
+   */
+  members: (id: string) => release(id, 'members'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
   offers: (id: string, round: number) => release(id, `offers:${round}`),
   /**
-   * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired).
+   * hash: entry id -> packed booking of those whom a round displaces: until the flip the new one, ''
+   * for none; then the one they held, until they are told.
+   */
+  displaced: (id: string, round: number) => release(id, `displaced:${round}`),
+  /**
+   * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired);
+   * `closed <slot index>`, `lost <slot index>/<pool index> <seats>`.
    */
   happened: (id: string) => release(id, 'happened'),
   /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
-  /** hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`. */
+  /**
+   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`; settling:
+   * the round being drawn, while it settles what an operator changed.
+   */
   rounds: (id: string) => release(id, 'rounds'),
   /** hash: chunk number -> bytes of the gzipped transcript of one round. */
   transcript: (id: string, round: number) => release(id, `transcript:${round}`),
@@ -49,11 +71,11 @@ export const keys = {
   /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
   audit: (id: string) => release(id, 'audit'),
 
-  // --- one person: {p:<person>}; kept while registered ---
+  // --- one person: {p:<person>}; kept while registered, or attested ---
 
   /**
    * hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release),
-   * claimed_at_ms.
+   * claimed_at_ms; whether or not registered: categories, ascending, separated by commas.
    */
   person: (id: string) => `fs:v1:{p:${id}}:person`,
 

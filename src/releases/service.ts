@@ -1,6 +1,6 @@
 /** Drafts, publishing, and what everyone may read of a release. */
 import { BEACON_TRUST, type HashChain } from '../rounds/beacon.ts';
-import { manifestProblem } from '../rounds/pools.ts';
+import { categoriesOf, manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
@@ -26,6 +26,8 @@ export type Published = {
   readonly text: string;
   readonly hash: string;
   readonly slotNumbers: ReadonlyMap<string, number>;
+  /** Reserve categories that a pool is for, ascending. */
+  readonly categories: readonly string[];
   /** The session of each slot, by slot number. */
   readonly slotSessions: readonly Manifest['sessions'][number][];
   /**
@@ -123,6 +125,7 @@ function publishedOf(text: string): Published {
     manifest,
     text,
     hash: manifestHash(manifest),
+    categories: categoriesOf(manifest),
     slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
     slotSessions,
     lastDayEndsAtMs: msFromIso(`${lastDay}T23:59:59.999-12:00`),

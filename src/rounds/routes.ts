@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
-import { MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
+import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
 import type { RoundService } from './service.ts';
 
 const EntryId = z
@@ -17,7 +17,8 @@ const EntryRequest = z.strictObject({
   beneficiaries: z
     .array(PersonId)
     .min(1)
-    .max(2 * MANIFEST_LIMITS.groupSize),
+    .max(2 * MANIFEST_LIMITS.groupSize)
+    .meta({ description: 'The first is the lead; the others stay together with them.' }),
   preferences: z
     .array(SlotId)
     .min(1)
@@ -31,6 +32,7 @@ const Entry = z
     entryId: EntryId,
     beneficiaries: z.array(PersonId),
     preferences: z.array(SlotId),
+    categories: z.array(Category),
     state: z.enum([
       'entered',
       'sealed',
@@ -73,7 +75,7 @@ const entryRoutes = (rounds: RoundService): Route[] => [
     path: '/v1/releases/:release/entry',
     name: 'enter',
     slice: 'rounds',
-    summary: 'Enter a person for the next round, or edit the entry',
+    summary: 'Enter a person, or a group as one, for the next round; or edit the entry',
     gates: { limit: 'write', caller: 'account' },
     params: release,
     body: EntryRequest,
@@ -82,6 +84,7 @@ const entryRoutes = (rounds: RoundService): Route[] => [
       'RELEASE_UNKNOWN',
       'NOT_A_LOTTERY',
       'GROUP_TOO_LARGE',
+      'BENEFICIARY_DUPLICATE',
       'TOO_MANY_PREFERENCES',
       'SLOT_UNKNOWN',
       'SLOT_DUPLICATE',
@@ -94,6 +97,7 @@ const entryRoutes = (rounds: RoundService): Route[] => [
       'ENTRY_SEALED',
       'HAS_BOOKING',
       'ENTRY_LAPSED',
+      'IN_ANOTHER_ENTRY',
       'TOO_MANY_ENTRIES',
     ],
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),

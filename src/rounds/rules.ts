@@ -13,7 +13,10 @@ import type { Published } from '../releases/service.ts';
 export const entryIdOf = (secrets: Secrets, release: string, person: string): string =>
   secrets.pseudonym('entry', `${release}|${person}`);
 
-/** An entry as Redis holds it: who, what they want, and the reserve categories they belong to. */
+/**
+ * An entry as Redis holds it: who (the lead first), what they want, and the reserve categories that
+ * all of them belong to.
+ */
 export type PackedEntry = {
   readonly persons: readonly string[];
   /** Slot numbers in manifest order, best first. */
@@ -32,6 +35,31 @@ export function unpackEntry(packed: string): PackedEntry {
     categories: categories === '' ? [] : categories.split(','),
   };
 }
+
+/** A refusal that says which of several people it is about. */
+export const naming = (beneficiary: string, refusal: Refusal): Refusal => ({
+  ...refusal,
+  extra: { ...refusal.extra, beneficiary },
+});
+
+/** Why these people cannot be one entry; undefined when they can. */
+export function groupProblem(
+  { manifest }: Published,
+  beneficiaries: readonly string[],
+): Refusal | undefined {
+  const limit = manifest.limits.group_size;
+  if (beneficiaries.length === 0 || beneficiaries.length > limit)
+    return refuse('GROUP_TOO_LARGE', { extra: { limit } });
+  const twice = beneficiaries.find((one, index) => beneficiaries.indexOf(one) < index);
+  return twice === undefined ? undefined : naming(twice, refuse('BENEFICIARY_DUPLICATE'));
+}
+
+/** The categories of a release that each of these people belongs to, ascending. */
+export const sharedCategories = (
+  { categories }: Published,
+  people: readonly { readonly categories: readonly string[] }[],
+): string[] =>
+  categories.filter((category) => people.every((person) => person.categories.includes(category)));
 
 /** Slot numbers of the preferences, or why they cannot be entered. */
 export function preferenceNumbers(

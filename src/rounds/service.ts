@@ -14,16 +14,20 @@ import { entryDocument, leafOf } from './entry-table.ts';
 import {
   asLottery,
   entryIdOf,
+  groupProblem,
   ineligible,
   keepsClaim,
+  naming,
   packEntry,
   preferenceNumbers,
+  sharedCategories,
   unpackEntry,
 } from './rules.ts';
 import type { Seal } from './seal.ts';
 import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
 
 export type EntryRequest = {
+  /** The lead, whose id the entry has, and who is to stay together with them. */
   readonly beneficiaries: readonly string[];
   /** Slot ids, best first. */
   readonly preferences: readonly string[];
@@ -40,6 +44,7 @@ export type EntryView = {
   readonly entryId: string;
   readonly beneficiaries: readonly string[];
   readonly preferences: readonly string[];
+  readonly categories: readonly string[];
   readonly state: string;
   readonly booking: null | {
     readonly bookingId: string;
@@ -57,11 +62,13 @@ type Parts = {
   secrets: Secrets;
 };
 
-/** What entering needs of the release and the person, once nothing in them refuses it. */
+/** What entering needs of the release and the people, once nothing in them refuses it. */
 type Prepared = {
   readonly lottery: LotteryManifest;
   readonly prefs: readonly number[];
-  readonly claim: Claim;
+  /** In the order of the people. */
+  readonly claims: readonly Claim[];
+  readonly categories: readonly string[];
 };
 
 export type RoundService = ReturnType<typeof createRoundService>;
@@ -71,6 +78,25 @@ export function createRoundService(parts: Parts) {
 }
 
 function entering({ store, releases, claims, secrets }: Parts) {
+  /** A claim for each of these people, or the first refusal. */
+  const claimAll = async (
+    account: string,
+    found: Published,
+    people: readonly string[],
+    prefs: readonly number[],
+  ): Promise<Claim[] | Refusal> => {
+    const { release } = found.manifest;
+    const answers: (Claim | Refusal)[] = await Promise.all(
+      people.map(async (person) => {
+        const claim = await claims.claim(account, person, release);
+        if (isRefusal(claim)) return naming(person, claim);
+        const refusal = ineligible(found, claim, prefs);
+        return refusal ? naming(person, refusal) : claim;
+      }),
+    );
+    return answers.find(isRefusal) ?? (answers as Claim[]);
+  };
+
   /**
    * The first half of entering: whatever can be refused without the release's state, and the claim.
    * Nothing is lost when the second half never comes: a claim alone is over by its release's word.
@@ -84,21 +110,20 @@ function entering({ store, releases, claims, secrets }: Parts) {
     if (isRefusal(found)) return found;
     const lottery = asLottery(found.manifest);
     if (isRefusal(lottery)) return lottery;
-    const [person, ...others] = request.beneficiaries;
-    const limit = lottery.limits.group_size;
-    if (!person || others.length >= limit) return refuse('GROUP_TOO_LARGE', { extra: { limit } });
+    const problem = groupProblem(found, request.beneficiaries);
+    if (problem) return problem;
     const prefs = preferenceNumbers(found, request.preferences);
     if (isRefusal(prefs)) return prefs;
 
-    const claim = await claims.claim(account, person, release);
-    if (isRefusal(claim)) return claim;
-    return ineligible(found, claim, prefs) ?? { lottery, prefs, claim };
+    const claimed = await claimAll(account, found, request.beneficiaries, prefs);
+    if (isRefusal(claimed)) return claimed;
+    return { lottery, prefs, claims: claimed, categories: sharedCategories(found, claimed) };
   };
 
   return {
     prepare,
 
-    /** Puts or edits the entry of a person for the next round. */
+    /** Puts or edits the entry of a person, or of a group as one, for the next round. */
     async enter(
       account: string,
       release: string,
@@ -107,13 +132,15 @@ function entering({ store, releases, claims, secrets }: Parts) {
     ): Promise<Receipt | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { lottery, prefs, claim } = prepared;
-      const { person, enterBeforeMs } = claim;
-      const id = entryIdOf(secrets, release, person);
-      const packed = packEntry({ persons: [person], prefs, categories: [] });
-      const reply = await store.enter(release, { id, packed, account, enterBeforeMs });
-      if (reply.outcome !== 'ENTERED') return enterRefusal(reply);
-      const document = entryDocument(lottery, { entry: id, size: 1, categories: [], prefs });
+      const { lottery, prefs, categories } = prepared;
+      const persons = prepared.claims.map(({ person }) => person);
+      const [id = '', ...others] = persons.map((person) => entryIdOf(secrets, release, person));
+      const packed = packEntry({ persons, prefs, categories });
+      const enterBeforeMs = Math.min(...prepared.claims.map((claim) => claim.enterBeforeMs));
+      const reply = await store.enter(release, { id, packed, account, enterBeforeMs, others });
+      if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
+      const size = persons.length;
+      const document = entryDocument(lottery, { entry: id, size, categories, prefs });
       return { entryId: id, leaf: hex(leafOf(document)), resultAt: isoFromMs(reply.resultAtMs) };
     },
   };
@@ -142,8 +169,18 @@ function standing({ store, releases, people, secrets }: Parts) {
       const standings = await store.view(release, [...byEntry.keys()]);
       return [...byEntry].flatMap(([entryId, person], index) => {
         const standing = present(standings[index], 'a standing');
-        return standing.state === 'NONE' ? [] : [entryView(found, entryId, person, standing)];
+        const [lead = entryId, ...others] = standing.group;
+        // A group's entry is its lead's, and is shown once.
+        if (standing.state === 'NONE' || lead !== entryId) return [];
+        const members = others.flatMap((id) => byEntry.get(id) ?? []);
+        return [entryView(found, entryId, [person, ...members], standing)];
       });
+    },
+
+    /** The people of an entry that took part in a round; empty once it is gone. */
+    async personsOf(release: string, entryId: string): Promise<readonly string[]> {
+      const [packed] = await store.entries(release, [entryId]);
+      return packed ? unpackEntry(packed).persons : [];
     },
 
     async withdraw(
@@ -164,12 +201,18 @@ function standing({ store, releases, people, secrets }: Parts) {
   };
 }
 
-function enterRefusal(reply: Exclude<EnterReply, { outcome: 'ENTERED' }>): Refusal {
+function enterRefusal(
+  reply: Exclude<EnterReply, { outcome: 'ENTERED' }>,
+  persons: readonly string[],
+): Refusal {
   switch (reply.outcome) {
     case 'RELEASE_NOT_OPEN':
       return refuse(reply.outcome, { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
     case 'CLAIM_EXPIRED':
       return refuse('UNAVAILABLE', { retryAfterS: 1 });
+    case 'ENTRY_LAPSED':
+    case 'IN_ANOTHER_ENTRY':
+      return naming(present(persons[reply.person], 'a person'), refuse(reply.outcome));
     default:
       return refuse(reply.outcome);
   }
@@ -178,17 +221,18 @@ function enterRefusal(reply: Exclude<EnterReply, { outcome: 'ENTERED' }>): Refus
 function entryView(
   found: Published,
   entryId: string,
-  person: string,
+  beneficiaries: readonly string[],
   standing: EntryStanding,
 ): EntryView {
   const { manifest } = found;
   const slotId = (number: number): string => present(manifest.slots[number], 'a slot').slot;
-  const prefs = standing.entry === '' ? [] : unpackEntry(standing.entry).prefs;
+  const entry = standing.entry === '' ? undefined : unpackEntry(standing.entry);
   const booking = standing.booking === '' ? undefined : unpackBooking(standing.booking);
   return {
     entryId,
-    beneficiaries: [person],
-    preferences: prefs.map(slotId),
+    beneficiaries,
+    preferences: entry?.prefs.map(slotId) ?? [],
+    categories: entry?.categories ?? [],
     state: standing.state.toLowerCase(),
     booking: booking
       ? {
@@ -252,7 +296,10 @@ function published({ store, releases }: Parts) {
   };
 }
 
-/** What a claim is held against: whether the person's entry in that release is still alive. */
+/**
+ * What a claim is held against: whether the person's entry in that release, their own or their
+ * group's, is still alive.
+ */
 export const createIsLive =
   (store: RoundStore, releases: ReleaseService, secrets: Secrets) =>
   async (release: string, person: string): Promise<boolean> => {

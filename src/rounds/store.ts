@@ -10,13 +10,14 @@ const ENTER_REFUSALS = [
   'RELEASE_ENDED',
   'ENTRY_SEALED',
   'HAS_BOOKING',
-  'ENTRY_LAPSED',
   'TOO_MANY_ENTRIES',
 ] as const;
 
 export type EnterReply =
   | { outcome: 'ENTERED'; resultAtMs: number }
   | { outcome: 'RELEASE_NOT_OPEN'; opensAtMs: number }
+  /** `person`: which of the entry's people it is about. */
+  | { outcome: 'ENTRY_LAPSED' | 'IN_ANOTHER_ENTRY'; person: number }
   | { outcome: (typeof ENTER_REFUSALS)[number] };
 
 export type WithdrawReply = 'ROUND_DRAWING' | 'HAS_BOOKING' | 'ENTRY_UNKNOWN' | 'WITHDRAWN';
@@ -29,6 +30,8 @@ export type EntryStanding = {
   readonly booking: string;
   /** 0 where nothing is to be confirmed. */
   readonly confirmByMs: number;
+  /** Ids that the people of its group would have alone, the lead's first; empty for who is alone. */
+  readonly group: readonly string[];
 };
 
 const enterScript = script({
@@ -41,15 +44,19 @@ const enterScript = script({
     'entries',
     'bookings',
     'accounts',
+    'members',
     'happened',
     'happened_sealed',
     'audit',
   ],
   args: ['entry_id', 'entry', 'account', 'enter_before_ms'],
+  rest: true,
   reply: (raw): EnterReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'ENTERED') return { outcome: word, resultAtMs: Number(fields[0]) };
     if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
+    if (word === 'ENTRY_LAPSED' || word === 'IN_ANOTHER_ENTRY')
+      return { outcome: word, person: Number(fields[0]) };
     const refusal = ENTER_REFUSALS.find((one) => one === word);
     if (refusal) return { outcome: refusal };
     throw unexpectedReply('rounds/enter', word);
@@ -86,20 +93,27 @@ const withdrawScript = script({
 
 const viewScript = script({
   file: 'rounds/view',
-  keys: ['release', 'entering', 'sealed', 'entries', 'bookings', 'rounds'],
+  keys: ['release', 'entering', 'sealed', 'entries', 'bookings', 'rounds', 'members'],
   args: [],
   rest: true,
   reply: (raw): EntryStanding[] => {
     const flat = raw as (string | number)[];
     const standings: EntryStanding[] = [];
-    for (let i = 0; i < flat.length; i += 4) {
-      const [state, entry, booking, confirmByMs] = flat.slice(i, i + 4) as [
+    for (let i = 0; i < flat.length; i += 5) {
+      const [state, entry, booking, confirmByMs, group] = flat.slice(i, i + 5) as [
         EntryState,
         string,
         string,
         number,
+        string,
       ];
-      standings.push({ state, entry, booking, confirmByMs });
+      standings.push({
+        state,
+        entry,
+        booking,
+        confirmByMs,
+        group: group === '' ? [] : group.split(','),
+      });
     }
     return standings;
   },
@@ -115,7 +129,14 @@ function entryStore(redis: Redis) {
   return {
     enter: (
       release: string,
-      entry: { id: string; packed: string; account: string; enterBeforeMs: number },
+      entry: {
+        id: string;
+        packed: string;
+        account: string;
+        enterBeforeMs: number;
+        /** Ids that the others of its group would have alone. */
+        others?: readonly string[];
+      },
     ): Promise<EnterReply> =>
       enterScript(
         redis,
@@ -127,6 +148,7 @@ function entryStore(redis: Redis) {
           entries: keys.entries(release),
           bookings: keys.bookings(release),
           accounts: keys.accounts(release),
+          members: keys.members(release),
           happened: keys.happened(release),
           happened_sealed: keys.happenedSealed(release),
           audit: keys.audit(release),
@@ -137,6 +159,7 @@ function entryStore(redis: Redis) {
           account: entry.account,
           enter_before_ms: entry.enterBeforeMs,
         },
+        entry.others,
       ),
 
     withdraw: (release: string, entryId: string): Promise<WithdrawReply> =>
@@ -167,6 +190,7 @@ function entryStore(redis: Redis) {
           entries: keys.entries(release),
           bookings: keys.bookings(release),
           rounds: keys.rounds(release),
+          members: keys.members(release),
         },
         {},
         entryIds,

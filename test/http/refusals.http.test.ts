@@ -219,8 +219,10 @@ describe('an entry', () => {
     expect(await codeOf(enter({ preferences: six }))).toBe('TOO_MANY_PREFERENCES');
     expect(await codeOf(enter({ preferences: ['a'] }))).toBe('SLOT_UNKNOWN');
     expect(await codeOf(enter({ preferences: [slots[0], slots[0]] }))).toBe('SLOT_DUPLICATE');
-    const two = [who.person, who.person];
-    expect(await codeOf(enter({ beneficiaries: two }))).toBe('GROUP_TOO_LARGE');
+    const five = Array.from({ length: 5 }, () => who.person);
+    expect(await codeOf(enter({ beneficiaries: five }))).toBe('GROUP_TOO_LARGE');
+    const twice = [who.person, who.person];
+    expect(await codeOf(enter({ beneficiaries: twice }))).toBe('BENEFICIARY_DUPLICATE');
   });
 
   test('is refused for whom it is', async () => {
@@ -236,6 +238,11 @@ describe('an entry', () => {
     await enter();
     const second = await register(engine, who.account);
     expect(await codeOf(enter({ beneficiaries: [second] }))).toBe('TOO_MANY_ENTRIES');
+    const together = { beneficiaries: [second, who.person] };
+    expect((await enter(together)).json).toMatchObject({
+      code: 'IN_ANOTHER_ENTRY',
+      beneficiary: who.person,
+    });
   });
 
   test('is refused for when it is', async () => {
@@ -337,6 +344,25 @@ describe('what is published', () => {
 describe('an operator', () => {
   const CSV = 'centre_id,centre_name,seats\na,Alpha,2\n';
   const csv = { headers: { 'content-type': 'text/csv' }, query: { date: '2099-01-01' } };
+
+  test('is refused to attest anything when one number is none', async () => {
+    const attest = (...idNumbers: string[]) =>
+      operate('attest', {
+        params: {},
+        body: {
+          attestations: idNumbers.map((idNumber) => ({
+            idType: 'aadhaar',
+            idNumber,
+            categories: ['senior'],
+          })),
+        },
+      });
+    expect((await attest('2345 6789 0123')).json).toEqual({ attested: 1 });
+    expect((await attest('2345 6789 0123', '1234')).json).toMatchObject({
+      code: 'ID_NUMBER_INVALID',
+      index: 1,
+    });
+  });
 
   test('is refused what would change a published release, or what is not there', async () => {
     const nowMs = await redisNowMs(used.redis);

@@ -93,7 +93,7 @@ describe('an account', () => {
   it('sees what it registered, and of an ID the last four characters', async () => {
     await add('one', 'AB 12-34 567');
     expect(await engine.people.listBeneficiaries('one')).toEqual([
-      { beneficiaryId: expect.any(String), ...ASHA, idLast4: '4567' },
+      { beneficiaryId: expect.any(String), ...ASHA, idLast4: '4567', categories: [] },
     ]);
   });
 

@@ -130,7 +130,7 @@ describe('a claim', () => {
     const seen = await engine.stores.people.unregister(person, account);
     if (seen.outcome !== 'CLAIMED') throw new Error(seen.outcome);
     granted(await enter(one)); // in between
-    const again = await engine.stores.people.unregister(person, account, seen);
+    const again = await engine.stores.people.unregister(person, account, { stale: seen });
     expect(again.outcome).toBe('CLAIMED');
   });
 

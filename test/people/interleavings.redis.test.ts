@@ -41,8 +41,10 @@ const held = <Store extends object>(scheduler: fc.Scheduler, store: Store): Stor
  * these two stores time only ever goes on. Calls reach Redis in the order in which they are made.
  */
 function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => number) {
-  const back = <Stale extends { claimedAtMs: number }>(stale: Stale | undefined) =>
-    stale && { ...stale, claimedAtMs: stale.claimedAtMs - movedMs() };
+  const back = <Stale extends { claimedAtMs: number }>(stale: Stale) => ({
+    ...stale,
+    claimedAtMs: stale.claimedAtMs - movedMs(),
+  });
   const forth = async <Reply extends object>(reply: Promise<Reply>): Promise<Reply> => {
     const moved = movedMs();
     const members = Object.entries(await reply).map(([name, value]) => [
@@ -54,8 +56,16 @@ function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => num
   const movedPeople: PeopleStore = {
     ...people,
     claim: (person, account, release, stale) =>
-      forth(people.claim(person, account, release, back(stale))),
-    unregister: (person, account, stale) => forth(people.unregister(person, account, back(stale))),
+      forth(people.claim(person, account, release, stale && back(stale))),
+    unregister: (person, account, only = {}) => {
+      const { stale, registeredAtMs } = only;
+      return forth(
+        people.unregister(person, account, {
+          ...(stale && { stale: back(stale) }),
+          ...(registeredAtMs !== undefined && { registeredAtMs: registeredAtMs - movedMs() }),
+        }),
+      );
+    },
     register: (...parts) => forth(people.register(...parts)),
   };
   const movedRounds: RoundStore = {

@@ -93,6 +93,7 @@ describe('an entry', () => {
         entryId: first.entryId,
         beneficiaries: [person],
         preferences: [slot(2), slot(1)],
+        categories: [],
         state: 'entered',
         booking: null,
       },
@@ -168,6 +169,15 @@ describe('an entry is refused', () => {
     [
       'GROUP_TOO_LARGE',
       'for more people than allowed',
+      async () =>
+        engine.rounds.enter(account, release, {
+          beneficiaries: [person, 'a', 'b', 'c', 'd'],
+          preferences: slots,
+        }),
+    ],
+    [
+      'BENEFICIARY_DUPLICATE',
+      'for a person twice',
       () =>
         engine.rounds.enter(account, release, {
           beneficiaries: [person, person],

@@ -26,6 +26,7 @@ function startDoor(door: string): ChildProcess {
         FAIRSLOT_OPERATOR_KEY: OPERATOR_KEY,
         SMS_DRIVER: 'inbox',
         PORT: '0',
+        WORKER_METRICS_PORT: '0',
         NODE_ENV: 'test',
       },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -243,6 +244,17 @@ describe('a refusal over HTTP', () => {
       ],
       [
         'GROUP_TOO_LARGE',
+        as(someone, 'PUT', entry, {
+          ...body,
+          beneficiaries: Array.from('12345', () => someone.id),
+        }),
+      ],
+      [
+        'BENEFICIARY_DUPLICATE',
+        as(someone, 'PUT', entry, { ...body, beneficiaries: [someone.id, someone.id] }),
+      ],
+      [
+        'BENEFICIARY_UNKNOWN',
         as(someone, 'PUT', entry, { ...body, beneficiaries: [someone.id, another.id] }),
       ],
       ['BENEFICIARY_UNKNOWN', as(another, 'PUT', entry, body)],
