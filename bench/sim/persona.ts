@@ -59,20 +59,29 @@ export async function measure(
     onRun();
     if (run % BREATHE_EVERY === 0) await breathe();
   }
-  const honest = persona.honest * runs;
-  const { least, most } = rangeOf(summed(exact, runs), INSIDE);
-  const expected = meanOf(exact) / persona.honest;
-  const asComputed = counted >= least && counted <= most;
+  const theory = computed(exact, persona.honest, runs);
+  const { least, most, expected } = theory;
+  const gain = counted / (persona.honest * runs);
+  const asComputed = gain >= least - TOLERANCE && gain <= most + TOLERANCE;
   return {
     ...persona,
+    ...theory,
     runs,
     counted,
-    gain: counted / honest,
-    expected,
-    least: least / honest,
-    most: most / honest,
+    gain,
     verdict: asComputed ? verdictOf(expected) : 'not as computed',
   };
+}
+
+/** The gain that the exact theory expects of a series, and the range that it is to fall in. */
+export function computed(
+  exact: Chances,
+  honest: number,
+  runs: number,
+): Pick<Finding, 'expected' | 'least' | 'most'> {
+  const { least, most } = rangeOf(summed(exact, runs), INSIDE);
+  const all = honest * runs;
+  return { expected: meanOf(exact) / honest, least: least / all, most: most / all };
 }
 
 function verdictOf(expected: number): Verdict {

@@ -4,9 +4,9 @@ import type { Cell } from './market.ts';
 import type { Finding } from './persona.ts';
 import type { Results } from './report.ts';
 
-const WIDTH = 1_040;
+const WIDTH = 1_100;
 /** Where labels end and gains begin. */
-const LEFT = 620;
+const LEFT = 680;
 const RIGHT = WIDTH - 24;
 const TOP = 76;
 const ROW = 24;
@@ -38,6 +38,10 @@ const label = (name: string, does: string, y: number): string =>
     ` ${does}`,
   );
 
+/** Most count seats. */
+const what = (does: string, counts: string): string =>
+  counts === 'seats' ? does : `${does}: ${counts}`;
+
 type Mark = { readonly at: number; readonly least: number; readonly most: number };
 
 const dot = ({ at, least, most }: Mark, y: number, kind: string, tooltip: string): string =>
@@ -58,7 +62,7 @@ function gains(findings: readonly Finding[], top: number): string {
     const y = top + (index + 0.5) * ROW;
     const mark = { at: scale(gain), least: scale(least), most: scale(most) };
     const tooltip = `${counts}: gain ${gain.toFixed(2)}, computed ${least.toFixed(2)} to ${most.toFixed(2)}, ${verdict}`;
-    return label(persona, does, y + 4) + dot(mark, y, KIND[verdict], tooltip);
+    return label(persona, what(does, counts), y + 4) + dot(mark, y, KIND[verdict], tooltip);
   });
   return [
     ...ticks.map((tick) => line(scale(tick), top, scale(tick), bottom, 'grid')),

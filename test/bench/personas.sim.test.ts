@@ -14,7 +14,7 @@ import {
   summed,
 } from '../../bench/sim/chances.ts';
 import { asPublished, playMarkets } from '../../bench/sim/market.ts';
-import { measure, type Verdict } from '../../bench/sim/persona.ts';
+import { computed, measure, type Verdict } from '../../bench/sim/persona.ts';
 import { PERSONAS } from '../../bench/sim/personas.ts';
 import { openRelease, peopleNamed, type Release } from '../../bench/sim/release.ts';
 import { seededRandom } from '../../src/demo/random.ts';
@@ -71,6 +71,22 @@ describe('the personas', () => {
     const rigged = { ...sprinter!, play: () => Math.round(sprinter!.honest * 1.2) };
     const finding = await measure(rigged, { runs: 100, seed: SEED });
     expect(finding.verdict).toBe('not as computed');
+  });
+});
+
+describe('the page for citizens', () => {
+  it('shows gains and ranges as they are computed', () => {
+    const page = readFileSync('docs/fairness.md', 'utf8');
+    const shown = Array.from(
+      page.matchAll(/\| ([\d.]+ \| [\d.]+ to [\d.]+) \|$/gm),
+      ([, one]) => one,
+    );
+    const known = PERSONAS.map(({ exact, honest }) => {
+      const { expected, least, most } = computed(exact, honest, 1_000);
+      return `${expected.toFixed(2)} | ${least.toFixed(2)} to ${most.toFixed(2)}`;
+    });
+    expect(shown.length).toBeGreaterThan(15);
+    expect(shown.filter((one) => !known.includes(one!))).toEqual([]);
   });
 });
 
