@@ -62,6 +62,12 @@ const action = fc.oneof(
         { weight: 24, arbitrary: prefs },
         { weight: 1, arbitrary: fc.constant([1, 0, 1]) },
       ),
+      // Which of the account's other people come along; and mostly nobody else's.
+      company: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(0) },
+        { weight: 2, arbitrary: fc.nat(7) },
+      ),
+      stranger: seldom(person),
       other: seldom(fc.constant(true)),
     }),
   },
@@ -98,19 +104,19 @@ type Action = typeof action extends fc.Arbitrary<infer One> ? One : never;
 
 const FIRST: Terms = {
   mode: 'lottery',
-  seats: [1, 1],
+  seats: [2, 1],
   opensAt: -60,
   closesAt: 100,
   endsAt: 450,
   roundEvery: 30,
   confirmWithin: 80,
-  entriesPerAccount: 2,
+  entriesPerAccount: 3,
 };
-const SECOND: Terms = { ...FIRST, seats: [1, 2], opensAt: 20, closesAt: 200, endsAt: 600 };
+const SECOND: Terms = { ...FIRST, seats: [2, 2], opensAt: 20, closesAt: 200, endsAt: 600 };
 
 /**
- * A fingerprint of all that a release holds, its free seats and its bookings, in one step. Fields are
- * sorted: Redis may move them about between two reads.
+ * A fingerprint of all that a release holds, its free seats, its bookings and its entries, in one
+ * step. Fields are sorted: Redis may move them about between two reads.
  */
 const LOOK = `
 local function content(key)
@@ -126,23 +132,33 @@ end
 local contents = {}
 for i, key in ipairs(KEYS) do contents[i] = content(key) end
 local print = redis.sha1hex(table.concat(contents, ' / '))
-return { print, redis.call('HGETALL', KEYS[1]), redis.call('HVALS', KEYS[2]) }
+local entries = {}
+for i = 3, 5 do
+  for _, entry in ipairs(redis.call('HVALS', KEYS[i])) do entries[#entries + 1] = entry end
+end
+return { print, redis.call('HGETALL', KEYS[1]), redis.call('HVALS', KEYS[2]), entries }
 `;
 const HELD = [
   keys.seats,
   keys.bookings,
-  keys.release,
-  keys.manifest,
   keys.entering,
   keys.sealed,
   keys.entries,
+  keys.release,
+  keys.manifest,
   keys.accounts,
+  keys.members,
   keys.happened,
   keys.happenedSealed,
   keys.rounds,
   keys.audit,
 ];
-type Looked = readonly [print: string, seats: readonly string[], bookings: readonly string[]];
+type Looked = readonly [
+  print: string,
+  seats: readonly string[],
+  bookings: readonly string[],
+  entries: readonly string[],
+];
 const look = async (redis: Redis, release: string): Promise<Looked> =>
   (await redis.eval(LOOK, HELD.length, ...HELD.map((build) => build(release)))) as Looked;
 
@@ -285,13 +301,24 @@ function doer(evening: Evening) {
     return outcome(said, model[action.do](by, person, release, grant), [release]);
   };
 
-  const enter = async ({ person, release, as, prefs }: Action & { do: 'ask' }) => {
+  /** The people of an entry: the lead first. */
+  const groupOf = ({ person, company, stranger }: Action & { do: 'ask' }): number[] => {
+    const others = [...people.keys()].filter(
+      (one) => one !== person && model.accountOf(one) === model.accountOf(person),
+    );
+    const along = others.filter((_one, index) => (company & (1 << index)) !== 0);
+    return [person, ...along, ...(stranger === null ? [] : [stranger])];
+  };
+
+  const enter = async (action: Action & { do: 'ask' }) => {
+    const { person, release, as, prefs } = action;
     const by = as ?? owner(person);
+    const group = groupOf(action);
     const said = await engine.rounds.enter(accountOf(by), releaseAt(release).release, {
-      beneficiaries: [personId(person)],
+      beneficiaries: group.map(personId),
       preferences: slotIds(release, prefs),
     });
-    return outcome(said, model.enter(by, person, release, prefs), [release]);
+    return outcome(said, model.enter(by, group, release, prefs), [release]);
   };
 
   const book = async ({ person, release, as, prefs }: Action & { do: 'ask' }) => {
@@ -346,7 +373,7 @@ function doer(evening: Evening) {
 async function held({ redis, engine, people, releases, entryId }: Evening, number: number) {
   const { release } = present(releases[number], 'a release');
   const ids = people.map((_person, person) => entryId(number, person));
-  const [standings, reading, [print, seats, bookings]] = await Promise.all([
+  const [standings, reading, [print, seats, bookings, entries]] = await Promise.all([
     engine.stores.rounds.view(release, ids),
     engine.releases.read(release),
     look(redis, release),
@@ -356,9 +383,12 @@ async function held({ redis, engine, people, releases, entryId }: Evening, numbe
     .map(unpackBooking)
     .filter((one) => isPublished(one, published) && /OFFERED|BOOKED/.test(one.state));
   const free = slots.map((slot) => Number(seats[seats.indexOf(`${slot}/0`) + 1]));
-  const given = slots.map((slot) => granted.filter((one) => one.slot === slot).length);
+  const given = slots.map((slot) =>
+    granted.reduce((sum, one) => sum + (one.slot === slot ? one.size : 0), 0),
+  );
   return {
     print,
+    persons: entries.flatMap((entry) => unpackEntry(entry).persons),
     capacities: free.map((seats, slot) => seats + (given[slot] ?? 0)),
     state: {
       round,
@@ -378,10 +408,14 @@ function foreseen({ model, people }: Evening, number: number) {
   const { round, drawing, free, entering, sealed, waiting, bookings } = model.release(number);
   const entries = people.map((_person, person) => {
     const state = model.standing(number, person);
-    const booking = entering.has(person) ? undefined : bookings.get(person);
-    if (booking) return { state, booking: { ...booking, pool: 0, size: 1 } };
-    const prefs = entering.get(person) ?? sealed.get(person) ?? waiting.get(person) ?? null;
-    return { state, prefs, booking: null };
+    const lead = model.leadOf(number, person);
+    const booking = entering.has(lead) ? undefined : bookings.get(lead);
+    if (booking) {
+      const { state: answered, grant, slot, size } = booking;
+      return { state, booking: { state: answered, grant, slot, size, pool: 0 } };
+    }
+    const entry = entering.get(lead) ?? sealed.get(lead) ?? waiting.get(lead);
+    return { state, prefs: entry?.prefs ?? null, booking: null };
   });
   return { round, drawing, free, entries };
 }
@@ -390,9 +424,10 @@ const LIVE = new Set(['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED']);
 
 /** Compares one release with the model, and audits it. */
 async function check(evening: Evening, number: number) {
-  const { state, capacities, print } = await held(evening, number);
+  const { state, capacities, persons, print } = await held(evening, number);
   expect(state).toMatchObject(foreseen(evening, number));
   expect(capacities, 'free, offered and booked').toEqual(evening.terms[number]?.seats);
+  expect(new Set(persons).size, 'people in two entries').toBe(persons.length);
   for (const { prefs, booking } of state.entries)
     if (prefs && booking) expect(prefs, 'their own list').toContain(booking.slot);
   return { print, live: state.entries.map((entry) => LIVE.has(entry.state)) };

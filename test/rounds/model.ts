@@ -24,10 +24,16 @@ export type Terms = {
   readonly entriesPerAccount: number;
 };
 
+/** The lead comes first. */
+type Entry = { readonly persons: readonly Person[]; readonly prefs: readonly number[] };
+
 type Booking = {
   state: 'OFFERED' | 'BOOKED' | 'CANCELLED' | 'LAPSED';
   readonly grant: string;
   readonly slot: number;
+  readonly size: number;
+  /** Whom it speaks for: those who enter again leave one that was cancelled. */
+  persons: readonly Person[];
 };
 
 type Release = {
@@ -39,10 +45,11 @@ type Release = {
   readonly publishedAt: number[];
   /** First round whose offers have not been looked at since their deadline. */
   unexpired: number;
-  entering: Map<Person, readonly number[]>;
-  sealed: Map<Person, readonly number[]>;
+  /** All of these by the lead. */
+  entering: Map<Person, Entry>;
+  sealed: Map<Person, Entry>;
   /** In the order in which they are served. */
-  waiting: Map<Person, readonly number[]>;
+  waiting: Map<Person, Entry>;
   readonly bookings: Map<Person, Booking>;
   /** By slot: free seats, and those of them that came back after the last cut. */
   readonly free: number[];
@@ -56,6 +63,7 @@ type Claim = { readonly release: number; readonly at: number };
 /** After this many seconds without use a claim that is over can be taken over. */
 const CLAIM_LEASE = 10;
 const BENEFICIARIES = 4;
+const GROUP_SIZE = 4;
 
 const LIVE = ['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED'];
 
@@ -91,8 +99,8 @@ const cut = (one: Release): void => {
 
 const giveBack = (one: Release, booking: Booking, state: 'CANCELLED' | 'LAPSED'): void => {
   booking.state = state;
-  one.free[booking.slot] = present(one.free[booking.slot], 'a slot') + 1;
-  one.returned[booking.slot] = present(one.returned[booking.slot], 'a slot') + 1;
+  one.free[booking.slot] = present(one.free[booking.slot], 'a slot') + booking.size;
+  one.returned[booking.slot] = present(one.returned[booking.slot], 'a slot') + booking.size;
   one.happened = true;
 };
 
@@ -114,16 +122,27 @@ export function createModel(
   const pastLastCut = (one: Release): boolean =>
     one.endedAt !== undefined || (one.round > 0 && now >= one.terms.endsAt);
 
-  /** Where a person stands in a release. */
-  const standing = (release: number, person: Person): Word => {
-    const one = at(release);
-    const booking = one.bookings.get(person);
-    if (one.entering.has(person)) return pastLastCut(one) ? 'OVER' : 'ENTERED';
+  /** Where the entry stands that a person leads. */
+  const ownStanding = (one: Release, lead: Person): Word => {
+    const booking = one.bookings.get(lead);
+    if (one.entering.has(lead)) return pastLastCut(one) ? 'OVER' : 'ENTERED';
     if (booking) return hasLapsed(one, booking) ? 'LAPSED' : booking.state;
-    if (one.sealed.has(person)) return 'SEALED';
-    if (!one.waiting.has(person)) return 'NONE';
+    if (one.sealed.has(lead)) return 'SEALED';
+    if (!one.waiting.has(lead)) return 'NONE';
     return pastLastCut(one) && !one.drawing ? 'OVER' : 'WAITING';
   };
+
+  /** Who leads the entry that a person is in: themselves, if they are in none. */
+  const leadOf = (one: Release, person: Person): Person => {
+    const all = [one.entering, one.sealed, one.waiting, one.bookings];
+    for (const entries of all)
+      for (const [lead, { persons }] of entries) if (persons.includes(person)) return lead;
+    return person;
+  };
+
+  /** Where a person stands in a release. */
+  const standing = (release: number, person: Person): Word =>
+    ownStanding(at(release), leadOf(at(release), person));
 
   // --- one person, one claim (F1) ---
 
@@ -168,34 +187,53 @@ export function createModel(
     return now < opensAt ? 'RELEASE_NOT_OPEN' : undefined;
   };
 
-  const charge = (one: Release, account: Account, person: Person): boolean => {
-    const charged = one.charged.get(account) ?? new Set();
-    if (!charged.has(person) && charged.size >= one.terms.entriesPerAccount) return false;
-    one.charged.set(account, charged.add(person));
+  const charge = (one: Release, account: Account, persons: readonly Person[]): boolean => {
+    const charged = new Set([...(one.charged.get(account) ?? []), ...persons]);
+    if (charged.size > one.terms.entriesPerAccount) return false;
+    one.charged.set(account, charged);
     return true;
+  };
+
+  /** What keeps a person out of an entry that `lead` leads. */
+  const elsewhere = (one: Release, person: Person, lead: Person): Word | undefined => {
+    const other = leadOf(one, person);
+    if (other === lead) return undefined;
+    const booking = one.entering.has(other) ? undefined : one.bookings.get(other);
+    if (booking?.state === 'CANCELLED') return undefined;
+    if (booking && hasLapsed(one, booking)) return 'ENTRY_LAPSED';
+    return ownStanding(one, other) === 'NONE' ? undefined : 'IN_ANOTHER_ENTRY';
   };
 
   const enter = (
     account: Account,
-    person: Person,
+    persons: readonly Person[],
     release: number,
     prefs: readonly number[],
   ): Word => {
     const one = at(release);
+    const lead = present(persons[0], 'a lead');
     if (one.terms.mode !== 'lottery') return 'NOT_A_LOTTERY';
+    if (persons.length > GROUP_SIZE) return 'GROUP_TOO_LARGE';
+    if (new Set(persons).size < persons.length) return 'BENEFICIARY_DUPLICATE';
     if (new Set(prefs).size < prefs.length) return 'SLOT_DUPLICATE';
-    const refusal = claim(account, person, release) ?? closedTo(one);
+    const claimed = persons.map((person) => claim(account, person, release));
+    const refusal = claimed.find((word) => word !== undefined) ?? closedTo(one);
     if (refusal) return refusal;
     cutFirstIfDue(one);
-    if (!one.entering.has(person)) {
-      const booking = one.bookings.get(person);
-      if (one.sealed.has(person) || one.waiting.has(person)) return 'ENTRY_SEALED';
+    if (!one.entering.has(lead)) {
+      const booking = one.bookings.get(lead);
+      if (one.sealed.has(lead) || one.waiting.has(lead)) return 'ENTRY_SEALED';
       if (booking && hasLapsed(one, booking)) return 'ENTRY_LAPSED';
       if (booking && booking.state !== 'CANCELLED') return 'HAS_BOOKING';
-      if (!charge(one, account, person)) return 'TOO_MANY_ENTRIES';
-      one.bookings.delete(person);
     }
-    one.entering.set(person, prefs);
+    const taken = persons.map((person) => elsewhere(one, person, lead));
+    const word = taken.find((found) => found !== undefined);
+    if (word) return word;
+    if (!charge(one, account, persons)) return 'TOO_MANY_ENTRIES';
+    for (const person of persons) one.bookings.delete(person);
+    for (const booking of one.bookings.values())
+      booking.persons = booking.persons.filter((person) => !persons.includes(person));
+    one.entering.set(lead, { persons, prefs });
     return 'DONE';
   };
 
@@ -206,7 +244,7 @@ export function createModel(
     cutFirstIfDue(one);
     if (one.entering.delete(person)) return 'DONE';
     if (one.sealed.has(person)) return 'ROUND_DRAWING';
-    if (['OFFERED', 'BOOKED'].includes(standing(release, person))) return 'HAS_BOOKING';
+    if (['OFFERED', 'BOOKED'].includes(ownStanding(one, person))) return 'HAS_BOOKING';
     if (!one.waiting.has(person)) return 'ENTRY_UNKNOWN';
     if (one.drawing) return 'ROUND_DRAWING';
     one.waiting.delete(person);
@@ -255,9 +293,9 @@ export function createModel(
     if (one.bookings.get(person)?.state === 'BOOKED') return 'HAS_BOOKING';
     const free = present(one.free[slot], 'a slot');
     if (free === 0) return 'SLOT_FULL';
-    if (!charge(one, account, person)) return 'TOO_MANY_ENTRIES';
+    if (!charge(one, account, [person])) return 'TOO_MANY_ENTRIES';
     one.free[slot] = free - 1;
-    one.bookings.set(person, { state: 'BOOKED', grant, slot });
+    one.bookings.set(person, { state: 'BOOKED', grant, slot, size: 1, persons: [person] });
     return 'DONE';
   };
 
@@ -299,14 +337,16 @@ export function createModel(
         .digest('hex');
     const late = [...one.sealed].toSorted(([a], [b]) => (key(a) < key(b) ? -1 : 1));
     one.waiting = new Map([...one.waiting, ...late]);
-    for (const [person, prefs] of one.waiting) {
+    for (const [lead, { persons, prefs }] of one.waiting) {
+      const size = persons.length;
       const slot = prefs.find(
-        (slot) => present(one.free[slot], 'a slot') > present(one.returned[slot], 'a slot'),
+        (slot) => present(one.free[slot], 'a slot') - present(one.returned[slot], 'a slot') >= size,
       );
       if (slot === undefined) continue;
-      one.free[slot] = present(one.free[slot], 'a slot') - 1;
-      one.waiting.delete(person);
-      one.bookings.set(person, { state: 'OFFERED', grant: String(one.round), slot });
+      one.free[slot] = present(one.free[slot], 'a slot') - size;
+      one.waiting.delete(lead);
+      const grant = String(one.round);
+      one.bookings.set(lead, { state: 'OFFERED', grant, slot, size, persons });
     }
     one.sealed = new Map();
     one.drawing = false;
@@ -357,6 +397,7 @@ export function createModel(
     wait,
     end,
     standing,
+    leadOf: (release: number, person: Person) => leadOf(at(release), person),
     accountOf: (person: Person) => accountOf.get(person),
     release: (release: number): Readonly<Release> => at(release),
     isLive: (release: number, person: Person) => LIVE.includes(standing(release, person)),
