@@ -45,16 +45,13 @@ export type Question = {
   readonly timeoutMs: number;
 };
 
-/** Never rejects. Undefined when `signal` ended it: nobody wants the answer any more. */
-export async function askEndpoint(
-  question: Question,
-  signal: AbortSignal,
-): Promise<Answer | undefined> {
+/** Never rejects. */
+export async function askEndpoint(question: Question): Promise<Answer> {
   const { endpoint, chain, round, timeoutMs } = question;
   const late = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(`${endpoint}/${chain.chain}/public/${round}`, {
-      signal: AbortSignal.any([late, signal]),
+      signal: late,
       redirect: 'manual', // an endpoint answers itself; one that moved is a matter of the setting
       headers: { accept: 'application/json', 'accept-encoding': 'identity' },
     });
@@ -63,7 +60,6 @@ export async function askEndpoint(
     const outcome = NOT_YET_STATUSES.includes(response.status) ? 'not_yet' : 'bad_status';
     return { outcome, detail: `status ${response.status}` };
   } catch (error) {
-    if (signal.aborted) return undefined;
     return late.aborted ? { outcome: 'timeout' } : { outcome: 'unreachable', ...detailOf(error) };
   }
 }

@@ -8,7 +8,7 @@ import { assert } from '../lib/assert.ts';
 import { monotonicMs, nowMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
 import { type Beacon, type DrandChain, drandTimeMs, type DrandTerms } from './beacon.ts';
-import { askEndpoint, type AnswerOutcome } from './drand-endpoint.ts';
+import { type AnswerOutcome, askEndpoint, type Question } from './drand-endpoint.ts';
 
 export type DrandParts = {
   /** Without a slash at the end. */
@@ -144,9 +144,9 @@ async function sweep(
   const { endpoints, timeoutMs } = parts;
   const from = endpoints.length === 0 ? 0 : first % endpoints.length;
   const order = [...endpoints.slice(from), ...endpoints.slice(0, from)];
-  const over = new AbortController();
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   let asking = 0;
+  let over = false;
   let slow: NodeJS.Timeout | undefined;
   const askNext = async (): Promise<void> => {
     clearTimeout(slow);
@@ -158,27 +158,25 @@ async function sweep(
     asking += 1;
     slow = setTimeout(() => void askNext(), timeoutMs / endpoints.length);
     const question = { endpoint, chain, round, timeoutMs };
-    const signature = await ask(parts, question, over.signal, told);
+    const signature = await ask(parts, question, told);
     asking -= 1;
     if (signature !== undefined) resolve(signature);
-    else if (!over.signal.aborted) await askNext();
+    else if (!over) await askNext();
   };
   void askNext();
   const found = await promise;
   clearTimeout(slow);
-  over.abort();
+  over = true; // who was asked and is slow is let finish, so that it is counted
   return found;
 }
 
 /** The signature, if this endpoint has it; what else it answered is counted, and logged once. */
 async function ask(
   { log, onAnswer }: DrandParts,
-  question: Parameters<typeof askEndpoint>[0],
-  signal: AbortSignal,
+  question: Question,
   told: Set<string>,
 ): Promise<string | undefined> {
-  const answer = await askEndpoint(question, signal);
-  if (!answer) return undefined;
+  const answer = await askEndpoint(question);
   onAnswer(answer.outcome);
   if (answer.outcome === 'ok') return answer.signature;
   const { endpoint, round: drandRound } = question;

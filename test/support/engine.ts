@@ -67,6 +67,7 @@ export type ReleaseWishes = {
   readonly idTypes?: readonly string[];
   readonly entriesPerAccount?: number;
   readonly places?: Partial<ImportTerms>;
+  readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
 };
 
 export type TestRelease = { readonly release: string; readonly slots: readonly string[] };
@@ -92,6 +93,7 @@ export async function publishRelease(
       closesAt: at(wishes.closesInS ?? 600),
       roundEveryS: wishes.roundEveryS ?? 60,
       confirmWithinS: wishes.confirmWithinS ?? 900,
+      ...(wishes.beacon && { beacon: wishes.beacon }),
     }),
   });
   granted(await engine.releases.create(terms));

@@ -8,7 +8,10 @@ import type { RedisAddress } from '../../src/redis/client.ts';
 import { OPERATOR_KEY, SECRET } from './app.ts';
 
 /** A worker that is ready. */
-export async function spawnWorker(address: RedisAddress): Promise<ChildProcess> {
+export async function spawnWorker(
+  address: RedisAddress,
+  settings: Record<string, string> = {},
+): Promise<ChildProcess> {
   const child = spawn(
     process.execPath,
     [fileURLToPath(new URL('../../src/worker.ts', import.meta.url))],
@@ -21,6 +24,8 @@ export async function spawnWorker(address: RedisAddress): Promise<ChildProcess> 
         FAIRSLOT_SECRET: SECRET,
         FAIRSLOT_OPERATOR_KEY: OPERATOR_KEY,
         LOG_LEVEL: 'info',
+        WORKER_METRICS_PORT: '0',
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
