@@ -1,0 +1,170 @@
+/** Three verifiers that share no code say the same of every file, good or forged. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import type { Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyChain } from '../../src/rounds/verify.ts';
+import { useBrowser } from '../support/browser.ts';
+import { findPython } from '../support/python.ts';
+import { type Forgery, forgeriesOf, type NamedFile } from './corpus.ts';
+import { SAMPLES } from './samples.ts';
+
+type Verdict = { accepted: boolean; file?: string; line?: number; digest?: string };
+type Chain = readonly NamedFile[];
+
+const verdict = ({ accepted, file, line, digest }: Verdict): Verdict =>
+  accepted
+    ? { accepted, ...(digest !== undefined && { digest }) }
+    : { accepted, file: basename(file ?? ''), line: line ?? 0 };
+
+const byCommandLine = (chains: readonly Chain[]): Promise<Verdict[]> =>
+  Promise.all(
+    chains.map(async (chain) => {
+      const files = chain.map(({ name, bytes }) => ({
+        name,
+        open: async function* () {
+          yield bytes;
+        },
+      }));
+      return verdict(await verifyChain(files));
+    }),
+  );
+
+/** The script's own `main`, once for each chain, in one process. */
+const ALL_IN_ONE = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import verify_draw
+for line in sys.stdin:
+    verify_draw.main(["--json", *json.loads(line)])
+`;
+
+async function byPython(chains: readonly Chain[]): Promise<Verdict[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'fairslot-agreement-'));
+  const calls = chains.map((chain, number) =>
+    chain.map(({ name, bytes }) => {
+      const path = join(directory, `${number}-${name}`);
+      writeFileSync(path, bytes);
+      return path;
+    }),
+  );
+  const folder = fileURLToPath(new URL('../../verify', import.meta.url));
+  const running = promisify(execFile)(findPython(), ['-c', ALL_IN_ONE, folder], {
+    maxBuffer: 64 << 20,
+  });
+  running.child.stdin?.end(calls.map((paths) => `${JSON.stringify(paths)}\n`).join(''));
+  const { stdout } = await running;
+  rmSync(directory, { recursive: true });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => verdict(JSON.parse(line) as Verdict))
+    .map((one) => (one.file ? { ...one, file: one.file.replace(/^\d+-/, '') } : one));
+}
+
+const byPage = (page: Page, chains: readonly Chain[]): Promise<Verdict[]> =>
+  Promise.all(
+    chains.map(async (chain) => {
+      const told = chain.map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') }));
+      const report = await page.evaluate(async (files) => {
+        const { fairslotVerify } = globalThis as unknown as {
+          fairslotVerify: (files: File[]) => Promise<Verdict>;
+        };
+        const opened = files.map(async ({ name, base64 }) => {
+          const response = await fetch(`data:application/octet-stream;base64,${base64}`);
+          return new File([await response.blob()], name);
+        });
+        return fairslotVerify(await Promise.all(opened));
+      }, told);
+      return verdict(report);
+    }),
+  );
+
+/** Any web server will do for the page: it needs no engine. */
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+};
+const server = createServer((request, response) => {
+  const path = request.url === '/' ? '/index.html' : (request.url ?? '');
+  try {
+    const bytes = readFileSync(new URL(`../../verify/page${path}`, import.meta.url));
+    response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream');
+    response.end(bytes);
+  } catch {
+    response.writeHead(404).end();
+  }
+});
+
+const inBrowser = useBrowser();
+let page: Page;
+beforeAll(async () => {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  page = await inBrowser.browser.newPage();
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const goodFiles: readonly Chain[] = SAMPLES.flatMap(({ files }) => {
+  const plain = files.map((bytes, round) => ({ name: `round-${round}.ndjson`, bytes }));
+  const packed = plain.map(({ name, bytes }) => ({ name: `${name}.gz`, bytes: gzipSync(bytes) }));
+  const other = plain.map(({ name, bytes }) => ({
+    name: `${name}.gz`,
+    bytes: gzipSync(bytes, { level: 1 }),
+  }));
+  return [plain, packed, other.toReversed(), plain.slice(0, 1)];
+});
+
+describe('three verifiers', () => {
+  test('accept what was published: plain, packed by anyone, in any order, and a part of it', async () => {
+    const [commandLine, python, browser] = await Promise.all([
+      byCommandLine(goodFiles),
+      byPython(goodFiles),
+      byPage(page, goodFiles),
+    ]);
+    const digests = SAMPLES.flatMap(({ digest, seals }) => [
+      digest,
+      digest,
+      digest,
+      seals[1]!.previous,
+    ]);
+    expect(commandLine).toEqual(digests.map((digest) => ({ accepted: true, digest })));
+    expect(python).toEqual(commandLine);
+    expect(browser).toEqual(commandLine);
+  }, 60_000);
+
+  test.each(SAMPLES)(
+    'refuse every forgery of the sample $name, at the same line',
+    async (sample) => {
+      const forgeries = forgeriesOf(sample);
+      const chains = forgeries.map(({ files }) => files);
+      const [commandLine, python, browser] = await Promise.all([
+        byCommandLine(chains),
+        byPython(chains),
+        byPage(page, chains),
+      ]);
+      const saidOf = (verdicts: readonly Verdict[]) =>
+        forgeries.map(({ name, anyLine }: Forgery, number) => {
+          const { accepted, file, line } = verdicts[number]!;
+          return { name, accepted, ...(!anyLine && { file, line }) };
+        });
+      expect(commandLine.every(({ accepted }) => !accepted)).toBe(true);
+      expect(saidOf(python), 'Python').toEqual(saidOf(commandLine));
+      expect(saidOf(browser), 'browser').toEqual(saidOf(commandLine));
+    },
+    120_000,
+  );
+});
