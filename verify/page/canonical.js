@@ -83,7 +83,7 @@ export function members(value, what, names) {
 export function parseLine(text, kind, names) {
   const value = parseJson(text);
   const found = isObject(value) ? value['kind'] : undefined;
-  demand(found === kind, `the line of kind ${kind} is missing here: found ${quoted(found)}`);
+  demand(found === kind, `this must be a line of kind "${kind}", but is of kind ${quoted(found)}`);
   return members(value, 'the line', [...names, 'kind']);
 }
 

@@ -17,7 +17,7 @@ export function demand(condition, reason) {
   if (!condition) throw refusal(reason);
 }
 
-const QUOTED_AT_MOST = 200;
+const QUOTED_AT_MOST = 400;
 
 /**
  * A piece of a file for a sentence: hostile files have long ones.
@@ -25,6 +25,9 @@ const QUOTED_AT_MOST = 200;
  * @param {unknown} value
  */
 export function quoted(value) {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > QUOTED_AT_MOST ? `${text.slice(0, QUOTED_AT_MOST)}…` : text;
+  return shortened(JSON.stringify(value) ?? 'nothing');
 }
+
+/** @param {string} text */
+export const shortened = (text) =>
+  text.length > QUOTED_AT_MOST ? `${text.slice(0, QUOTED_AT_MOST)}…` : text;

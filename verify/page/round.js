@@ -18,7 +18,7 @@ import {
 import { createLedger, drawEarlier, placeName, poolNamed, seat, settle } from './ledger.js';
 import { readManifest } from './manifest.js';
 import { leafOf, rootOf } from './merkle.js';
-import { demand, quoted, refusal } from './refusal.js';
+import { demand, quoted, refusal, shortened } from './refusal.js';
 import { add, compareIds, GONE, idOf, idText, latestWith, wordsOf } from './table.js';
 import { timeOf } from './time.js';
 
@@ -293,7 +293,7 @@ function beaconStep(round, text) {
  * @param {string} expected
  */
 function demandLine(text, expected) {
-  if (text !== expected) throw refusal(`the line must be ${quoted(expected).slice(1, -1)}`);
+  if (text !== expected) throw refusal(`the line must be ${shortened(expected)}`);
 }
 
 /**
