@@ -146,10 +146,14 @@ describe('three verifiers', () => {
     expect(browser).toEqual(commandLine);
   }, 60_000);
 
-  test.each(SAMPLES)(
+  // What does not depend on the beacon is forged in one sample only.
+  const [chain, drand] = SAMPLES.map((sample) => ({ ...sample, forgeries: forgeriesOf(sample) }));
+  const names = new Set(drand!.forgeries.map(({ name }) => name));
+  const others = chain!.forgeries.filter(({ name }) => !names.has(name));
+
+  test.each([drand!, { ...chain!, forgeries: others }])(
     'refuse every forgery of the sample $name, at the same line',
-    async (sample) => {
-      const forgeries = forgeriesOf(sample);
+    async ({ forgeries }) => {
       const chains = forgeries.map(({ files }) => files);
       const [commandLine, python, browser] = await Promise.all([
         byCommandLine(chains),
