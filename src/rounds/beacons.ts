@@ -1,4 +1,4 @@
-/** The beacon of a release by its manifest: the side of rounds/beacon.ts with secrets and a network. */
+/** The beacon of a release by its manifest: what rounds/beacon.ts has no secrets or network for. */
 import type { Secrets } from '../lib/secrets.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import { type Beacon, createHashChain, type HashChain, hashChainBeacon } from './beacon.ts';
