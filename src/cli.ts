@@ -1,10 +1,11 @@
 /** The command line: operators steer a running engine through its API, anyone verifies a draw. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { readConfig } from './config.ts';
 import { developmentSecrets } from './development-secrets.ts';
-import { verifyCommand } from './rounds/verify-command.ts';
+import { fetchTranscripts } from './rounds/fetch-command.ts';
+import { type VerifyCommand, verifyCommand } from './rounds/verify-command.ts';
 
 /** A refusal of the engine, as a person reads it. */
 class CommandError extends Error {
@@ -127,28 +128,24 @@ draw
   .argument('<release>')
   .option('--to <directory>', 'where to save them', '.')
   .action(async (id: string, { to }: { to: string }) => {
-    const { rounds } = (await call(`/v1/releases/${id}/rounds`)) as {
-      rounds: { round: number; digest: string }[];
-    };
     const { url } = program.opts<{ url: string }>();
-    for (const { round, digest } of rounds) {
-      const file = `${to}/${id}-round-${round}.ndjson.gz`;
-      const response = await fetch(new URL(`/v1/releases/${id}/rounds/${round}/transcript`, url));
-      await writeFile(file, Buffer.from(await response.arrayBuffer()));
-      out(`${file}  digest ${digest}`);
-    }
+    const problem = await fetchTranscripts({ url, release: id, to }, out);
+    if (problem) throw new CommandError(problem.problem);
   });
 
 draw
   .command('verify')
   .description(
-    'recompute rounds from their transcripts, round 0 first; exit status 1 when anything differs',
+    'recompute rounds from their transcripts, and look up an entry; exit status 1 when anything differs',
   )
-  .argument('<files...>', 'transcripts, gzip or plain')
+  .argument('[files...]', 'transcripts of all rounds from 0 on in any order, gzip or plain')
   .option('--digest <hex>', 'the published digest of the last round, to compare with')
+  .option('--receipt <file>', 'a receipt, whose entry must be in one of the rounds')
+  .option('--proof <file>', 'how an entry hangs in the tree of its round')
+  .option('--manifest <file>', 'the manifest, to check a receipt without transcripts')
   .option('--json', 'print the report as one JSON object', false)
-  .action(async (files: string[], options: { digest?: string; json: boolean }) => {
-    process.exitCode = await verifyCommand(files, options, process.stdout, process.stderr);
+  .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {
+    process.exitCode = await verifyCommand({ files, ...options }, process.stdout, process.stderr);
   });
 
 try {

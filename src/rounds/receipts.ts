@@ -156,5 +156,5 @@ export function signatureProblem(receipt: Receipt, terms: ReceiptTerms): string 
   if (receipt.kid !== kid || kidOf(x) !== kid) return `its key is not the manifest's, ${kid}`;
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
   const signed = verifyBytes(null, messageOf(unsigned), key, Buffer.from(signature, 'base64url'));
-  return signed ? undefined : 'the signature is not one of the release’s key';
+  return signed ? undefined : "the signature is not one of the release's key";
 }

@@ -1,46 +1,128 @@
-/** `fairslot verify`: the verifier for a terminal or a pipe. */
+/** `fairslot draw verify`: the verifier for a terminal or a pipe. */
 import { createReadStream } from 'node:fs';
-import { type VerifyReport, verifyChain } from './verify.ts';
+import { text } from 'node:stream/consumers';
+import type { Standing } from './sightings.ts';
+import {
+  type OwnAccepted,
+  type OwnFile,
+  type OwnFiles,
+  type OwnRefused,
+  verifyOwn,
+} from './verify-own.ts';
 
 type Output = { readonly write: (text: string) => unknown };
+
+export type VerifyCommand = {
+  /** Paths of transcripts, in any order. */
+  readonly files: readonly string[];
+  readonly digest?: string | undefined;
+  /** Paths of a receipt, of a proof, and of the release's manifest. */
+  readonly receipt?: string | undefined;
+  readonly proof?: string | undefined;
+  readonly manifest?: string | undefined;
+  readonly json: boolean;
+};
+
+/** As much as a line of a transcript: a manifest is the longest of these documents. */
+const OWN_FILE_BYTES_MAX = 16 * 2 ** 20;
 
 /**
  * A file may have been made by anyone: what it says must not reach the terminal as control
  * characters.
  */
-const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 400);
+const printable = (line: string): string => line.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 600);
 
-function describe(report: VerifyReport): string {
-  if (!report.accepted)
-    return `REFUSED ${printable(report.file)} line ${report.line}: ${printable(report.reason)}\n`;
-  const rounds = report.rounds.map(
-    ({ round, entries, served, digest }) =>
-      `round ${round}: ${entries} new entries, ${served} entries got seats, digest ${digest}`,
-  );
+const STATES = {
+  holds: 'gets a seat',
+  waits: 'waits',
+  displaced: 'has lost its seat, and comes first in the next draw',
+  gone: 'is gone: cancelled, not confirmed in time, or withdrawn',
+} as const;
+
+const standingLine = ({ round, state, slot, pool }: Standing): string =>
+  `  round ${round}: ${STATES[state]}${slot === null ? '' : `: ${slot}, pool ${pool}`}`;
+
+function entryLines({ entry }: OwnAccepted): string[] {
+  if (!entry) return [];
+  const { id, round, place, of, standings } = entry;
   return [
-    ...rounds,
-    `ACCEPTED release ${report.release}, rounds 0 to ${report.rounds.length - 1}`,
-    `manifest ${report.manifestHash}`,
-    `digest   ${report.digest}`,
-    'Checked:',
-    ...report.checked.map((check) => `- ${check}`),
-    `Taken on trust: ${report.trust}`,
+    `entry ${id}: new in round ${round}, place ${place} of ${of} in its order`,
+    ...standings.map(standingLine),
+  ];
+}
+
+function headLines({ release, rounds, manifestHash, digest }: OwnAccepted): string[] {
+  if (digest === null) return [`ACCEPTED for release ${printable(release)}, as far as it goes`];
+  return [
+    `ACCEPTED release ${release}, rounds 0 to ${rounds.length - 1}`,
+    `manifest ${manifestHash}`,
+    `digest   ${digest}`,
+  ];
+}
+
+function describe(report: OwnAccepted | OwnRefused): string {
+  if (!report.accepted) {
+    const { file, line, reason } = report;
+    const where = line === null ? '' : ` line ${line}`;
+    return `REFUSED ${printable(file)}${where}: ${printable(reason)}\n`;
+  }
+  const listed = (heading: string, items: readonly string[]): string[] =>
+    items.length === 0 ? [] : [heading, ...items.map((item) => `- ${item}`)];
+  return [
+    ...report.rounds.map(
+      ({ round, entries, served, digest }) =>
+        `round ${round}: ${entries} new entries, ${served} entries got seats, digest ${digest}`,
+    ),
+    ...entryLines(report),
+    ...headLines(report),
+    ...listed('Checked:', report.checked),
+    ...listed('Not checked here:', report.notChecked),
+    ...(report.trust === null ? [] : [`Taken on trust: ${report.trust}`]),
     '',
   ].join('\n');
 }
 
-/** `files` in the order of their rounds. Answers the exit code: 0 accepted, 1 refused. */
+/** The file, or why it cannot be read. */
+async function ownFile(path: string | undefined): Promise<OwnFile | OwnRefused | undefined> {
+  if (path === undefined) return undefined;
+  const refused = (reason: string): OwnRefused => ({
+    accepted: false,
+    file: path,
+    line: null,
+    reason,
+  });
+  try {
+    const content = await text(createReadStream(path, { end: OWN_FILE_BYTES_MAX }));
+    const tooLong = content.length > OWN_FILE_BYTES_MAX;
+    return tooLong
+      ? refused(`it is longer than ${OWN_FILE_BYTES_MAX} bytes`)
+      : { name: path, text: content };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return refused(`the file cannot be read: ${reason}`);
+  }
+}
+
+async function ownFiles(paths: VerifyCommand): Promise<OwnFiles | OwnRefused> {
+  const receipt = await ownFile(paths.receipt);
+  if (receipt && 'accepted' in receipt) return receipt;
+  const proof = await ownFile(paths.proof);
+  if (proof && 'accepted' in proof) return proof;
+  const manifest = await ownFile(paths.manifest);
+  return manifest && 'accepted' in manifest ? manifest : { receipt, proof, manifest };
+}
+
+/** Answers the exit code: 0 accepted, 1 refused. */
 export async function verifyCommand(
-  files: readonly string[],
-  options: { readonly digest?: string | undefined; readonly json: boolean },
+  command: VerifyCommand,
   out: Output,
   err: Output,
 ): Promise<number> {
-  const report = await verifyChain(
-    files.map((name) => ({ name, open: () => createReadStream(name) })),
-    { digest: options.digest },
-  );
-  if (options.json) out.write(`${JSON.stringify(report)}\n`);
+  const { files, digest, json } = command;
+  const own = await ownFiles(command);
+  const transcripts = files.map((name) => ({ name, open: () => createReadStream(name) }));
+  const report = 'accepted' in own ? own : await verifyOwn(transcripts, own, { digest });
+  if (json) out.write(`${JSON.stringify(report)}\n`);
   else (report.accepted ? out : err).write(describe(report));
   return report.accepted ? 0 : 1;
 }

@@ -18,7 +18,9 @@ import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
 
 export const CHAIN = createHashChain(sha256(Buffer.from('the secret of a test')), 100);
 const BEACON = hashChainBeacon(CHAIN);
-const RECEIPT_KEY = receiptKeyOf(createSecrets('the secret of a test, long enough'));
+/** What the key of this release's receipts is derived from. */
+export const RECEIPT_SECRET = 'the secret of a test, long enough';
+const RECEIPT_KEY = receiptKeyOf(createSecrets(RECEIPT_SECRET));
 
 /** Slot id -> pools in the manifest's order -> seats. */
 export type Seats = Readonly<Record<string, Readonly<Record<string, number>>>>;

@@ -2,8 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { verifyCommand } from '../../src/rounds/verify-command.ts';
-import { createLedger, lottery, playRound, wants } from './release.ts';
+import { type VerifyCommand, verifyCommand } from '../../src/rounds/verify-command.ts';
+import { entryDocument } from '../../src/rounds/entry-table.ts';
+import { createReceipts, receiptTerms } from '../../src/rounds/receipts.ts';
+import { manifestHash } from '../../src/releases/manifest.ts';
+import { createLedger, lottery, playRound, RECEIPT_SECRET, wants } from './release.ts';
+
+const MANIFEST = lottery({ hall: { open: 1 } });
 
 const directory = mkdtempSync(join(tmpdir(), 'fairslot-verify-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -11,7 +16,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 let files: string[];
 let digest: string;
 beforeAll(async () => {
-  const ledger = createLedger(lottery({ hall: { open: 1 } }));
+  const ledger = createLedger(MANIFEST);
   const rounds = [
     await playRound(ledger, [wants('a', [0]), wants('b', [0])]),
     await playRound(ledger, []),
@@ -24,11 +29,10 @@ beforeAll(async () => {
   digest = rounds[1]!.digest;
 });
 
-async function run(paths: readonly string[], options: { digest?: string; json?: boolean } = {}) {
+async function run(paths: readonly string[], options: Partial<VerifyCommand> = {}) {
   let [out, err] = ['', ''];
   const code = await verifyCommand(
-    paths,
-    { json: false, ...options },
+    { files: paths, json: false, ...options },
     { write: (text) => (out += text) },
     { write: (text) => (err += text) },
   );
@@ -66,6 +70,34 @@ test('prints the report as one line of JSON when asked', async () => {
   const refused = await run(files, { json: true, digest: 'ab' });
   expect(refused.code).toBe(1);
   expect(JSON.parse(refused.out)).toMatchObject({ accepted: false, reason: 'digest is not ab' });
+});
+
+test('looks up the entry of a receipt, in the files or without them', async () => {
+  const sign = createReceipts([RECEIPT_SECRET]).signerFor(
+    receiptTerms(MANIFEST, manifestHash(MANIFEST)),
+  );
+  const row = entryDocument(MANIFEST, wants('a', [0]));
+  const write = (name: string, value: unknown): string => {
+    const path = join(directory, name);
+    writeFileSync(path, JSON.stringify(value));
+    return path;
+  };
+  const receipt = write('receipt.json', sign!(row, Date.parse(MANIFEST.opens_at)));
+  const { code, out } = await run(files.toReversed(), { receipt });
+  expect(code).toBe(0);
+  expect(out).toMatch(/^entry .{22}: new in round 0, place [12] of 2 in its order\n {2}round 0: /m);
+  expect(out).toContain('- the receipt is signed with the key in the release');
+  const alone = await run([], { receipt });
+  expect(alone).toMatchObject({ code: 0, out: expect.stringContaining('Not checked here:') });
+  const manifest = write('manifest.json', MANIFEST);
+  expect((await run([], { receipt, manifest })).out).toContain('- the receipt is signed');
+  const forged = write('forged.json', { ...sign!(row, 0), release: '\u001b[2J' });
+  const refused = await run(files, { receipt: forged, json: true });
+  expect(JSON.parse(refused.out)).toMatchObject({ accepted: false, file: forged, line: null });
+  expect(refused.code).toBe(1);
+  const missing = await run(files, { proof: join(directory, 'missing') });
+  expect(missing.err).toMatch(/^REFUSED .*missing: the file cannot be read: ENOENT/);
+  expect((await run([], { receipt: forged })).out).toMatch(/^[\x20-\x7e\n]+$/);
 });
 
 test('lets no control characters of a file through to the terminal', async () => {
