@@ -68,6 +68,7 @@ function conductorOf(engine: Engine, log: Log): Conductor {
     beaconOf: engine.beaconOf,
     notify,
     log,
+    onPhase: (phase, ms) => metrics.rounds.phases.observe({ phase }, ms / 1000),
   });
 }
 

@@ -33,6 +33,8 @@ type Parts = {
   /** Called with the winners of a round once it is published; may be called again after a crash. */
   notify: (manifest: LotteryManifest, entryIds: readonly string[]) => Promise<void>;
   log: Log;
+  /** Called as each phase of a round is over; phases are few and have fixed names. */
+  onPhase?: (phase: string, ms: number) => void;
 };
 
 /** How long to wait before looking again when nothing says when. */
