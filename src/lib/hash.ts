@@ -15,6 +15,9 @@ export function sha256Into(table: Buffer, at: number, message: Uint8Array): void
   table.write(hash('sha256', message, 'binary'), at, 'latin1');
 }
 
+/** The same in hex. */
+export const sha256Hex = (message: Uint8Array): string => hash('sha256', message, 'hex');
+
 /** Domain separation of docs/draw.md: ASCII `fairslot/v1/<name>` and one zero byte. */
 export const tag = (name: string): Buffer => Buffer.from(`fairslot/v1/${name}\0`, 'ascii');
 

@@ -3,10 +3,10 @@
  * clock, no randomness of its own; the ledger is changed in place.
  */
 import { assert, present } from '../lib/assert.ts';
-import { sha256, tag } from '../lib/hash.ts';
+import { sha256, sha256Into, tag } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { ascending } from './bytes.ts';
-import { ENTRY_ID_BYTES, type EntryTable, entryAt } from './entry-table.ts';
+import { ENTRY_ID_BYTES, type EntryColumns, type EntryTable, entryAt } from './entry-table.ts';
 import {
   DISPLACED,
   findLive,
@@ -59,12 +59,13 @@ export const rankPrefix = (seed: Buffer): Buffer => Buffer.concat([tag('rank'), 
 export const rankKey = (prefix: Buffer, id: Buffer): Buffer => sha256(Buffer.concat([prefix, id]));
 
 /** Rank keys by row. */
-function rankKeys(table: EntryTable, seed: Buffer): Buffer {
+function rankKeys(table: EntryColumns, seed: Buffer): Buffer {
   const prefix = rankPrefix(seed);
+  const message = Buffer.concat([prefix, Buffer.alloc(ENTRY_ID_BYTES)]);
   const keys = Buffer.alloc(table.count * KEY_BYTES);
   for (let row = 0; row < table.count; row++) {
-    const id = table.ids.subarray(row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
-    rankKey(prefix, id).copy(keys, row * KEY_BYTES);
+    table.ids.copy(message, prefix.length, row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
+    sha256Into(keys, row * KEY_BYTES, message);
   }
   return keys;
 }
@@ -73,7 +74,7 @@ function rankKeys(table: EntryTable, seed: Buffer): Buffer {
  * Takes the seats of the first pool, by the entry's preferences and then the manifest's order, that
  * has enough and is for everyone in the entry. Answers its number, or WAITING.
  */
-function takeSeats({ pools, free }: Ledger, table: EntryTable, row: number): number {
+function takeSeats({ pools, free }: Ledger, table: EntryColumns, row: number): number {
   const size = present(table.sizes[row], 'size');
   const lacking = ~present(table.categories[row], 'categories');
   const last = present(table.prefStart[row + 1], 'row');
@@ -90,7 +91,7 @@ function takeSeats({ pools, free }: Ledger, table: EntryTable, row: number): num
   return WAITING;
 }
 
-function offerOf({ pools }: Ledger, table: EntryTable, row: number, number: number): Offer {
+function offerOf({ pools }: Ledger, table: EntryColumns, row: number, number: number): Offer {
   const slot = present(pools.slot[number], 'slot');
   const pool = number - present(pools.start[slot], 'pool');
   return { entry: entryAt(table, row), slot, pool, size: present(table.sizes[row], 'size') };
@@ -135,21 +136,37 @@ export function drawCarried(ledger: Ledger): Offer[] {
 }
 
 /**
- * Second half: the entries of this round, which join the ledger. An entry that it has already is a
- * fault.
+ * Second half: the entries of this round, which join the ledger, in the order of `order`. Answers
+ * by row what they got. An entry that the ledger has already is a fault.
  */
-export function drawNew(ledger: Ledger, table: EntryTable, seed: Buffer): NewDrawn {
+export function joinLedger(ledger: Ledger, table: EntryTable, order: Uint32Array): Int32Array {
   if (ledger.cohorts.length > 0)
-    for (let row = 0; row < table.count; row++)
-      assert(!findLive(ledger, entryAt(table, row)), `entry ${entryAt(table, row)} is in already`);
-  const keys = rankKeys(table, seed);
-  const order = ascending(keys, KEY_BYTES);
+    for (let row = 0; row < table.count; row++) {
+      const entry = entryAt(table, row);
+      assert(!findLive(ledger, entry), `entry ${entry} is in already`);
+    }
   const given = new Int32Array(table.count);
   for (const row of order) given[row] = takeSeats(ledger, table, row);
+  const { leaves: _, ...columns } = table;
   if (table.count > 0)
-    ledger.cohorts.push({ table, order, standing: given.slice(), live: table.count });
-  return { order, keys, given };
+    ledger.cohorts.push({ table: columns, order, standing: given.slice(), live: table.count });
+  return given;
 }
+
+/** The order that a seed gives to the entries of a round. */
+export function drawOrder(table: EntryTable, seed: Buffer): Omit<NewDrawn, 'given'> {
+  const keys = rankKeys(table, seed);
+  return { keys, order: ascending(keys, KEY_BYTES) };
+}
+
+/** Second half of a draw without the first: for a ledger in which nobody waits. */
+export function drawNew(ledger: Ledger, table: EntryTable, seed: Buffer): NewDrawn {
+  const ranked = drawOrder(table, seed);
+  return { ...ranked, given: joinLedger(ledger, table, ranked.order) };
+}
+
+/** A part of the draw that can take seconds, once it is over. */
+export type DrawStep = 'sort' | 'assign';
 
 /** Settles and draws the next round of a ledger. Events that do not fit the ledger are a fault. */
 export function drawRound(input: {
@@ -157,8 +174,11 @@ export function drawRound(input: {
   readonly table: EntryTable;
   readonly since: Since;
   readonly seed: Buffer;
+  readonly onStep?: (step: DrawStep) => void;
 }): Drawn {
-  const { ledger, table } = input;
+  const { ledger, table, onStep } = input;
+  const ranked = drawOrder(table, input.seed);
+  onStep?.('sort');
   const settled = settle(ledger, input.since);
   assert(
     !('misfit' in settled),
@@ -167,10 +187,11 @@ export function drawRound(input: {
   const before = ledger.free.slice();
   const offers = drawCarried(ledger);
   const carried = offers.length;
-  const drawn = drawNew(ledger, table, input.seed);
-  for (const row of drawn.order) {
-    const pool = present(drawn.given[row], 'entry');
+  const given = joinLedger(ledger, table, ranked.order);
+  for (const row of ranked.order) {
+    const pool = present(given[row], 'entry');
     if (pool !== WAITING) offers.push(offerOf(ledger, table, row, pool));
   }
-  return { ...drawn, settled, offers, carried, before, after: ledger.free.slice() };
+  onStep?.('assign');
+  return { ...ranked, given, settled, offers, carried, before, after: ledger.free.slice() };
 }

@@ -113,18 +113,23 @@ function stepStore(redis: Redis) {
       ),
 
     /**
-     * The entries of the round being drawn: entry id -> packed entry. The hash no longer changes.
+     * Hands on the entries of the round being drawn, in batches: entry id, packed entry, and so on.
+     * The hash no longer changes; a scan may give an entry twice.
      */
-    sealedEntries: async (release: string): Promise<Map<string, string>> => {
-      const entries = new Map<string, string>(); // a scan may give a field twice
-      let cursor = '0';
-      do {
-        const [next, flat] = await redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
-        for (let i = 0; i < flat.length; i += 2)
-          entries.set(flat[i] as string, flat[i + 1] as string);
-        cursor = next;
-      } while (cursor !== '0');
-      return entries;
+    sealedEntries: async (
+      release: string,
+      take: (batch: readonly string[]) => void,
+    ): Promise<void> => {
+      const scan = (cursor: string): Promise<[string, string[]]> =>
+        redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
+      let [cursor, batch] = await scan('0');
+      while (cursor !== '0') {
+        const next = scan(cursor); // Redis looks for it while this process takes in the last one
+        next.catch(() => undefined); // for the case that `take` throws
+        take(batch);
+        [cursor, batch] = await next;
+      }
+      take(batch);
     },
 
     /** `<word> <entry id>` of what happened before the cut. */
@@ -217,13 +222,8 @@ function stagingStore(redis: Redis) {
         STAGE_FIELDS,
       ),
 
-    stageTranscript: (release: string, round: number, chunks: readonly Uint8Array[]) =>
-      stage(
-        release,
-        round,
-        keys.transcript(release, round),
-        chunks.map((chunk, number) => [number, chunk] as const),
-        1,
-      ),
+    /** One chunk of the compressed transcript, numbered from 0. */
+    stageTranscript: (release: string, round: number, number: number, chunk: Uint8Array) =>
+      stage(release, round, keys.transcript(release, round), [[number, chunk]], 1),
   };
 }

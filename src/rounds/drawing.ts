@@ -11,22 +11,53 @@ import type { Log } from '../log.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
 import type { Step } from './conduct.ts';
-import { type Drawn, drawRound, type Offer } from './draw.ts';
+import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
 import type { DrawingStore } from './drawing-store.ts';
-import { buildEntryTable, type EntryRow, type EntryTable } from './entry-table.ts';
+import {
+  checkedBuilder,
+  ENTRIES_MAX,
+  type EntryColumns,
+  type EntryTable,
+  leavesOf,
+} from './entry-table.ts';
 import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
 import { rootOf, type Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
-import { finishRound } from './transcript.ts';
+import { type FinishedRound, finishRound } from './transcript.ts';
 
 type Parts = {
   readonly store: RoundStore;
   readonly drawing: DrawingStore;
   readonly beaconOf: (manifest: LotteryManifest) => Beacon;
   readonly log: Log;
+  /** Called as each phase of a round is over. */
+  readonly onPhase?: (phase: Phase, ms: number) => void;
 };
+
+/**
+ * What a round takes its time for: to `read` the list and bring it into its order, `hash` its
+ * leaves and the `tree` above them, `sort` by rank keys, `assign` seats, make the `transcript`,
+ * which is staged as it is compressed, and `write` the rest and flip.
+ */
+export type Phase = 'read' | 'hash' | 'tree' | DrawStep | 'transcript' | 'write';
+
+/** A phase that takes longer is logged: an operator should see where a long round is. */
+const LONG_PHASE_MS = 2_000;
+
+/** Ends a phase that began where the one before it ended. */
+type Lap = (phase: Phase) => void;
+
+function startLaps({ log, onPhase }: Parts, release: string, round: number): Lap {
+  let startMs = monotonicMs();
+  return (phase) => {
+    const ms = monotonicMs() - startMs;
+    startMs += ms;
+    onPhase?.(phase, ms);
+    if (ms > LONG_PHASE_MS) log.info({ release, round, phase, ms: Math.round(ms) }, 'round phase');
+  };
+}
 
 /** A round whose list is public and fixed, and whose order does not exist yet. */
 type Sealed = {
@@ -113,20 +144,23 @@ function keepLedgers(store: RoundStore): Ledgers {
  * seal that could not be written before its beacon's value exists is made again for a later value.
  */
 async function seal(
-  { drawing }: Parts,
+  parts: Parts,
   ledger: Ledger,
   cutAtMs: number,
 ): Promise<Sealed | undefined> {
+  const { drawing } = parts;
   const { manifest, nextRound: round } = ledger;
   const { release, beacon } = manifest;
+  const lap = startLaps(parts, release, round);
   const startedMs = monotonicMs();
-  const [entries, happened] = await Promise.all([
-    drawing.sealedEntries(release),
-    drawing.sealedHappenings(release),
-  ]);
-  const table = buildEntryTable(manifest, entryRows(entries));
+  const columns = await readEntries(drawing, manifest);
+  const happened = await drawing.sealedHappenings(release);
+  lap('read');
+  const table = { ...columns, leaves: leavesOf(manifest, columns) };
+  lap('hash');
   const since = sinceOf(happened);
   const list = { count: table.count, root: rootOf(table) };
+  lap('tree');
   for (let sealedAtMs = cutAtMs; ; ) {
     const seal = { ...sealTerms(ledger, since, isoFromMs(sealedAtMs)), ...list };
     const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
@@ -139,19 +173,28 @@ async function seal(
 
 /** The digest of the published round; undefined when another worker finished it before. */
 async function drawAndPublish(
-  { drawing, log }: Parts,
+  parts: Parts,
   sealed: Sealed,
   beacon: BeaconValue,
 ): Promise<string | undefined> {
+  const { drawing, log } = parts;
   const { ledger, table, since, seal, startedMs } = sealed;
   const { release, beacon: terms } = ledger.manifest;
   const { round } = seal;
   // A value that no verifier would accept must never be published: it could not be taken back.
   const problem = beaconProblem(terms, seal.beacon, ledger.previousBeacon, beacon);
   assert(problem === undefined, `the beacon of ${release} is wrong: ${problem}`);
-  const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
-  const finished = await finishRound({ ledger, table, since, seal, beacon, drawn });
+  const lap = startLaps(parts, release, round);
+  const seed = seedOf(terms, seal, beacon);
+  const drawn = drawRound({ ledger, table, since, seed, onStep: lap });
+  const finished = await finishRound(
+    { ledger, table, since, seal, beacon, drawn },
+    (chunk, number) => drawing.stageTranscript(release, round, number, chunk),
+  );
+  if (!finished) return undefined;
+  lap('transcript');
   if (!(await publish(drawing, ledger, round, drawn, finished))) return undefined;
+  lap('write');
   const { digest } = finished;
   const counts = { entries: table.count, offers: drawn.offers.length };
   const tookMs = Math.round(monotonicMs() - startedMs);
@@ -159,13 +202,13 @@ async function drawAndPublish(
   return digest;
 }
 
-/** Stages all results of a round, then flips. False when another worker did so before. */
+/** Stages all other results of a round, then flips. False when another worker did so before. */
 async function publish(
   drawing: DrawingStore,
   ledger: Ledger,
   round: number,
   drawn: Drawn,
-  { record, digest, transcript }: Awaited<ReturnType<typeof finishRound>>,
+  { record, digest }: FinishedRound,
 ): Promise<boolean> {
   const { release } = ledger.manifest;
   const { offers } = drawn;
@@ -173,8 +216,7 @@ async function publish(
   const ids = offers.map(({ entry }: Offer) => entry);
   const staged =
     (await drawing.stageBookings(release, round, bookings)) &&
-    (await drawing.stageOffers(release, round, ids)) &&
-    (await drawing.stageTranscript(release, round, transcript));
+    (await drawing.stageOffers(release, round, ids));
   if (!staged) return false;
   const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
   const { outcome } = await drawing.publish(release, round, result);
@@ -182,11 +224,21 @@ async function publish(
   return outcome === 'PUBLISHED';
 }
 
-const entryRows = (sealed: ReadonlyMap<string, string>): EntryRow[] =>
-  Array.from(sealed, ([entry, packed]) => {
-    const { persons, prefs, categories } = unpackEntry(packed);
-    return { entry, size: persons.length, prefs, categories };
+/** The sealed list, which is never in memory but as columns. */
+async function readEntries(
+  drawing: DrawingStore,
+  manifest: LotteryManifest,
+): Promise<EntryColumns> {
+  const builder = checkedBuilder(manifest, ENTRIES_MAX);
+  await drawing.sealedEntries(manifest.release, (batch) => {
+    for (let at = 0; at < batch.length; at += 2) {
+      const { persons, prefs, categories } = unpackEntry(present(batch[at + 1], 'entry'));
+      const entry = present(batch[at], 'entry id');
+      builder.add({ entry, size: persons.length, prefs, categories });
+    }
   });
+  return builder.finish().table;
+}
 
 /** `<word> <entry id>` lines, sorted into the lists of a round record. */
 function sinceOf(happened: readonly string[]): Since {

@@ -3,9 +3,10 @@
  * ascend by entry id bytes, which is the order of the Merkle tree's leaves (docs/draw.md).
  */
 import { assert, present } from '../lib/assert.ts';
+import { sha256Hex, sha256Into } from '../lib/hash.ts';
 import { leafHash } from '../lib/merkle.ts';
 import type { Manifest } from '../releases/manifest.ts';
-import { ascending, compareKeys } from './bytes.ts';
+import { ascending, compareKeys, withRoom } from './bytes.ts';
 import { categoriesOf } from './pools.ts';
 
 export const ENTRY_ID_BYTES = 16;
@@ -18,7 +19,8 @@ export const ENTRIES_MAX = 8_000_000;
  */
 export const ENTRY_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 
-export type EntryTable = {
+/** What later rounds need of it. */
+export type EntryColumns = {
   readonly count: number;
   /** By row, 16 bytes each. */
   readonly ids: Buffer;
@@ -30,6 +32,9 @@ export type EntryTable = {
   readonly prefStart: Uint32Array;
   /** Slot numbers in the manifest's order, best first. */
   readonly prefs: Uint16Array;
+};
+
+export type EntryTable = EntryColumns & {
   /** By row: leaf hash of the entry's document, 32 bytes each. */
   readonly leaves: Buffer;
 };
@@ -64,18 +69,25 @@ export const entryDocument = (manifest: Manifest, row: EntryRow): EntryDocument 
 });
 
 /**
- * Leaf hash of an entry: 32 bytes. JSON.stringify gives JCS (RFC 8785) here, since members stand in
- * ascending order and every string is ASCII without escapes; it is several times faster, and this
- * runs once an entry.
+ * JCS (RFC 8785) of an entry's document, from the JSON of its parts. Much faster than any
+ * serializer, and this runs once an entry; members ascend, and every string is ASCII without
+ * escapes.
  */
-export const leafOf = ({ cats, entry, prefs, size }: EntryDocument): Buffer =>
-  leafHash(Buffer.from(JSON.stringify({ cats, entry, prefs, size })));
+export const documentText = (cats: string, entry: string, prefs: string, size: number): string =>
+  `{"cats":${cats},"entry":"${entry}","prefs":${prefs},"size":${size}}`;
 
-export const entryAt = (table: EntryTable, row: number): string =>
+/** Leaf hash of an entry: 32 bytes. */
+export const leafOf = ({ cats, entry, prefs, size }: EntryDocument): Buffer =>
+  leafHash(Buffer.from(documentText(JSON.stringify(cats), entry, JSON.stringify(prefs), size)));
+
+/** The same in hex, of the document's text. */
+export const leafHex = (document: string): string => sha256Hex(Buffer.from(`\0${document}`));
+
+export const entryAt = (table: EntryColumns, row: number): string =>
   table.ids.toString('base64url', row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
 
 /** Slot numbers that the entry in a row prefers, best first. */
-export const prefsAt = ({ prefStart, prefs }: EntryTable, row: number): Uint16Array =>
+export const prefsAt = ({ prefStart, prefs }: EntryColumns, row: number): Uint16Array =>
   prefs.subarray(present(prefStart[row], 'row'), present(prefStart[row + 1], 'row'));
 
 const ascends = (names: readonly string[]): boolean =>
@@ -103,7 +115,54 @@ export function rowProblem(
   return undefined;
 }
 
-type Columns = { -readonly [Name in keyof EntryTable]: EntryTable[Name] };
+/** JSON of what the rows of a table hold, as documents and transcripts have it. */
+export function rowTexts(manifest: Manifest, table: EntryColumns) {
+  const slots = manifest.slots.map(({ slot }) => JSON.stringify(slot));
+  const categories = categoriesOf(manifest);
+  const catsByMask = new Map<number, string>();
+  const catsOf = (mask: number): string => {
+    const text = JSON.stringify(categories.filter((_, bit) => (mask & (1 << bit)) !== 0));
+    catsByMask.set(mask, text);
+    return text;
+  };
+  const cats = (row: number): string => {
+    const mask = present(table.categories[row], 'categories');
+    return catsByMask.get(mask) ?? catsOf(mask);
+  };
+  const prefs = (row: number): string => {
+    const end = present(table.prefStart[row + 1], 'row');
+    let text = '[';
+    for (let at = present(table.prefStart[row], 'row'); at < end; at++) {
+      const slot = present(slots[present(table.prefs[at], 'preference')], 'slot');
+      text += text === '[' ? slot : `,${slot}`;
+    }
+    return `${text}]`;
+  };
+  return { cats, prefs };
+}
+
+/** A leaf is the hash of a zero byte and the document. */
+const LEAF_TAG = '\0';
+
+/** Leaf hashes by row, laid end to end. */
+export function leavesOf(manifest: Manifest, table: EntryColumns): Buffer {
+  const texts = rowTexts(manifest, table);
+  const leaves = Buffer.alloc(table.count * HASH_BYTES);
+  let message = Buffer.alloc(1_024);
+  for (let row = 0; row < table.count; row++) {
+    const size = present(table.sizes[row], 'size');
+    const document = documentText(texts.cats(row), entryAt(table, row), texts.prefs(row), size);
+    message = withRoom(message, LEAF_TAG.length + document.length);
+    const length = message.write(LEAF_TAG + document, 'latin1');
+    sha256Into(leaves, row * HASH_BYTES, message.subarray(0, length));
+  }
+  return leaves;
+}
+
+/** Rows that a table has room for before it grows. */
+const FIRST_ROWS = 1_024;
+
+type Columns = { -readonly [Name in keyof EntryColumns]: EntryColumns[Name] };
 
 const columns = (rows: number, prefs: number): Columns => ({
   count: 0,
@@ -112,77 +171,112 @@ const columns = (rows: number, prefs: number): Columns => ({
   categories: new Uint32Array(rows),
   prefStart: new Uint32Array(rows + 1),
   prefs: new Uint16Array(prefs),
-  leaves: Buffer.alloc(rows * HASH_BYTES),
 });
 
-/** The table with its rows in another order, cut to its size. */
-function permuted(from: Columns, rows: Uint32Array): EntryTable {
-  const to = columns(from.count, present(from.prefStart[from.count], 'row'));
-  for (const row of rows) {
-    const at = to.count++;
-    from.ids.copy(to.ids, at * ENTRY_ID_BYTES, row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
-    from.leaves.copy(to.leaves, at * HASH_BYTES, row * HASH_BYTES, (row + 1) * HASH_BYTES);
-    to.sizes[at] = present(from.sizes[row], 'size');
-    to.categories[at] = present(from.categories[row], 'categories');
-    const prefs = prefsAt(from, row);
-    const start = present(to.prefStart[at], 'row');
-    to.prefs.set(prefs, start);
-    to.prefStart[at + 1] = start + prefs.length;
-  }
+/** Room for one more row with this many preferences. */
+function makeRoom(table: Columns, prefs: number): void {
+  const rows = table.count + 1;
+  table.ids = withRoom(table.ids, rows * ENTRY_ID_BYTES);
+  table.sizes = withRoom(table.sizes, rows);
+  table.categories = withRoom(table.categories, rows);
+  table.prefStart = withRoom(table.prefStart, rows + 1);
+  table.prefs = withRoom(table.prefs, present(table.prefStart[table.count], 'row') + prefs);
+}
+
+/** Appends a row of another table. */
+function copyRow(from: Columns, row: number, to: Columns): void {
+  const at = to.count++;
+  from.ids.copy(to.ids, at * ENTRY_ID_BYTES, row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
+  to.sizes[at] = present(from.sizes[row], 'size');
+  to.categories[at] = present(from.categories[row], 'categories');
+  const end = present(from.prefStart[row + 1], 'row');
+  let next = present(to.prefStart[at], 'row');
+  for (let pref = present(from.prefStart[row], 'row'); pref < end; pref++)
+    to.prefs[next++] = present(from.prefs[pref], 'preference');
+  to.prefStart[at + 1] = next;
+}
+
+/** Of rows in order, one for each id; two entries with one id are a fault. */
+function distinct(table: EntryColumns, rows: Uint32Array): Uint32Array {
+  return rows.filter((row, place) => {
+    const last = place === 0 ? row : present(rows[place - 1], 'row');
+    if (place === 0 || compareKeys(table.ids, last, table.ids, row, ENTRY_ID_BYTES) !== 0)
+      return true;
+    const same =
+      table.sizes[row] === table.sizes[last] &&
+      table.categories[row] === table.categories[last] &&
+      prefsAt(table, row).join() === prefsAt(table, last).join();
+    assert(same, `entry ${entryAt(table, row)} is there twice`);
+    return false;
+  });
+}
+
+/** Some rows of a table, in an order. */
+function permuted(from: Columns, rows: Uint32Array): EntryColumns {
+  const to = columns(rows.length, present(from.prefStart[from.count], 'row'));
+  for (const row of rows) copyRow(from, row, to);
   return to;
 }
 
 export type EntryTableBuilder = {
   readonly count: () => number;
-  /** `row` has no rowProblem, `leaf` is its leaf hash. */
-  readonly add: (row: EntryRow, leaf: Buffer) => void;
-  /** Sorts by id; two rows with one id are a fault. */
-  readonly finish: () => EntryTable;
+  /** `row` has no rowProblem. */
+  readonly add: (row: EntryRow) => void;
+  /**
+   * Sorts by id. An entry that was added twice is there once; two entries with one id are a fault.
+   * `added`: by row, the how manieth that was added it is.
+   */
+  readonly finish: () => { readonly table: EntryColumns; readonly added: Uint32Array };
 };
 
-/** Takes rows one at a time and in any order, so that a long list need never exist as objects. */
-export function entryTableBuilder(manifest: Manifest, capacity: number): EntryTableBuilder {
-  assert(capacity <= ENTRIES_MAX, `a round seals at most ${ENTRIES_MAX} entries`);
-  const categories = categoriesOf(manifest);
-  const table = columns(capacity, capacity * manifest.limits.preferences);
-  const add = (row: EntryRow, leaf: Buffer): void => {
+/**
+ * Takes rows one at a time and in any order, so that a long list need never exist as objects. It
+ * takes memory as rows come, however many there may be: `most`.
+ */
+export function entryTableBuilder(manifest: Manifest, most: number): EntryTableBuilder {
+  assert(most <= ENTRIES_MAX, `a round seals at most ${ENTRIES_MAX} entries`);
+  const bits = new Map(categoriesOf(manifest).map((name, bit) => [name, 1 << bit]));
+  const table = columns(Math.min(most, FIRST_ROWS), FIRST_ROWS);
+  const add = (row: EntryRow): void => {
+    assert(table.count < most, 'the table has more rows than it was made for');
+    makeRoom(table, row.prefs.length);
     const at = table.count++;
-    assert(at < capacity, 'the table has more rows than it was made for');
     table.ids.write(row.entry, at * ENTRY_ID_BYTES, ENTRY_ID_BYTES, 'base64url');
-    leaf.copy(table.leaves, at * HASH_BYTES);
     table.sizes[at] = row.size;
-    table.categories[at] = row.categories.reduce(
-      (mask, name) => mask | (1 << categories.indexOf(name)),
-      0,
-    );
-    const start = present(table.prefStart[at], 'row');
-    table.prefs.set(row.prefs, start);
-    table.prefStart[at + 1] = start + row.prefs.length;
+    let mask = 0;
+    for (const name of row.categories) mask |= present(bits.get(name), 'category');
+    table.categories[at] = mask;
+    let next = present(table.prefStart[at], 'row');
+    for (const pref of row.prefs) table.prefs[next++] = pref;
+    table.prefStart[at + 1] = next;
   };
-  const finish = (): EntryTable => {
+  const finish = (): ReturnType<EntryTableBuilder['finish']> => {
     const ids = table.ids.subarray(0, table.count * ENTRY_ID_BYTES);
-    const sorted = permuted(table, ascending(ids, ENTRY_ID_BYTES));
-    for (let row = 1; row < sorted.count; row++)
-      assert(
-        compareKeys(sorted.ids, row - 1, sorted.ids, row, ENTRY_ID_BYTES) < 0,
-        `entry ${entryAt(sorted, row)} is there twice`,
-      );
-    return sorted;
+    const added = distinct(table, ascending(ids, ENTRY_ID_BYTES));
+    return { table: permuted(table, added), added };
   };
   return { count: () => table.count, add, finish };
 }
 
+/** The rows of a list that comes one by one; a row that breaks the manifest's rules is a fault. */
+export function checkedBuilder(manifest: Manifest, most: number): EntryTableBuilder {
+  const builder = entryTableBuilder(manifest, most);
+  const categories = categoriesOf(manifest);
+  const add = (row: EntryRow): void => {
+    const problem = rowProblem(manifest, categories, row);
+    if (problem !== undefined) assert(false, `entry ${row.entry}: ${problem}`);
+    builder.add(row);
+  };
+  return { ...builder, add };
+}
+
 /**
- * `rows` in any order; a row that breaks the manifest's rules and an id that is there twice are
+ * `rows` in any order; a row that breaks the manifest's rules and an id that two entries have are
  * faults.
  */
 export function buildEntryTable(manifest: Manifest, rows: readonly EntryRow[]): EntryTable {
-  const builder = entryTableBuilder(manifest, rows.length);
-  const categories = categoriesOf(manifest);
-  for (const row of rows) {
-    const problem = rowProblem(manifest, categories, row);
-    assert(problem === undefined, `entry ${row.entry}: ${problem}`);
-    builder.add(row, leafOf(entryDocument(manifest, row)));
-  }
-  return builder.finish();
+  const builder = checkedBuilder(manifest, rows.length);
+  for (const row of rows) builder.add(row);
+  const { table } = builder.finish();
+  return { ...table, leaves: leavesOf(manifest, table) };
 }

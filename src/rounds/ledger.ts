@@ -7,7 +7,7 @@ import { assert, present } from '../lib/assert.ts';
 import { type LotteryManifest, manifestHash } from '../releases/manifest.ts';
 import type { BeaconValue } from './beacon.ts';
 import { rowOf } from './bytes.ts';
-import { type EntryTable, entryAt } from './entry-table.ts';
+import { type EntryColumns, entryAt } from './entry-table.ts';
 import { layOutPools, type Pools } from './pools.ts';
 
 /** Seats of one pool that an operator took away. */
@@ -48,7 +48,7 @@ export const GONE = -3;
 
 /** The entries of one round. */
 export type Cohort = {
-  readonly table: EntryTable;
+  readonly table: EntryColumns;
   /** Row numbers in draw order: the place in the queue that these entries have for good. */
   readonly order: Uint32Array;
   /** By row: number of the pool held, or WAITING, DISPLACED, GONE. */

@@ -15,6 +15,8 @@ export type Mismatch = { readonly line: number; readonly reason: string };
 /** A manifest of 20,000 slots with names of usual length takes a third of this. */
 const LINE_BYTES_MAX = 16 * 2 ** 20;
 const LINE_FEED = 0x0a;
+/** Large pieces, of which the next is inflated on another thread while one is being read. */
+const GUNZIP = { rejectGarbageAfterEnd: true, chunkSize: 256 * 1024, highWaterMark: 512 * 1024 };
 const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
 
 /** Gzip is told from plain text by its first two bytes. One member and nothing behind it. */
@@ -36,47 +38,68 @@ async function inflated(source: AsyncIterable<Uint8Array>): Promise<AsyncIterabl
     }
   };
   if (!head.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC)) return whole();
-  const gunzip = createGunzip({ rejectGarbageAfterEnd: true });
+  const gunzip = createGunzip(GUNZIP);
   // A failure of either reaches whoever reads `gunzip`.
   pipeline(Readable.from(whole()), gunzip, () => undefined);
   return gunzip;
 }
 
-/** The lines of a file. A Mismatch says why there are no more; it comes last. */
+/** Cuts what arrives into lines. After a Mismatch there must be no more. */
+function lineCutter() {
+  let number = 1;
+  /** Of a line whose end has not come yet. */
+  let parts: Buffer[] = [];
+  let length = 0;
+  const mismatch = (reason: string): Mismatch => ({ line: number, reason });
+
+  const lines = function* (chunk: Buffer): Generator<Line | Mismatch, void> {
+    for (let start = 0; start < chunk.length; ) {
+      const feed = chunk.indexOf(LINE_FEED, start);
+      const end = feed < 0 ? chunk.length : feed + 1;
+      parts.push(chunk.subarray(start, end));
+      length += end - start;
+      start = end;
+      if (length > LINE_BYTES_MAX)
+        return yield mismatch(`the line is longer than ${LINE_BYTES_MAX} bytes`);
+      if (feed < 0) return;
+      const bytes = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, length);
+      if (!isUtf8(bytes)) return yield mismatch('the line is not UTF-8');
+      yield { number, bytes, text: bytes.toString('utf8', 0, length - 1) };
+      number += 1;
+      parts = [];
+      length = 0;
+    }
+  };
+  const end = (): Mismatch[] =>
+    length > 0 ? [mismatch('the last line does not end with a line feed')] : [];
+  return { lines, end, mismatch };
+}
+
+/**
+ * The lines of a file, some hundreds at a time: waiting for each of a million would take longer
+ * than reading it. A Mismatch says why there are no more; it comes last.
+ */
+export async function* readLinesTogether(
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Iterable<Line | Mismatch>, void> {
+  const cutter = lineCutter();
+  try {
+    for await (const chunk of await inflated(source)) yield cutter.lines(chunk);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    yield [cutter.mismatch(`the file cannot be read: ${reason}`)];
+    return;
+  }
+  yield cutter.end();
+}
+
+/** The lines of a file, one by one. */
 export async function* readLines(
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Line | Mismatch, void> {
-  let number = 1;
-  let parts: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of await inflated(source)) {
-      for (let start = 0; start < chunk.length; ) {
-        const feed = chunk.indexOf(LINE_FEED, start);
-        const end = feed < 0 ? chunk.length : feed + 1;
-        parts.push(chunk.subarray(start, end));
-        length += end - start;
-        start = end;
-        if (length > LINE_BYTES_MAX) {
-          yield { line: number, reason: `the line is longer than ${LINE_BYTES_MAX} bytes` };
-          return;
-        }
-        if (feed < 0) break;
-        const bytes = Buffer.concat(parts, length);
-        if (!isUtf8(bytes)) {
-          yield { line: number, reason: 'the line is not UTF-8' };
-          return;
-        }
-        yield { number, bytes, text: bytes.toString('utf8', 0, length - 1) };
-        number += 1;
-        parts = [];
-        length = 0;
-      }
+  for await (const lines of readLinesTogether(source))
+    for (const line of lines) {
+      yield line;
+      if ('reason' in line) return;
     }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    yield { line: number, reason: `the file cannot be read: ${reason}` };
-    return;
-  }
-  if (length > 0) yield { line: number, reason: 'the last line does not end with a line feed' };
 }

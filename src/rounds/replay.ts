@@ -2,15 +2,25 @@
  * Recomputes one round from its transcript and refuses the first line that differs. The worker
  * rebuilds its ledger through this code too, so that it carries on from what anyone can check.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { present } from '../lib/assert.ts';
 import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { LotteryManifest } from '../releases/manifest.ts';
 import { BEACON_TRUST, BeaconValue, beaconProblem } from './beacon.ts';
-import { drawCarried, drawNew, type Offer, rankKey, rankPrefix } from './draw.ts';
-import { ENTRY_ID, type EntryTable, entryTableBuilder, leafOf, rowProblem } from './entry-table.ts';
+import { drawCarried, joinLedger, type Offer, rankKey, rankPrefix } from './draw.ts';
+import { withRoom } from './bytes.ts';
+import {
+  documentText,
+  ENTRY_ID,
+  type EntryRow,
+  type EntryTable,
+  entryTableBuilder,
+  HASH_BYTES,
+  leafHex,
+  rowProblem,
+} from './entry-table.ts';
 import {
   createLedger,
   findLive,
@@ -22,7 +32,7 @@ import {
   type Since,
   WAITING,
 } from './ledger.ts';
-import { type Line, type Mismatch, readLines } from './lines.ts';
+import { type Line, type Mismatch, readLinesTogether } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
@@ -32,6 +42,7 @@ import {
   manifestLine,
   offerLine,
   placeOf,
+  placeTexts,
   recordOf,
   seatsLine,
   sinceLine,
@@ -52,10 +63,10 @@ export type Replayed = {
 };
 
 /**
- * Checks one line, given a hash of all bytes before it: answers what checks the next one, or the
+ * Checks one line, given what hashes all bytes before it: answers what checks the next one, or the
  * end.
  */
-type Step = (line: Line, before: Hash) => Step | Replayed | Mismatch;
+type Step = (line: Line, before: () => string) => Step | Replayed | Mismatch;
 
 /** What has been read and recomputed before the entries. */
 type Opening = {
@@ -226,19 +237,123 @@ function offerStep(opening: Opening, number: number): Step {
       : wrong(line, `the line must be ${expected}`);
 }
 
+/** An entry line, read. */
+type ReadEntry = {
+  readonly row: EntryRow;
+  /** As JSON. */
+  readonly cats: string;
+  /** As JSON. */
+  readonly prefs: string;
+  readonly key: string;
+  readonly leaf: string;
+  /** Number of the pool that the line says gave the seats; WAITING; undefined for no such pool. */
+  readonly pool: number | undefined;
+};
+
+const ENTRY_LINE = new RegExp(
+  '^{"cats":(\\[[^\\]]*\\]),"entry":"([^"]*)","key":"([^"]*)","kind":"entry","leaf":"([^"]*)",' +
+    '"pool":(null|"[^"]*"),"prefs":\\[([^\\]]*)\\],"size":([1-9]),"slot":(null|"[^"]*")}$',
+);
+/** Sets of categories whose JSON is remembered. */
+const CATS_KEPT = 1_024;
+
 /**
- * Number of the pool that an entry line says gave the seats, WAITING for none, undefined for no
- * such pool.
+ * Reads entry lines without a parser where they look as we write them, names and all, for there can
+ * be millions: undefined for any other line. Whether they are canonical is for the caller to check.
  */
-function claimedPool(
-  { manifest, pools }: Ledger,
-  slots: ReadonlyMap<string, number>,
-  place: { readonly slot: string | null; readonly pool: string | null },
-): number | undefined {
-  if (place.slot === null && place.pool === null) return WAITING;
-  const slot = slots.get(place.slot ?? '') ?? -1;
-  const pool = manifest.slots[slot]?.pools.findIndex(({ pool }) => pool === place.pool) ?? -1;
-  return pool < 0 ? undefined : present(pools.start[slot], 'slot') + pool;
+function quickReader(ledger: Ledger): (line: Line) => ReadEntry | undefined {
+  const { slots } = ledger.manifest;
+  const categories = categoriesOf(ledger.manifest);
+  const slotNumbers = new Map(slots.map(({ slot }, number) => [JSON.stringify(slot), number]));
+  const pools = new Map<string, number>();
+  for (const number of [WAITING, ...ledger.free.keys()]) {
+    const { slot, pool } = placeTexts(placeOf(ledger, number));
+    pools.set(`${slot} ${pool}`, number);
+  }
+  const catsByText = new Map<string, readonly string[]>();
+  const catsOf = (text: string): readonly string[] | undefined => {
+    const known = catsByText.get(text);
+    if (known) return known;
+    const cats = categories.filter((name) => text.includes(JSON.stringify(name)));
+    if (JSON.stringify(cats) !== text) return undefined;
+    if (catsByText.size < CATS_KEPT) catsByText.set(text, cats);
+    return cats;
+  };
+  return ({ text }) => {
+    const match = text.length > SHORT_LINE_LENGTH ? null : ENTRY_LINE.exec(text);
+    if (!match) return undefined;
+    const [, cats = '', entry = '', key = '', leaf = '', pool, prefs = '', size, slot] = match;
+    const names = catsOf(cats);
+    if (!names) return undefined;
+    const numbers: number[] = [];
+    for (const pref of prefs.split(',')) {
+      const number = slotNumbers.get(pref);
+      if (number === undefined) return undefined;
+      numbers.push(number);
+    }
+    const row = { entry, size: Number(size), categories: names, prefs: numbers };
+    return { row, cats, prefs: `[${prefs}]`, key, leaf, pool: pools.get(`${slot} ${pool}`) };
+  };
+}
+
+/** Reads any entry line, or says what is wrong with it. */
+function carefulReader({ manifest, pools }: Ledger): (line: Line) => ReadEntry | Mismatch {
+  const slots = new Map(manifest.slots.map(({ slot }, number) => [slot, number]));
+  const poolOf = (slot: string | null, pool: string | null): number | undefined => {
+    if (slot === null && pool === null) return WAITING;
+    const number = slots.get(slot ?? '') ?? -1;
+    const within = manifest.slots[number]?.pools.findIndex((one) => one.pool === pool) ?? -1;
+    return within < 0 ? undefined : present(pools.start[number], 'slot') + within;
+  };
+  return (line) => {
+    const read = parse(line, EntryLine);
+    if (isMismatch(read)) return read;
+    const { cats, entry, prefs, size, key, leaf } = read;
+    const numbers = prefs.map((slot) => slots.get(slot) ?? -1);
+    return {
+      row: { entry, size, categories: cats, prefs: numbers },
+      cats: JSON.stringify(cats),
+      prefs: JSON.stringify(prefs),
+      key,
+      leaf,
+      pool: poolOf(read.slot, read.pool),
+    };
+  };
+}
+
+/** The entries of a round as they were read. */
+type ReadEntries = {
+  readonly table: EntryTable;
+  /** Rows in the order of their lines. */
+  readonly order: Uint32Array;
+  /** By place in that order: the pool that the line says gave the seats, or WAITING. */
+  readonly claimed: Int32Array;
+};
+
+/** Gathers entries whose lines are right as far as one can tell from a line. */
+function gatherEntries(ledger: Ledger, most: number) {
+  const builder = entryTableBuilder(ledger.manifest, most);
+  let leaves = Buffer.alloc(0);
+  let claimed = new Int32Array();
+  const add = (row: EntryRow, leaf: string, pool: number): void => {
+    const at = builder.count();
+    builder.add(row);
+    leaves = withRoom(leaves, (at + 1) * HASH_BYTES);
+    leaves.write(leaf, at * HASH_BYTES, 'hex');
+    claimed = withRoom(claimed, at + 1);
+    claimed[at] = pool;
+  };
+  const finish = (): ReadEntries => {
+    const { table, added } = builder.finish();
+    const sorted = Buffer.alloc(table.count * HASH_BYTES);
+    const order = new Uint32Array(table.count);
+    for (const [row, at] of added.entries()) {
+      leaves.copy(sorted, row * HASH_BYTES, at * HASH_BYTES, (at + 1) * HASH_BYTES);
+      order[at] = row;
+    }
+    return { table: { ...table, leaves: sorted }, order, claimed };
+  };
+  return { count: builder.count, add, finish };
 }
 
 /**
@@ -247,44 +362,38 @@ function claimedPool(
 function entryStep(opening: Opening): Step {
   const { ledger, seal, beacon } = opening;
   const categories = categoriesOf(ledger.manifest);
-  const slots = new Map(ledger.manifest.slots.map(({ slot }, number) => [slot, number]));
+  const readQuickly = quickReader(ledger);
+  const readCarefully = carefulReader(ledger);
   const prefix = rankPrefix(seedOf(ledger.manifest.beacon, seal, beacon));
-  const builder = entryTableBuilder(ledger.manifest, seal.count);
-  const claimed = new Int32Array(seal.count);
+  const entries = gatherEntries(ledger, seal.count);
   let lastKey = '';
 
   const step: Step = (line) => {
-    const read = parse(line, EntryLine);
+    const read = readQuickly(line) ?? readCarefully(line);
     if (isMismatch(read))
-      return wrong(line, `entry ${builder.count() + 1} of ${seal.count}: ${read.reason}`);
-    const { cats, entry, prefs, size } = read;
-    const numbers = prefs.map((slot) => slots.get(slot) ?? -1);
-    const row = { entry, size, categories: cats, prefs: numbers };
+      return wrong(line, `entry ${entries.count() + 1} of ${seal.count}: ${read.reason}`);
+    const { row, cats, prefs, pool } = read;
     const problem = rowProblem(ledger.manifest, categories, row);
     if (problem !== undefined) return wrong(line, problem);
-    const leaf = leafOf(read);
-    if (read.leaf !== hex(leaf)) return wrong(line, `leaf must be ${hex(leaf)}`);
-    const key = hex(rankKey(prefix, idBytes(entry)));
+    const leaf = leafHex(documentText(cats, row.entry, prefs, row.size));
+    if (read.leaf !== leaf) return wrong(line, `leaf must be ${leaf}`);
+    const key = hex(rankKey(prefix, idBytes(row.entry)));
     if (read.key !== key) return wrong(line, `key must be ${key}`);
     if (key <= lastKey) return wrong(line, 'the entry is out of order: keys ascend');
-    if (findLive(ledger, entry)) return wrong(line, 'the entry waits or holds a seat already');
-    const pool = claimedPool(ledger, slots, read);
+    if (findLive(ledger, row.entry)) return wrong(line, 'the entry waits or holds a seat already');
     if (pool === undefined) return wrong(line, 'the manifest has no such slot and pool');
-    if (entryLine(read, key, read.leaf, placeOf(ledger, pool)) !== line.text)
-      return wrong(line, NOT_CANONICAL);
+    const place = placeTexts(placeOf(ledger, pool));
+    const expected = { entry: row.entry, size: row.size, cats, prefs, key, leaf, ...place };
+    if (entryLine(expected) !== line.text) return wrong(line, NOT_CANONICAL);
     lastKey = key;
-    claimed[builder.count()] = pool;
-    builder.add(row, leaf);
-    return builder.count() < seal.count ? step : seatsStep(opening, builder.finish(), claimed);
+    entries.add(row, leaf, pool);
+    return entries.count() < seal.count ? step : seatsStep(opening, entries.finish());
   };
-  return seal.count > 0 ? step : seatsStep(opening, builder.finish(), claimed);
+  return seal.count > 0 ? step : seatsStep(opening, entries.finish());
 }
 
-/**
- * `claimed`: by place in the draw, the pool that the entry's line says gave the seats, or WAITING.
- */
 const seatsStep =
-  (opening: Opening, table: EntryTable, claimed: Int32Array): Step =>
+  (opening: Opening, { table, order, claimed }: ReadEntries): Step =>
   (line) => {
     const { ledger, seal, sealedOnLine, offers } = opening;
     const root = rootOf(table);
@@ -293,8 +402,7 @@ const seatsStep =
         line: sealedOnLine,
         reason: `root must be ${root}: entries are missing, added or changed`,
       };
-    const seed = seedOf(ledger.manifest.beacon, seal, opening.beacon);
-    const { order, given } = drawNew(ledger, table, seed);
+    const given = joinLedger(ledger, table, order);
     const named = (pool: number): string => {
       const place = placeOf(ledger, pool);
       return place ? `${place.slot} ${place.pool}` : 'no seat';
@@ -319,7 +427,7 @@ const digestStep =
   (opening: Opening, served: number): Step =>
   (line, before) => {
     const { ledger, seal } = opening;
-    const transcriptHash = before.copy().digest('hex');
+    const transcriptHash = before();
     const { digest } = recordOf(opening, transcriptHash);
     const expected = digestLine(digest, transcriptHash);
     if (line.text !== expected) return wrong(line, `the line must be ${expected}`);
@@ -331,6 +439,30 @@ const digestStep =
 const nextRound = (ledger: Ledger): Step =>
   ledger.nextRound === 0 ? sameManifest(ledger) : sinceStep(ledger);
 
+/** Bytes gathered before they are hashed: a call for each line would take longer than all hashing. */
+const GATHERED_BYTES = 65_536;
+
+/** SHA-256, in hex, of all that was added so far. */
+function runningHash() {
+  const hasher = createHash('sha256');
+  const gathered = Buffer.alloc(GATHERED_BYTES);
+  let length = 0;
+  const flush = (): void => {
+    hasher.update(gathered.subarray(0, length));
+    length = 0;
+  };
+  const add = (bytes: Buffer): void => {
+    if (length + bytes.length > GATHERED_BYTES) flush();
+    if (bytes.length > GATHERED_BYTES) hasher.update(bytes);
+    else length += bytes.copy(gathered, length);
+  };
+  const digest = (): string => {
+    flush();
+    return hasher.copy().digest('hex');
+  };
+  return { add, digest };
+}
+
 /**
  * Recomputes the next round of `ledger` from a transcript, and moves the ledger on. Without a
  * ledger the file must be that of round 0, and its manifest makes one. After a mismatch the ledger
@@ -340,19 +472,20 @@ export async function replay(
   ledger: Ledger | undefined,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Replayed | Mismatch> {
-  const before = createHash('sha256');
+  const before = runningHash();
   let step = ledger ? nextRound(ledger) : firstManifest;
   let replayed: Replayed | undefined;
-  let lines = 0;
-  for await (const line of readLines(bytes)) {
-    if (isMismatch(line)) return line;
-    if (replayed) return wrong(line, 'there is something after the digest');
-    const next = step(line, before);
-    if (typeof next === 'function') step = next;
-    else if (isMismatch(next)) return next;
-    else replayed = next;
-    before.update(line.bytes);
-    lines = line.number;
-  }
-  return replayed ?? { line: lines + 1, reason: 'the file ends before its digest' };
+  let number = 0;
+  for await (const together of readLinesTogether(bytes))
+    for (const line of together) {
+      if (isMismatch(line)) return line;
+      if (replayed) return wrong(line, 'there is something after the digest');
+      const next = step(line, before.digest);
+      if (typeof next === 'function') step = next;
+      else if (isMismatch(next)) return next;
+      else replayed = next;
+      before.add(line.bytes);
+      number = line.number;
+    }
+  return replayed ?? { line: number + 1, reason: 'the file ends before its digest' };
 }

@@ -4,23 +4,15 @@
  * give.
  */
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { pipeline, Readable } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 import { present } from '../lib/assert.ts';
 import { hex, sha256 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { BEACON_TRUST, type BeaconTerms, type BeaconValue } from './beacon.ts';
 import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
-import {
-  type EntryDocument,
-  type EntryTable,
-  entryAt,
-  HASH_BYTES,
-  prefsAt,
-} from './entry-table.ts';
+import { type EntryTable, entryAt, HASH_BYTES, rowTexts } from './entry-table.ts';
 import { type Ledger, type Since, WAITING } from './ledger.ts';
-import { categoriesOf } from './pools.ts';
 import { type Seal, seedOf } from './seal.ts';
 
 /** All that a transcript tells of a round. */
@@ -42,6 +34,12 @@ export type RoundRecord = {
   readonly since: Since;
   readonly transcript_sha256: string;
   readonly trust: string;
+};
+
+export type FinishedRound = {
+  readonly record: RoundRecord;
+  /** In hex. */
+  readonly digest: string;
 };
 
 /** A slot's id and the name of one of its pools. */
@@ -76,24 +74,27 @@ export function offerLine({ manifest }: Ledger, offer: Offer): string {
   return jcs({ entry: offer.entry, kind: 'offer', pool, slot });
 }
 
-/** Members in ascending order, so that JSON.stringify gives JCS: see leafOf. */
-export const entryLine = (
-  { cats, entry, prefs, size }: EntryDocument,
-  key: string,
-  leaf: string,
-  place: Place | undefined,
-): string =>
-  JSON.stringify({
-    cats,
-    entry,
-    key,
-    kind: 'entry',
-    leaf,
-    pool: place?.pool ?? null,
-    prefs,
-    size,
-    slot: place?.slot ?? null,
-  });
+/** Where the seats of a pool are, as JSON: null twice for WAITING. */
+export const placeTexts = (place: Place | undefined): { slot: string; pool: string } => ({
+  slot: JSON.stringify(place?.slot ?? null),
+  pool: JSON.stringify(place?.pool ?? null),
+});
+
+/** Names and lists as JSON: see documentText. */
+export const entryLine = (line: {
+  readonly cats: string;
+  /** In base64url, without quotes, like hashes in hex. */
+  readonly entry: string;
+  readonly key: string;
+  readonly leaf: string;
+  readonly pool: string;
+  readonly prefs: string;
+  readonly size: number;
+  readonly slot: string;
+}): string =>
+  `{"cats":${line.cats},"entry":"${line.entry}","key":"${line.key}","kind":"entry",` +
+  `"leaf":"${line.leaf}","pool":${line.pool},"prefs":${line.prefs},"size":${line.size},` +
+  `"slot":${line.slot}}`;
 
 /** By pool: seats free after the last round, and before and after the draw. */
 type SeatsByPool = Record<'last' | 'before' | 'after', Int32Array>;
@@ -113,7 +114,7 @@ export function seatsLine(ledger: Ledger, { last, before, after }: SeatsByPool):
 export function recordOf(
   { ledger, since, seal, beacon }: Pick<DrawnRound, 'ledger' | 'since' | 'seal' | 'beacon'>,
   transcriptHash: string,
-): { record: RoundRecord; digest: string } {
+): FinishedRound {
   const { release, round } = seal;
   const terms = ledger.manifest.beacon;
   const record = {
@@ -145,19 +146,21 @@ export function closeRound(
 }
 
 function* entryLines({ ledger, table, drawn }: DrawnRound): Generator<string> {
-  const slots = ledger.manifest.slots.map(({ slot }) => slot);
-  const categories = categoriesOf(ledger.manifest);
+  const texts = rowTexts(ledger.manifest, table);
+  const waits = placeTexts(undefined);
+  const places = Array.from(ledger.free, (_, pool) => placeTexts(placeOf(ledger, pool)));
   for (const row of drawn.order) {
-    const mask = present(table.categories[row], 'categories');
-    const document: EntryDocument = {
-      cats: mask === 0 ? [] : categories.filter((_, bit) => (mask & (1 << bit)) !== 0),
+    const { pool, slot } = places[present(drawn.given[row], 'entry')] ?? waits;
+    yield entryLine({
+      cats: texts.cats(row),
       entry: entryAt(table, row),
-      prefs: Array.from(prefsAt(table, row), (number) => present(slots[number], 'slot')),
+      key: drawn.keys.toString('hex', row * KEY_BYTES, (row + 1) * KEY_BYTES),
+      leaf: table.leaves.toString('hex', row * HASH_BYTES, (row + 1) * HASH_BYTES),
+      pool,
+      prefs: texts.prefs(row),
       size: present(table.sizes[row], 'size'),
-    };
-    const key = drawn.keys.toString('hex', row * KEY_BYTES, (row + 1) * KEY_BYTES);
-    const leaf = table.leaves.toString('hex', row * HASH_BYTES, (row + 1) * HASH_BYTES);
-    yield entryLine(document, key, leaf, placeOf(ledger, present(drawn.given[row], 'entry')));
+      slot,
+    });
   }
 }
 
@@ -172,16 +175,16 @@ function* linesBeforeDigest(round: DrawnRound): Generator<string> {
   yield seatsLine(ledger, { ...drawn.settled, ...drawn });
 }
 
-/** Characters gathered before they are hashed and handed on. */
-const CHUNK_LENGTH = 65_536;
+/** Characters gathered before they are hashed and handed on to be compressed. */
+const CHUNK_LENGTH = 256 * 1024;
+/** Chunks that may wait to be compressed. */
+const CHUNKS_AHEAD = 8;
 
 /**
  * The transcript's bytes in chunks of whole lines; returns the round's record and its digest in
  * hex.
  */
-export function* transcriptLines(
-  round: DrawnRound,
-): Generator<Buffer, { record: RoundRecord; digest: string }> {
+export function* transcriptLines(round: DrawnRound): Generator<Buffer, FinishedRound> {
   const hasher = createHash('sha256');
   let text = '';
   for (const line of linesBeforeDigest(round)) {
@@ -201,33 +204,56 @@ export function* transcriptLines(
 /** Bytes of one chunk of a compressed transcript: one write to Redis. */
 const CHUNK_BYTES = 512 * 1024;
 
-/** A round that is drawn again must give the same chunks, however its compressed bytes arrive. */
-const inChunks = (bytes: Buffer): Buffer[] =>
-  Array.from({ length: Math.ceil(bytes.length / CHUNK_BYTES) }, (_chunk, number) =>
-    bytes.subarray(number * CHUNK_BYTES, (number + 1) * CHUNK_BYTES),
-  );
-
 /**
- * Writes the transcript, compressed on another thread, and moves the ledger on to its next round.
  * Half of a transcript is hashes, which do not shrink: more effort than the least gains a few per
  * cent at twice the time.
  */
+const GZIP = {
+  level: constants.Z_BEST_SPEED,
+  chunkSize: CHUNK_BYTES,
+  highWaterMark: CHUNKS_AHEAD * CHUNK_LENGTH,
+};
+
+/**
+ * A round that is drawn again must give the same chunks, however its compressed bytes arrive: all
+ * but the last have CHUNK_BYTES.
+ */
+async function* inChunks(arriving: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const bytes of arriving) {
+    parts.push(bytes);
+    length += bytes.length;
+    if (length < CHUNK_BYTES) continue;
+    const whole = Buffer.concat(parts, length);
+    let at = 0;
+    for (; at + CHUNK_BYTES <= length; at += CHUNK_BYTES)
+      yield whole.subarray(at, at + CHUNK_BYTES);
+    parts = [whole.subarray(at)];
+    length -= at;
+  }
+  if (length > 0) yield Buffer.concat(parts, length);
+}
+
+/**
+ * Writes the transcript and moves the ledger on to its next round. `take` gets the file chunk by
+ * chunk as it is compressed, on another thread, while this one writes further lines; when it says
+ * no, there is no more.
+ */
 export async function finishRound(
   round: DrawnRound,
-): Promise<{ record: RoundRecord; digest: string; transcript: readonly Buffer[] }> {
-  let finished: { record: RoundRecord; digest: string } | undefined;
+  take: (chunk: Buffer, number: number) => Promise<boolean>,
+): Promise<FinishedRound | undefined> {
+  let finished: FinishedRound | undefined;
   const lines = function* (): Generator<Buffer> {
     finished = yield* transcriptLines(round);
   };
-  const compressed: Buffer[] = [];
-  await pipeline(
-    Readable.from(lines()),
-    createGzip({ level: constants.Z_BEST_SPEED, chunkSize: CHUNK_BYTES }),
-    async (arriving: AsyncIterable<Buffer>) => {
-      for await (const bytes of arriving) compressed.push(bytes);
-    },
-  );
+  const gzip = createGzip(GZIP);
+  // A failure of the lines reaches whoever reads the compressed bytes.
+  pipeline(Readable.from(lines(), { highWaterMark: CHUNKS_AHEAD }), gzip, () => undefined);
+  let number = 0;
+  for await (const chunk of inChunks(gzip)) if (!(await take(chunk, number++))) return undefined;
   const { record, digest } = present(finished, 'end of the transcript');
   closeRound(round.ledger, round, digest);
-  return { record, digest, transcript: inChunks(Buffer.concat(compressed)) };
+  return { record, digest };
 }
