@@ -22,6 +22,7 @@ const enterScript = script({
     'entries',
     'bookings',
     'accounts',
+    'members',
     'happened',
     'happenedSealed',
     'audit',
