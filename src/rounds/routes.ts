@@ -54,6 +54,18 @@ const Entry = z
   })
   .meta({ id: 'Entry' });
 
+const Round = z
+  .looseObject({
+    release: ReleaseId,
+    round: z.int(),
+    seal: z.looseObject({}),
+    trust: z.string(),
+    valueAt: Instant.optional().meta({
+      description: 'Of a round that is being drawn: when its drand value comes into being.',
+    }),
+  })
+  .meta({ id: 'Round' });
+
 const release = z.strictObject({ release: ReleaseId });
 const round = z.strictObject({
   release: ReleaseId,
@@ -169,19 +181,7 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
     summary: 'Seal, seed and digest of a round; its seal alone while it is being drawn',
     gates: { limit: 'read', caller: 'anyone' },
     params: round,
-    answers: {
-      200: z
-        .looseObject({
-          release: ReleaseId,
-          round: z.int(),
-          seal: z.looseObject({}),
-          trust: z.string(),
-          valueAt: Instant.optional().meta({
-            description: 'Of a round that is being drawn: when its drand value comes into being.',
-          }),
-        })
-        .meta({ id: 'Round' }),
-    },
+    answers: { 200: Round },
     errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN'],
     handler: async ({ params }) => {
       const record = await rounds.round(params.release, params.round);
