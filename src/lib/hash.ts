@@ -10,7 +10,7 @@ export function sha256(...parts: readonly Uint8Array[]): Buffer {
   return hasher.digest();
 }
 
-/** The same of one message, written into a long table: three times as fast, for want of a buffer. */
+/** The same of one message, into a long table: three times as fast, for want of a buffer. */
 export function sha256Into(table: Buffer, at: number, message: Uint8Array): void {
   table.write(hash('sha256', message, 'binary'), at, 'latin1');
 }

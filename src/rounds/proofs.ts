@@ -118,7 +118,7 @@ export function proofIn(
   };
 }
 
-/** What is wrong with a proof in itself, if anything: whether the seal has its root, a file tells. */
+/** What is wrong with a proof in itself, if anything: a file tells whether its root is sealed. */
 export function pathProblem({ leaf, index, count, path, root }: Proof): string | undefined {
   const neighbours = path.map((hash) => Buffer.from(hash, 'hex'));
   const reached = rootByPath(Buffer.from(leaf, 'hex'), { index, count }, neighbours);

@@ -439,7 +439,7 @@ const digestStep =
 const nextRound = (ledger: Ledger): Step =>
   ledger.nextRound === 0 ? sameManifest(ledger) : sinceStep(ledger);
 
-/** Bytes gathered before they are hashed: a call for each line would take longer than all hashing. */
+/** Bytes gathered before they are hashed: a call a line would take longer than all hashing. */
 const GATHERED_BYTES = 65_536;
 
 /** SHA-256, in hex, of all that was added so far. */

@@ -18,7 +18,7 @@ export type TranscriptFile = {
 export type VerifyOptions = {
   /** In hex: what the digest of the last file must be. */
   readonly digest?: string | undefined;
-  /** Sees each round once it is accepted. Ledgers change: what is of interest must be taken then. */
+  /** Sees each round once it is accepted. Ledgers change: take what is of interest at once. */
   readonly onRound?: (replayed: Replayed) => void;
 };
 
