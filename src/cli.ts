@@ -3,7 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { readConfig } from './config.ts';
+import { createProgress } from './demo/progress.ts';
 import { developmentSecrets } from './development-secrets.ts';
+import { sleep } from './lib/clock.ts';
+import { ATTEST_COLUMNS, readAttestations } from './people/attest-file.ts';
+import { PEOPLE_LIMITS } from './people/rules.ts';
 import { fetchTranscripts } from './rounds/fetch-command.ts';
 import { type VerifyCommand, verifyCommand } from './rounds/verify-command.ts';
 
@@ -21,13 +25,12 @@ const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const warn = (line: string): void => void process.stderr.write(`${line}\n`);
 const show = (value: unknown): void => out(JSON.stringify(value, null, 2));
 
+const TOO_MANY_REQUESTS = 429;
 type CallOptions = { readonly method?: string; readonly body?: string; readonly type?: string };
 
-/** Calls the engine as an operator. */
-async function call(
-  path: string,
-  { method = 'GET', body, type = 'application/json' }: CallOptions = {},
-): Promise<unknown> {
+/** Calls the engine as an operator, and again after a limit's pause. */
+async function call(path: string, options: CallOptions = {}): Promise<unknown> {
+  const { method = 'GET', body, type = 'application/json' } = options;
   const { url } = program.opts<{ url: string }>();
   const { operatorKey } = readConfig(process.env, developmentSecrets);
   const headers = {
@@ -43,6 +46,10 @@ async function call(
       `No engine answers at ${url} (${reasonOf(error)}). Start one with npm start.`,
     );
   });
+  if (response.status === TOO_MANY_REQUESTS) {
+    await sleep(1_000 * Number(response.headers.get('retry-after') ?? 1));
+    return call(path, options);
+  }
   const answer: unknown = await response.json();
   if (!response.ok) throw new CommandError(JSON.stringify(answer, null, 2));
   return answer;
@@ -119,6 +126,37 @@ release
   .description('a draft, or a published release with its seats by state')
   .argument('<release>')
   .action(async (id: string) => show(await call(`/v1/admin/releases/${id}`)));
+
+const people = program.command('people').description('what an operator attests of people');
+
+people
+  .command('attest')
+  .description(
+    `say which categories people belong to, from a CSV file with the columns ${ATTEST_COLUMNS.join(', ')} (separated by semicolons): all rows are checked before any is sent`,
+  )
+  .argument('<csv>')
+  .action(async (csv: string) => {
+    const read = readAttestations(await readFile(csv, 'utf8'));
+    if ('bad' in read) {
+      for (const { line, reason } of read.bad) warn(`line ${line}: ${reason}`);
+      throw new CommandError('Nothing was attested.');
+    }
+    const batch = PEOPLE_LIMITS.attestationsPerRequest;
+    const phase = createProgress(process.stderr)(
+      `batches of ${batch} people`,
+      Math.ceil(read.length / batch),
+    );
+    try {
+      for (let i = 0; i < read.length; i += batch) {
+        const body = JSON.stringify({ attestations: read.slice(i, i + batch) });
+        await call('/v1/admin/attestations', { method: 'POST', body });
+        phase.advance();
+      }
+    } finally {
+      phase.done();
+    }
+    out(`attested: ${read.length}`);
+  });
 
 const draw = program.command('draw').description('check a draw');
 

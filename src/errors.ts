@@ -170,6 +170,11 @@ export const ERRORS = {
     title: 'The times of this release are already past.',
     remedy: 'Create a release whose window ends in the future.',
   },
+  RELEASE_DATES: {
+    status: 409,
+    title: 'The last session of this release is over before the release ends.',
+    remedy: 'Import sessions of later days, or create a release that ends earlier.',
+  },
   IMPORT_INVALID: {
     status: 422,
     title: 'The CSV has rows that cannot be imported; nothing was imported.',

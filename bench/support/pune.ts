@@ -18,6 +18,7 @@ const DATA = new URL('../data/pune-2021-04-10.csv', import.meta.url);
 const DEMAND = 11;
 const ID_TYPE = 'aadhaar';
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export const granted = <T>(outcome: T | Refusal): T => {
   if (isRefusal(outcome)) throw new Error(`refused: ${JSON.stringify(outcome)}`);
@@ -44,7 +45,7 @@ export async function openRelease(
   const sites = scaleSites(readSites(readFileSync(DATA, 'utf8')), Math.ceil(people / DEMAND));
   granted(
     await releases.importInto(release, sitesToCsv(sites), {
-      date: '2021-04-11',
+      date: isoFromMs(now + DAY_MS).slice(0, 10),
       service: 'COVISHIELD',
       dose: 1,
       minAge: 45,

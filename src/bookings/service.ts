@@ -8,7 +8,7 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
-import { entryIdOf, ineligible, packEntry } from '../rounds/rules.ts';
+import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { bookingId, parseBookingId, type BookingRef } from './rules.ts';
 import type { BookingStore } from './store.ts';
@@ -38,6 +38,7 @@ type Prepared = {
   readonly slotNumber: number;
   /** Numbers of the pools that are for this person, in the order to try. */
   readonly pools: readonly number[];
+  readonly categories: readonly string[];
 };
 
 /** Bits of a nonce that tells one immediate booking of a person from the next. */
@@ -51,14 +52,11 @@ export function createBookingService(parts: Parts) {
 
 function answers({ store, releases, rounds, people }: Parts) {
   /** The booking a caller names, if it is one of their people's. */
-  const own = async (
-    account: string,
-    id: string,
-  ): Promise<(BookingRef & { person: string }) | Refusal> => {
+  const own = async (account: string, id: string): Promise<BookingRef | Refusal> => {
     const ref = parseBookingId(id);
     if (!ref) return refuse('BOOKING_UNKNOWN');
-    const person = (await rounds.entriesOf(account, ref.release)).get(ref.entry);
-    return person ? { ...ref, person } : refuse('BOOKING_UNKNOWN');
+    const entries = await rounds.entriesOf(account, ref.release);
+    return entries.has(ref.entry) ? ref : refuse('BOOKING_UNKNOWN');
   };
 
   return {
@@ -74,7 +72,10 @@ function answers({ store, releases, rounds, people }: Parts) {
       if (isRefusal(ref)) return ref;
       const found = await releases.published(ref.release);
       if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
-      const reply = await store.confirm(ref.release, ref.entry, ref.grant);
+      const [reply, beneficiaries] = await Promise.all([
+        store.confirm(ref.release, ref.entry, ref.grant),
+        rounds.personsOf(ref.release, ref.entry),
+      ]);
       if (reply.outcome === 'OFFER_TOO_LATE') {
         return refuse('OFFER_TOO_LATE', { extra: { confirmBy: isoFromMs(reply.confirmByMs) } });
       }
@@ -82,7 +83,7 @@ function answers({ store, releases, rounds, people }: Parts) {
       return {
         bookingId: id,
         release: ref.release,
-        beneficiaries: [ref.person],
+        beneficiaries,
         slot: present(found.manifest.slots[reply.slot], 'the slot of a booking').slot,
         state: 'booked',
         confirmBy: null,
@@ -133,9 +134,10 @@ function immediate({ store, releases, claims, secrets }: Parts) {
     const claim = await claims.claim(account, beneficiary, release);
     if (isRefusal(claim)) return claim;
     const pools = present(found.manifest.slots[slotNumber], slot).pools.flatMap(
-      ({ pool }, number) => (pool === OPEN_POOL ? [number] : []),
+      ({ pool }, number) => (pool === OPEN_POOL || claim.categories.includes(pool) ? [number] : []),
     );
-    return ineligible(found, claim, [slotNumber]) ?? { claim, slotNumber, pools };
+    const categories = sharedCategories(found, [claim]);
+    return ineligible(found, claim, [slotNumber]) ?? { claim, slotNumber, pools, categories };
   };
 
   return {
@@ -149,10 +151,10 @@ function immediate({ store, releases, claims, secrets }: Parts) {
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { claim, slotNumber, pools } = prepared;
+      const { claim, slotNumber, pools, categories } = prepared;
       const { release, beneficiary, slot } = wish;
       const entry = entryIdOf(secrets, release, beneficiary);
-      const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories: [] });
+      const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories });
       const reply = await store.book(
         release,
         { id: entry, packed, account, enterBeforeMs: claim.enterBeforeMs },

@@ -11,7 +11,6 @@ import {
   MINUTE_MS,
   MOST_WISHES,
   sitesToCsv,
-  VACCINATION_DAY,
   type Site,
 } from './population.ts';
 import type { Mode } from './personas.ts';
@@ -45,6 +44,7 @@ export const CONFIRM_WITHIN_S = 4;
 /** Four rounds after the first one. */
 const ROUNDS_LAST_MS = 4.5 * ROUND_EVERY_S * 1_000;
 const SAMPLE_EVERY_MS = 500;
+const DAY_MS = 86_400_000;
 
 export function createOperator(client: Client, operatorKey: string): Operator {
   const ask = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => {
@@ -75,7 +75,8 @@ export function createOperator(client: Client, operatorKey: string): Operator {
       }),
     });
     const terms = new URLSearchParams({
-      date: VACCINATION_DAY,
+      // The day of the appointments is still to come, or no booking would bind anybody.
+      date: isoFromMs(endsAtMs + DAY_MS).slice(0, 10),
       service: 'COVISHIELD',
       dose: '1',
       minAge: String(MIN_AGE),

@@ -6,6 +6,7 @@ import { present } from '../lib/assert.ts';
 import type { Outbox } from '../notify/outbox.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import type { Attestation } from './attest-file.ts';
 import type { Claims } from './claims.ts';
 import { normaliseIdNumber, OTP_TERMS, PEOPLE_LIMITS, type IdType } from './rules.ts';
 import type { PeopleStore } from './store.ts';
@@ -27,13 +28,6 @@ type BeneficiaryRecord = Omit<Beneficiary, 'beneficiaryId' | 'categories'>;
 
 export type NewBeneficiary = Omit<BeneficiaryRecord, 'idLast4'> & {
   readonly idNumber: string;
-};
-
-/** What an operator has seen proof of: it replaces what was attested of this ID before. */
-export type Attestation = {
-  readonly idType: IdType;
-  readonly idNumber: string;
-  readonly categories: readonly string[];
 };
 
 export type PeopleService = ReturnType<typeof createPeopleService>;

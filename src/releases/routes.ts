@@ -140,29 +140,34 @@ const documentRoutes = (releases: ReleaseService): Route[] => [
 ];
 
 const TimeBand = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/);
-const ImportQuery = z.strictObject({
-  date: z.iso.date(),
-  service: z.string().trim().min(1).max(60).default('COVISHIELD'),
-  dose: z.coerce.number().int().min(1).max(9).default(1),
-  minAge: z.coerce.number().int().min(0).max(130).default(0),
-  maxAge: z.coerce.number().int().min(0).max(130).optional(),
-  bands: z
-    .string()
-    .default('09:00-11:00,11:00-13:00,13:00-15:00')
-    .transform((text) => text.split(','))
-    .pipe(z.array(TimeBand).min(1).max(24))
-    .refine(
-      (bands) => bands.every((band) => band.slice(0, 5) < band.slice(6)),
-      'a band ends after it begins',
-    )
-    .refine(
-      (bands) => new Set(bands.map((band) => band.slice(0, 5))).size === bands.length,
-      'bands begin at different times',
-    ),
-  centre: z.string().min(1).max(60).default('centre_id'),
-  name: z.string().min(1).max(60).default('centre_name'),
-  seats: z.string().min(1).max(60).default('seats'),
-});
+const ImportQuery = z
+  .strictObject({
+    date: z.iso.date(),
+    service: z.string().trim().min(1).max(60).default('COVISHIELD'),
+    dose: z.coerce.number().int().min(1).max(9).default(1),
+    minAge: z.coerce.number().int().min(0).max(130).default(0),
+    maxAge: z.coerce.number().int().min(0).max(130).optional(),
+    bands: z
+      .string()
+      .default('09:00-11:00,11:00-13:00,13:00-15:00')
+      .transform((text) => text.split(','))
+      .pipe(z.array(TimeBand).min(1).max(24))
+      .refine(
+        (bands) => bands.every((band) => band.slice(0, 5) < band.slice(6)),
+        'a band ends after it begins',
+      )
+      .refine(
+        (bands) => new Set(bands.map((band) => band.slice(0, 5))).size === bands.length,
+        'bands begin at different times',
+      ),
+    centre: z.string().min(1).max(60).default('centre_id'),
+    name: z.string().min(1).max(60).default('centre_name'),
+    seats: z.string().min(1).max(60).default('seats'),
+  })
+  .refine(({ minAge, maxAge = Infinity }) => minAge <= maxAge, {
+    message: 'maxAge is not below minAge',
+    path: ['maxAge'],
+  });
 
 const importTerms = (query: z.output<typeof ImportQuery>): ImportTerms => ({
   date: query.date,
@@ -235,7 +240,13 @@ const publishRoute = (releases: ReleaseService, redisNowMs: () => Promise<number
     gates: { limit: 'admin', caller: 'operator' },
     params,
     answers: { 200: z.object({ manifestHash: Hash }) },
-    errors: ['RELEASE_UNKNOWN', 'RELEASE_PUBLISHED', 'RELEASE_EMPTY', 'RELEASE_TOO_LATE'],
+    errors: [
+      'RELEASE_UNKNOWN',
+      'RELEASE_PUBLISHED',
+      'RELEASE_EMPTY',
+      'RELEASE_TOO_LATE',
+      'RELEASE_DATES',
+    ],
     handler: async ({ params }) => {
       const done = await releases.publish(params.release, await redisNowMs());
       return isRefusal(done) ? done : { status: 200, body: done };

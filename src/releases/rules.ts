@@ -22,6 +22,19 @@ const Instant = z.iso
   .transform((text) => new Date(msFromIso(text)).toISOString())
   .meta({ example: '2026-11-22T20:00:00+05:30' });
 
+/** How the seats of every slot are shared out: a reserve's percentage, and the rest to `open`. */
+const PoolShare = z.strictObject({
+  pool: z.union([z.literal(OPEN_POOL), Category]),
+  percent: z.int().min(1).max(100).optional(),
+});
+export type PoolShare = z.output<typeof PoolShare>;
+
+const isSharedOut = (pools: readonly PoolShare[]): boolean =>
+  new Set(pools.map(({ pool }) => pool)).size === pools.length &&
+  pools.every(({ pool, percent }) => (pool === OPEN_POOL) === (percent === undefined)) &&
+  pools.some(({ pool }) => pool === OPEN_POOL) &&
+  pools.reduce((sum, { percent = 0 }) => sum + percent, 0) <= 100;
+
 const shared = {
   release: ReleaseId,
   title: z.string().trim().min(1).max(120),
@@ -36,26 +49,6 @@ const shared = {
       groupSize: z.int().min(1).max(MANIFEST_LIMITS.groupSize).default(MANIFEST_LIMITS.groupSize),
     })
     .prefault({}),
-};
-/** How the seats of every slot are shared out: a reserve's percentage, and the rest to `open`. */
-const PoolShare = z.strictObject({
-  pool: z.union([z.literal(OPEN_POOL), Category]),
-  percent: z.int().min(1).max(100).optional(),
-});
-export type PoolShare = z.output<typeof PoolShare>;
-
-const isSharedOut = (pools: readonly PoolShare[]): boolean =>
-  new Set(pools.map(({ pool }) => pool)).size === pools.length &&
-  pools.every(({ pool, percent }) => (pool === OPEN_POOL) === (percent === undefined)) &&
-  pools.some(({ pool }) => pool === OPEN_POOL) &&
-  pools.reduce((sum, { percent = 0 }) => sum + percent, 0) <= 100;
-
-const Lottery = z.strictObject({
-  mode: z.literal('lottery'),
-  ...shared,
-  closesAt: Instant,
-  roundEveryS: z.int().min(1).max(86_400).default(60),
-  confirmWithinS: z.int().min(1).max(604_800).default(1_800),
   /** The pools of every slot in the order in which they are tried: the order is the policy. */
   pools: z
     .array(PoolShare)
@@ -66,6 +59,14 @@ const Lottery = z.strictObject({
         'pools are distinct: `open` without a percentage, reserves with at most 100 together',
     })
     .default([{ pool: OPEN_POOL }]),
+};
+
+const Lottery = z.strictObject({
+  mode: z.literal('lottery'),
+  ...shared,
+  closesAt: Instant,
+  roundEveryS: z.int().min(1).max(86_400).default(60),
+  confirmWithinS: z.int().min(1).max(604_800).default(1_800),
   dereserveAfterRound: z.int().min(0).max(MANIFEST_LIMITS.rounds).nullable().default(null),
   series: Series.nullable().default(null),
   beacon: z
@@ -144,12 +145,12 @@ export function manifestOf(draft: Draft, grounds: ManifestGrounds): Manifest | R
       group_size: terms.mode === 'lottery' ? terms.limits.groupSize : 1,
     },
     ...places,
+    slots: places.slots.map((slot) => shareOut(slot, terms.pools)),
   };
   if (terms.mode === 'immediate') return Manifest.parse({ ...common, mode: 'immediate' });
   const lottery: LotteryManifest = {
     ...common,
     mode: 'lottery',
-    slots: places.slots.map((slot) => shareOut(slot, terms.pools)),
     closes_at: terms.closesAt,
     round_every_s: terms.roundEveryS,
     confirm_within_s: terms.confirmWithinS,

@@ -96,6 +96,11 @@ function readers(store: ReleaseStore) {
   };
 }
 
+function lastDayEndsAtMs({ sessions }: Manifest): number {
+  const lastDay = sessions.reduce((last, { date }) => (date > last ? date : last), '');
+  return msFromIso(`${lastDay}T23:59:59.999-12:00`);
+}
+
 function publishedOf(text: string): Published {
   const manifest = JSON.parse(text) as Manifest;
   const sessions = new Map(manifest.sessions.map((session) => [session.session, session]));
@@ -103,7 +108,6 @@ function publishedOf(text: string): Published {
   const slotSessions = manifest.slots.map((slot) =>
     present(sessions.get(slot.session), slot.session),
   );
-  const lastDay = manifest.sessions.reduce((last, { date }) => (date > last ? date : last), '');
   const slots = manifest.slots.map((slot, slotNumber) => {
     const session = present(slotSessions[slotNumber], slot.session);
     return {
@@ -128,7 +132,7 @@ function publishedOf(text: string): Published {
     categories: categoriesOf(manifest),
     slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
     slotSessions,
-    lastDayEndsAtMs: msFromIso(`${lastDay}T23:59:59.999-12:00`),
+    lastDayEndsAtMs: lastDayEndsAtMs(manifest),
     slotsText: JSON.stringify({ slots }),
   };
 }
@@ -206,6 +210,8 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     assert(problem === undefined, `the manifest of ${release} could not be drawn: ${problem}`);
     const lastEntryAt = manifest.mode === 'lottery' ? manifest.closes_at : manifest.ends_at;
     if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
+    // A booking binds its person until the last day is over: that must not be before the release is.
+    if (lastDayEndsAtMs(manifest) <= msFromIso(manifest.ends_at)) return refuse('RELEASE_DATES');
     const hash = manifestHash(manifest);
     // Listed first: readers pass over a release that is not published yet, while one published and
     // never listed would be drawn by nobody.

@@ -397,6 +397,14 @@ describe('an operator', () => {
     });
     expect((await operate('showRelease', { params })).json).toMatchObject({ state: 'draft' });
     expect(await codeOf(operate('publishRelease', { params }))).toBe('RELEASE_TOO_LATE');
+    const old = { params: { release: fresh('release') } };
+    await operate('createRelease', { body: body(old.params.release, 10_000) });
+    await operate('importPlaces', { ...csv, ...old, query: { date: '2021-04-11' }, body: CSV });
+    expect(await codeOf(operate('publishRelease', old))).toBe('RELEASE_DATES');
+    const ages = { date: '2099-01-01', minAge: '45', maxAge: '44' };
+    expect(await codeOf(operate('importPlaces', { ...csv, query: ages, body: CSV }))).toBe(
+      'REQUEST_INVALID',
+    );
     expect((await operate('showRelease')).json).toMatchObject({
       state: 'open',
       seats: { capacity: 1, free: 1, offered: 0, booked: 0 },

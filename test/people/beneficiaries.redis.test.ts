@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
+import { createPeopleService } from '../../src/people/service.ts';
 import { isRefusal } from '../../src/refusal.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
@@ -88,6 +89,33 @@ describe('an account', () => {
     await Promise.all([add('one', 'AB1234'), add('one', 'AB1234')]);
     expect(await listed('one')).toHaveLength(1);
     expect(codeOf(await add('one', 'AB1234'))).toBe('ID_REGISTERED');
+  });
+
+  it('keeps whom one request lists while another, which came before, finds the list full', async () => {
+    const idNumber = freshId();
+    const others = await Promise.all(Array.from({ length: 4 }, () => register(engine, 'one')));
+    const { people } = engine.stores;
+    const paused = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    const store: typeof people = {
+      ...people,
+      addBeneficiary: async (...parts) => {
+        const answer = await people.addBeneficiary(...parts);
+        reached.resolve();
+        await paused.promise;
+        return answer;
+      },
+    };
+    const { claims, secrets, outbox } = engine;
+    const slow = createPeopleService({ store, claims, secrets, outbox });
+    const first = slow.addBeneficiary('one', { ...ASHA, idNumber });
+    await reached.promise;
+    granted(await engine.people.removeBeneficiary('one', String(others[0])));
+    const { beneficiaryId } = granted(await add('one', idNumber));
+    paused.resolve();
+    expect(codeOf(await first)).toBe('TOO_MANY_BENEFICIARIES');
+    expect(await engine.stores.people.persons('one')).toContain(beneficiaryId);
+    expect(codeOf(await add('two', idNumber))).toBe('ID_REGISTERED');
   });
 
   it('sees what it registered, and of an ID the last four characters', async () => {

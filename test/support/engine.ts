@@ -12,7 +12,7 @@ import { keys } from '../../src/redis/keys.ts';
 import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
-import { ReleaseTerms } from '../../src/releases/rules.ts';
+import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
@@ -66,6 +66,7 @@ export type ReleaseWishes = {
   readonly confirmWithinS?: number;
   readonly idTypes?: readonly string[];
   readonly entriesPerAccount?: number;
+  readonly pools?: readonly PoolShare[];
   readonly places?: Partial<ImportTerms>;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
 };
@@ -89,6 +90,7 @@ export async function publishRelease(
     endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
     limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4 },
+    pools: wishes.pools,
     ...(mode === 'lottery' && {
       closesAt: at(wishes.closesInS ?? 600),
       roundEveryS: wishes.roundEveryS ?? 60,
