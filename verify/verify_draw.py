@@ -591,13 +591,15 @@ class Lines:
             raise Unusable("%s: %s" % (self.path, error.strerror or error)) from None
 
     def read_lines(self):
-        rest = b""
+        begun, size = [], 0  # pieces of a line that is not whole yet
         for piece in self.pieces():
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in [*lines, rest]:
-                demand(len(line) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
-            yield from lines
-        demand(not rest, "the file ends in the middle of a line")
+            first, *more = piece.split(b"\n")
+            begun, size = [*begun, first], size + len(first)
+            demand(size <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
+            for part in more:
+                yield b"".join(begun)
+                begun, size = [part], len(part)
+        demand(size == 0, "the file ends in the middle of a line")
 
     def advance(self):
         """Goes to the next line. What is wrong with it is said when somebody wants it."""
@@ -655,15 +657,13 @@ def round_named(path):
 def in_order(paths):
     """-> [(path, the round that it names)]. A file that can't stand where it says fills a gap."""
     files = [(path, round_named(path)) for path in paths]
-    places = [file if file[1] == place else None for place, file in enumerate(files)]
-    others = []
-    for file in files:
-        if file in places:
-            continue
-        if file[1] is not None and file[1] < len(places) and places[file[1]] is None:
-            places[file[1]] = file
+    places, others = [None] * len(files), []
+    for i in sorted(range(len(files)), key=lambda i: files[i][1] != i):  # who stands right, stays
+        n = files[i][1]
+        if n is not None and n < len(places) and places[n] is None:
+            places[n] = files[i]
         else:
-            others.append(file)
+            others.append(files[i])
     return [place or others.pop(0) for place in places]
 
 
