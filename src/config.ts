@@ -20,6 +20,11 @@ const endpoints = z.string().transform((text, context): string[] => {
   return found;
 });
 
+const receiptSecrets = z
+  .string()
+  .transform((text) => (text === '' ? undefined : text.split(',').map((secret) => secret.trim())))
+  .pipe(z.tuple([z.string().min(32)], z.string().min(32)).optional());
+
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   /** Address to listen on. */
@@ -38,6 +43,12 @@ const Environment = z.object({
    * otherwise.
    */
   FAIRSLOT_SECRET: z.string().min(32).optional(),
+  /**
+   * What the keys that sign receipts are derived from, at least 32 characters each, separated by
+   * commas. New releases name the key of the first; one that is in use must stay. Empty:
+   * FAIRSLOT_SECRET.
+   */
+  RECEIPT_SECRETS: receiptSecrets.optional(),
   /**
    * At least 32 characters; what operators send as bearer key. Required in production, generated
    * otherwise.
@@ -83,6 +94,8 @@ export type Config = {
   readonly redis: { readonly url: string; readonly cluster: boolean } | undefined;
   readonly dataDir: string;
   readonly secret: string;
+  /** Newest first. */
+  readonly receiptSecrets: readonly [string, ...string[]];
   readonly operatorKey: string;
   readonly smsDriver: 'console' | 'inbox';
   readonly logLevel: string;
@@ -131,6 +144,7 @@ export function readConfig(
     redis: set.REDIS_URL ? { url: set.REDIS_URL, cluster: set.REDIS_CLUSTER } : undefined,
     dataDir: set.FAIRSLOT_DATA_DIR,
     secret,
+    receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
     logLevel: set.LOG_LEVEL,

@@ -20,7 +20,7 @@ import { createBeacons } from './rounds/beacons.ts';
 import { createDrand } from './rounds/drand.ts';
 import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
-import { receiptKeyOf } from './rounds/receipts.ts';
+import { createReceipts } from './rounds/receipts.ts';
 import { createIsLive, createRoundService } from './rounds/service.ts';
 import { createRoundStore } from './rounds/store.ts';
 
@@ -38,7 +38,7 @@ const UNWATCHED: Watch = { log: createLog('silent'), onBeaconAnswer: () => undef
 
 export function createEngine(
   redis: Redis,
-  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand'>>,
+  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets'>>,
   watch = UNWATCHED,
 ) {
   const secrets = createSecrets(config.secret);
@@ -49,6 +49,7 @@ export function createEngine(
     drawing: createDrawingStore(redis),
     bookings: createBookingStore(redis),
   };
+  const receipts = createReceipts(config.receiptSecrets ?? [config.secret]);
   const outbox = createOutbox(redis, secrets);
   const { chain, ...network } = config.drand ?? NO_NETWORK;
   const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
@@ -56,7 +57,7 @@ export function createEngine(
   const releases = createReleaseService(stores.releases, {
     hashChain: beacons.hashChain,
     drand: chain,
-    receiptKey: receiptKeyOf(secrets),
+    receiptKey: receipts.newest,
   });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
   const people = createPeopleService({ store: stores.people, claims, secrets, outbox });
@@ -66,6 +67,8 @@ export function createEngine(
     people: stores.people,
     claims,
     secrets,
+    receipts,
+    log: watch.log,
   });
   const bookings = createBookingService({
     store: stores.bookings,
@@ -82,6 +85,7 @@ export function createEngine(
     inbox: createInbox(redis, secrets),
     beaconOf: beacons.of,
     beaconOverdueS: drand.overdueS,
+    receipts,
     releases,
     claims,
     people,

@@ -14,13 +14,13 @@ export function apiRoutes(
   redis: Redis,
   config: Pick<Config, 'smsDriver'>,
 ): Route[] {
-  const { secrets, people, releases, rounds, bookings } = engine;
+  const { secrets, people, releases, rounds, receipts, bookings } = engine;
   const issueToken = createAccessTokens(secrets).issue;
   const readInbox = config.smsDriver === 'inbox' ? engine.inbox.read : undefined;
   return [
     ...peopleRoutes({ people, issueToken, secrets, readInbox }),
     ...releaseRoutes(releases),
-    ...roundRoutes(rounds),
+    ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
     ...operatorRoutes(releases, () => redisNowMs(redis)),
   ];

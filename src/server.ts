@@ -15,7 +15,7 @@ const log = createLog(config.logLevel).child({ process: 'server' });
 const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 
-const engine = createEngine(redis, config);
+const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
 const app = createApp({
   routes: apiRoutes(engine, redis, config),
   redis,

@@ -20,6 +20,15 @@ local function cut_first_round_if_due(release, entering, sealed, happened, happe
   end
 end
 
+-- When an entry stands in its release that no round has cut yet, for its receipt: later than the
+-- last cut, even within its millisecond or when a failover has set the clock back. Only so does the
+-- time on a receipt tell which round its entry must be in.
+local function after_last_cut(release, now)
+  local state = redis.call('HMGET', release, 'round', 'phase', 'sealed_at_ms')
+  if state[1] == '0' and state[2] == 'OPEN' then return now end
+  return math.max(now, tonumber(state[3]) + 1)
+end
+
 -- Whether no round will be cut any more. Round 0 always takes place, however late a worker wakes,
 -- unless an operator ended the release before.
 local function is_past_last_cut(round, ends_at_ms, ended_at_ms, now)

@@ -18,7 +18,7 @@
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
   REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
           | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number
-          | TOO_MANY_ENTRIES | ENTERED result_at_ms
+          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
           (again with the same entry: ENTERED; number: which of the persons, from 0)
 ]]
 --#include lib/clock
@@ -52,7 +52,8 @@ end
 local id, entry = ARGV[1], ARGV[2]
 local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
-if held == entry then return { 'ENTERED', result_at_ms } end
+local issued_at_ms = after_last_cut(KEYS[1], now)
+if held == entry then return { 'ENTERED', result_at_ms, issued_at_ms } end
 local standing = not held and standing_of(id)
 if standing then return { standing, 0 } end
 
@@ -75,4 +76,4 @@ if #people > 1 then
 end
 redis.call('HSET', KEYS[3], id, entry)
 redis.call('XADD', KEYS[11], '*', 'e', (held and 'edited ' or 'entered ') .. id)
-return { 'ENTERED', result_at_ms }
+return { 'ENTERED', result_at_ms, issued_at_ms }

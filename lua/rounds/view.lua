@@ -8,7 +8,8 @@
   KEYS[6] rounds    hash  published_at_ms:n
   KEYS[7] members   hash  see lib/group
   ARGV[.] entry_id, entry_id, …
-  REPLY   for each id five in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
+  REPLY   issued_at_ms for receipts of who is ENTERED (0 for a release that books at once); then
+          for each id five in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
           | CANCELLED | LAPSED, then packed entry ('' where gone), packed booking ('' where
           none), confirm_by_ms (0 where none), ids of its group, the lead's first ('' where alone)
           Who is somebody's member stands where the group's entry does.
@@ -48,7 +49,8 @@ local function standing_of(id)
   return { 'NONE', '', '', 0 }
 end
 
-local reply = {}
+local is_lottery = redis.call('HEXISTS', KEYS[1], 'closes_at_ms') == 1
+local reply = { is_lottery and after_last_cut(KEYS[1], now) or 0 }
 for _, id in ipairs(ARGV) do
   local lead, group = group_of(KEYS[7], id)
   local standing = standing_of(id)

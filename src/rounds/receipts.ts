@@ -117,7 +117,7 @@ const signer =
 /** `keys`: what each key is derived from, newest first. */
 export function createReceipts(keys: readonly [string, ...string[]]): Receipts {
   const privateKeys = new Map(
-    keys.map((secret) => {
+    [...new Set(keys)].map((secret) => {
       const privateKey = privateKeyOf(createSecrets(secret));
       return [publicKeyOf(privateKey), privateKey] as const;
     }),

@@ -4,6 +4,7 @@ import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
 import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
+import { Receipt, type Receipts } from './receipts.ts';
 import type { RoundService } from './service.ts';
 
 const EntryId = z
@@ -24,9 +25,9 @@ const EntryRequest = z.strictObject({
     .min(1)
     .max(2 * MANIFEST_LIMITS.preferences),
 });
-const Receipt = z
-  .object({ entryId: EntryId, leaf: Hash, resultAt: Instant })
-  .meta({ id: 'Receipt' });
+const Entered = z
+  .object({ entryId: EntryId, leaf: Hash, resultAt: Instant, receipt: Receipt })
+  .meta({ id: 'Entered' });
 const Entry = z
   .object({
     entryId: EntryId,
@@ -43,6 +44,9 @@ const Entry = z
       'cancelled',
       'lapsed',
     ]),
+    receipt: Receipt.nullable().meta({
+      description: 'While the entry may be edited; the last one counts.',
+    }),
     booking: z
       .object({
         bookingId: z.string(),
@@ -76,12 +80,15 @@ const round = z.strictObject({
 const BRIEFLY = { 'cache-control': 'public, max-age=1' };
 const FOREVER = 'public, max-age=31536000, immutable';
 
-export const roundRoutes = (rounds: RoundService): Route[] => [
-  ...entryRoutes(rounds),
+export const roundRoutes = (rounds: RoundService, receipts: Receipts): Route[] => [
+  enterRoute(rounds),
+  ...standingRoutes(rounds),
   ...publishedRoutes(rounds),
+  transcriptRoute(rounds),
+  keysRoute(receipts),
 ];
 
-const entryRoutes = (rounds: RoundService): Route[] => [
+const enterRoute = (rounds: RoundService): Route =>
   route({
     method: 'put',
     path: '/v1/releases/:release/entry',
@@ -91,7 +98,7 @@ const entryRoutes = (rounds: RoundService): Route[] => [
     gates: { limit: 'write', caller: 'account' },
     params: release,
     body: EntryRequest,
-    answers: { 200: Receipt },
+    answers: { 200: Entered },
     errors: [
       'RELEASE_UNKNOWN',
       'NOT_A_LOTTERY',
@@ -114,10 +121,12 @@ const entryRoutes = (rounds: RoundService): Route[] => [
     ],
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
     handler: async ({ account, params, body }, prepared) => {
-      const receipt = await rounds.enter(account, params.release, body, prepared);
-      return isRefusal(receipt) ? receipt : { status: 200, body: receipt };
+      const entered = await rounds.enter(account, params.release, body, prepared);
+      return isRefusal(entered) ? entered : { status: 200, body: entered };
     },
-  }),
+  });
+
+const standingRoutes = (rounds: RoundService): Route[] => [
   route({
     method: 'get',
     path: '/v1/releases/:release/entry',
@@ -190,6 +199,9 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
       return { status: 200, headers, body: record };
     },
   }),
+];
+
+const transcriptRoute = (rounds: RoundService): Route =>
   route({
     method: 'get',
     path: '/v1/releases/:release/rounds/:round/transcript',
@@ -210,5 +222,32 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
       };
       return { status: 200, headers, body: Readable.from(chunks) };
     },
-  }),
-];
+  });
+
+const PublicKey = z.object({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string(),
+  kid: z.string(),
+  use: z.literal('sig'),
+  alg: z.literal('EdDSA'),
+});
+/** A key is added long before a release needs it: the manifest names the one that counts. */
+const FOR_FIVE_MINUTES = { 'cache-control': 'public, max-age=300' };
+
+const keysRoute = (receipts: Receipts): Route =>
+  route({
+    method: 'get',
+    path: '/v1/keys',
+    name: 'listKeys',
+    slice: 'rounds',
+    summary: 'The public keys of receipts, newest first (JWKS, RFC 7517 and 8037)',
+    gates: { limit: 'read', caller: 'anyone' },
+    answers: { 200: z.object({ keys: z.array(PublicKey) }) },
+    errors: [],
+    handler: async () => ({
+      status: 200,
+      headers: FOR_FIVE_MINUTES,
+      body: { keys: receipts.jwks },
+    }),
+  });

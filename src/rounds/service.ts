@@ -1,6 +1,5 @@
 /** Entries of an account, and what anyone may read of the rounds. */
 import { isoFromMs } from '../lib/clock.ts';
-import { hex } from '../lib/hash.ts';
 import { assert, present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
@@ -10,7 +9,8 @@ import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { BEACON_TRUST, valueTimeMs } from './beacon.ts';
-import { entryDocument, leafOf } from './entry-table.ts';
+import type { Log } from '../log.ts';
+import { type EntryDocument, entryDocument } from './entry-table.ts';
 import {
   asLottery,
   entryIdOf,
@@ -19,10 +19,12 @@ import {
   keepsClaim,
   naming,
   packEntry,
+  type PackedEntry,
   preferenceNumbers,
   sharedCategories,
   unpackEntry,
 } from './rules.ts';
+import { type Receipt, type Receipts, receiptTerms, type SignReceipt } from './receipts.ts';
 import type { Seal } from './seal.ts';
 import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
 
@@ -33,11 +35,12 @@ export type EntryRequest = {
   readonly preferences: readonly string[];
 };
 
-export type Receipt = {
+export type Entered = {
   readonly entryId: string;
   /** Hash under which the entry stands in the sealed list (docs/draw.md), in hex. */
   readonly leaf: string;
   readonly resultAt: string;
+  readonly receipt: Receipt;
 };
 
 export type EntryView = {
@@ -46,6 +49,8 @@ export type EntryView = {
   readonly preferences: readonly string[];
   readonly categories: readonly string[];
   readonly state: string;
+  /** For as long as it may be edited: a fresh one at each look. */
+  readonly receipt: Receipt | null;
   readonly booking: null | {
     readonly bookingId: string;
     readonly slot: string;
@@ -60,16 +65,23 @@ type Parts = {
   people: PeopleStore;
   claims: Claims;
   secrets: Secrets;
+  receipts: Receipts;
+  log: Log;
 };
 
 /** What entering needs of the release and the people, once nothing in them refuses it. */
 type Prepared = {
   readonly lottery: LotteryManifest;
+  readonly sign: SignReceipt;
   readonly prefs: readonly number[];
   /** In the order of the people. */
   readonly claims: readonly Claim[];
   readonly categories: readonly string[];
 };
+
+const NO_KEY = 'The key that signs the receipts of this release is not configured here.';
+/** An operator has to act. */
+const NO_KEY_RETRY_S = 30;
 
 export type RoundService = ReturnType<typeof createRoundService>;
 
@@ -77,7 +89,7 @@ export function createRoundService(parts: Parts) {
   return { ...entering(parts), ...standing(parts), ...published(parts) };
 }
 
-function entering({ store, releases, claims, secrets }: Parts) {
+function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
   /** A claim for each of these people, or the first refusal. */
   const claimAll = async (
     account: string,
@@ -110,6 +122,11 @@ function entering({ store, releases, claims, secrets }: Parts) {
     if (isRefusal(found)) return found;
     const lottery = asLottery(found.manifest);
     if (isRefusal(lottery)) return lottery;
+    const sign = receipts.signerFor(receiptTerms(lottery, found.hash));
+    if (!sign) {
+      log.error({ release, kid: lottery.receipt_key.kid }, NO_KEY);
+      return refuse('UNAVAILABLE', { detail: NO_KEY, retryAfterS: NO_KEY_RETRY_S });
+    }
     const problem = groupProblem(found, request.beneficiaries);
     if (problem) return problem;
     const prefs = preferenceNumbers(found, request.preferences);
@@ -117,7 +134,8 @@ function entering({ store, releases, claims, secrets }: Parts) {
 
     const claimed = await claimAll(account, found, request.beneficiaries, prefs);
     if (isRefusal(claimed)) return claimed;
-    return { lottery, prefs, claims: claimed, categories: sharedCategories(found, claimed) };
+    const categories = sharedCategories(found, claimed);
+    return { lottery, sign, prefs, claims: claimed, categories };
   };
 
   return {
@@ -129,10 +147,10 @@ function entering({ store, releases, claims, secrets }: Parts) {
       release: string,
       request: EntryRequest,
       preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
-    ): Promise<Receipt | Refusal> {
+    ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { lottery, prefs, categories } = prepared;
+      const { lottery, sign, prefs, categories } = prepared;
       const persons = prepared.claims.map(({ person }) => person);
       const [id = '', ...others] = persons.map((person) => entryIdOf(secrets, release, person));
       const packed = packEntry({ persons, prefs, categories });
@@ -141,12 +159,14 @@ function entering({ store, releases, claims, secrets }: Parts) {
       if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
       const size = persons.length;
       const document = entryDocument(lottery, { entry: id, size, categories, prefs });
-      return { entryId: id, leaf: hex(leafOf(document)), resultAt: isoFromMs(reply.resultAtMs) };
+      const receipt = sign(document, reply.issuedAtMs);
+      const resultAt = isoFromMs(reply.resultAtMs);
+      return { entryId: id, leaf: receipt.leaf, resultAt, receipt };
     },
   };
 }
 
-function standing({ store, releases, people, secrets }: Parts) {
+function standing({ store, releases, people, secrets, receipts }: Parts) {
   /** Entry ids of an account's people in a release, by person. */
   const entriesOf = async (account: string, release: string): Promise<Map<string, string>> => {
     const persons = await people.persons(account);
@@ -166,6 +186,9 @@ function standing({ store, releases, people, secrets }: Parts) {
       if (isRefusal(found)) return found;
       const byEntry = await finding;
       if (byEntry.size === 0) return [];
+      const { manifest, hash } = found;
+      const sign =
+        manifest.mode === 'lottery' ? receipts.signerFor(receiptTerms(manifest, hash)) : undefined;
       const standings = await store.view(release, [...byEntry.keys()]);
       return [...byEntry].flatMap(([entryId, person], index) => {
         const standing = present(standings[index], 'a standing');
@@ -173,7 +196,7 @@ function standing({ store, releases, people, secrets }: Parts) {
         // A group's entry is its lead's, and is shown once.
         if (standing.state === 'NONE' || lead !== entryId) return [];
         const members = others.flatMap((id) => byEntry.get(id) ?? []);
-        return [entryView(found, entryId, [person, ...members], standing)];
+        return [entryView({ found, sign }, entryId, [person, ...members], standing)];
       });
     },
 
@@ -219,7 +242,7 @@ function enterRefusal(
 }
 
 function entryView(
-  found: Published,
+  { found, sign }: { found: Published; sign: SignReceipt | undefined },
   entryId: string,
   beneficiaries: readonly string[],
   standing: EntryStanding,
@@ -228,12 +251,18 @@ function entryView(
   const slotId = (number: number): string => present(manifest.slots[number], 'a slot').slot;
   const entry = standing.entry === '' ? undefined : unpackEntry(standing.entry);
   const booking = standing.booking === '' ? undefined : unpackBooking(standing.booking);
+  const documentOf = ({ persons, prefs, categories }: PackedEntry): EntryDocument =>
+    entryDocument(manifest, { entry: entryId, size: persons.length, categories, prefs });
   return {
     entryId,
     beneficiaries,
     preferences: entry?.prefs.map(slotId) ?? [],
     categories: entry?.categories ?? [],
     state: standing.state.toLowerCase(),
+    receipt:
+      sign && entry && standing.state === 'ENTERED'
+        ? sign(documentOf(entry), standing.issuedAtMs)
+        : null,
     booking: booking
       ? {
           bookingId: bookingId({ release: manifest.release, entry: entryId, grant: booking.grant }),

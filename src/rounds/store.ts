@@ -14,7 +14,7 @@ const ENTER_REFUSALS = [
 ] as const;
 
 export type EnterReply =
-  | { outcome: 'ENTERED'; resultAtMs: number }
+  | { outcome: 'ENTERED'; resultAtMs: number; issuedAtMs: number }
   | { outcome: 'RELEASE_NOT_OPEN'; opensAtMs: number }
   /** `person`: which of the entry's people it is about. */
   | { outcome: 'ENTRY_LAPSED' | 'IN_ANOTHER_ENTRY'; person: number }
@@ -30,6 +30,8 @@ export type EntryStanding = {
   readonly booking: string;
   /** 0 where nothing is to be confirmed. */
   readonly confirmByMs: number;
+  /** For the receipt of an entry that is ENTERED. */
+  readonly issuedAtMs: number;
   /** Ids that the people of its group would have alone, the lead's first; empty for who is alone. */
   readonly group: readonly string[];
 };
@@ -53,7 +55,8 @@ const enterScript = script({
   rest: true,
   reply: (raw): EnterReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'ENTERED') return { outcome: word, resultAtMs: Number(fields[0]) };
+    if (word === 'ENTERED')
+      return { outcome: word, resultAtMs: Number(fields[0]), issuedAtMs: Number(fields[1]) };
     if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
     if (word === 'ENTRY_LAPSED' || word === 'IN_ANOTHER_ENTRY')
       return { outcome: word, person: Number(fields[0]) };
@@ -97,7 +100,7 @@ const viewScript = script({
   args: [],
   rest: true,
   reply: (raw): EntryStanding[] => {
-    const flat = raw as (string | number)[];
+    const [issuedAtMs, ...flat] = raw as [number, ...(string | number)[]];
     const standings: EntryStanding[] = [];
     for (let i = 0; i < flat.length; i += 5) {
       const [state, entry, booking, confirmByMs, group] = flat.slice(i, i + 5) as [
@@ -112,6 +115,7 @@ const viewScript = script({
         entry,
         booking,
         confirmByMs,
+        issuedAtMs,
         group: group === '' ? [] : group.split(','),
       });
     }

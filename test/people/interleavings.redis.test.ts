@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { createLog } from '../../src/log.ts';
 import { createClaims } from '../../src/people/claims.ts';
 import { createPeopleService } from '../../src/people/service.ts';
 import { createPeopleStore, type PeopleStore } from '../../src/people/store.ts';
@@ -99,9 +100,17 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   );
   const people = held(scheduler, moved.people);
   const store = held(scheduler, moved.rounds);
-  const { secrets, outbox } = engine;
+  const { secrets, outbox, receipts } = engine;
   const claims = createClaims(people, createIsLive(store, engine.releases, secrets));
-  const rounds = createRoundService({ store, releases: engine.releases, people, claims, secrets });
+  const rounds = createRoundService({
+    store,
+    releases: engine.releases,
+    people,
+    claims,
+    secrets,
+    receipts,
+    log: createLog('silent'),
+  });
   const service = createPeopleService({ store: people, claims, secrets, outbox });
 
   const audit = async (): Promise<void> => {
