@@ -1,15 +1,17 @@
 /**
- * F1 under every order of events: one person's requests at the same time, each reply of the store
- * held back for as long as fast-check likes, and time passing in between. A failure prints its seed.
+ * F1 under every order of events: the requests of one person and of a friend who enters with them,
+ * at the same time, each reply of the store held back for as long as fast-check likes, and time
+ * passing in between. A failure prints its seed.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { present } from '../../src/lib/assert.ts';
 import { createLog } from '../../src/log.ts';
 import { createClaims } from '../../src/people/claims.ts';
 import { createPeopleService } from '../../src/people/service.ts';
 import { createPeopleStore, type PeopleStore } from '../../src/people/store.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { entryIdOf } from '../../src/rounds/rules.ts';
+import { entryIdOf, unpackEntry } from '../../src/rounds/rules.ts';
 import { createIsLive, createRoundService } from '../../src/rounds/service.ts';
 import { createRoundStore, type RoundStore } from '../../src/rounds/store.ts';
 import {
@@ -58,8 +60,8 @@ function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => num
     ...people,
     claim: (person, account, release, stale) =>
       forth(people.claim(person, account, release, stale && back(stale))),
-    unregister: (person, account, only = {}) => {
-      const { stale, registeredAtMs } = only;
+    unregister: (person, account, only) => {
+      const { stale, registeredAtMs } = only ?? {};
       return forth(
         people.unregister(person, account, {
           ...(stale && { stale: back(stale) }),
@@ -79,8 +81,14 @@ function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => num
 
 const which = fc.nat(1);
 const move = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('enter' as const), which, by: which }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('withdraw' as const), which, by: which }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('enter' as const), which, by: which, group: fc.nat(3) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('withdraw' as const), which, by: which, lead: which }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), by: which }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('add' as const), by: which }) },
@@ -92,6 +100,8 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const accounts = [fresh('account'), fresh('account')];
   const idNumber = freshId();
   const person = await register(engine, String(accounts[0]), { idNumber });
+  const friend = await register(engine, String(accounts[0]));
+  const groups = [[person], [friend], [person, friend], [friend, person]];
   let movedMs = 0;
   const moved = onMovedTime(
     createPeopleStore(test.redis),
@@ -114,14 +124,23 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const service = createPeopleService({ store: people, claims, secrets, outbox });
 
   const audit = async (): Promise<void> => {
-    const states = await Promise.all(
-      releases.map(({ release }) => stateOf(engine, release, person)),
+    for (const one of [person, friend]) {
+      const states = await Promise.all(
+        releases.map(({ release }) => stateOf(engine, release, one)),
+      );
+      expect(states.filter((state) => state !== 'NONE').length, states.join()).toBeLessThan(2);
+    }
+    const entering = await Promise.all(
+      releases.map(({ release }) => test.redis.hvals(keys.entering(release))),
     );
-    expect(states.filter((state) => state !== 'NONE').length, states.join()).toBeLessThan(2);
+    const entered = entering.flat().flatMap((packed) => unpackEntry(packed).persons);
+    for (const one of [person, friend])
+      expect(entered.filter((found) => found === one).length, 'entries').toBeLessThan(2);
     const lists = await Promise.all(
       accounts.map((account) => engine.stores.people.persons(account)),
     );
-    expect(lists.flat().length, 'accounts of one person').toBeLessThan(2);
+    const accountsOf = lists.flat().filter((listed) => listed === person);
+    expect(accountsOf.length, 'accounts of one person').toBeLessThan(2);
   };
 
   const make = async (one: Move): Promise<void> => {
@@ -130,14 +149,21 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
     const { release, slots } = releases['which' in one ? one.which : 0] as TestRelease;
     const facts = { name: 'A', birthYear: 1960, gender: 'other', idType: 'passport' } as const;
     if (one.do === 'enter')
-      await rounds.enter(account, release, { beneficiaries: [person], preferences: slots });
+      await rounds.enter(account, release, {
+        beneficiaries: present(groups[one.group], 'a group'),
+        preferences: slots,
+      });
     if (one.do === 'withdraw')
-      await rounds.withdraw(account, release, entryIdOf(secrets, release, person));
+      await rounds.withdraw(
+        account,
+        release,
+        entryIdOf(secrets, release, one.lead === 0 ? person : friend),
+      );
     if (one.do === 'remove') await service.removeBeneficiary(account, person);
     if (one.do === 'add') await service.addBeneficiary(account, { ...facts, idNumber });
     if (one.do === 'wait') {
       movedMs += 11_000;
-      await letPass(test.redis, 11, [keys.person(person)]);
+      await letPass(test.redis, 11, [keys.person(person), keys.person(friend)]);
     }
     await audit();
   };
