@@ -2,9 +2,9 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
+import { draw } from './draw.ts';
 import { floor } from './floor.ts';
 import { memory } from './memory.ts';
-import { round } from './round.ts';
 
 /** No scenario may hold the machine longer than this, in milliseconds. */
 const TIME_LIMIT_MS = 10 * 60_000;
@@ -65,11 +65,11 @@ program
   );
 
 program
-  .command('round')
-  .description('a round of that many entries: sealed, drawn, written, published, verified')
+  .command('draw')
+  .description('a round of that many entries, from the cut to the publication; and smaller ones')
   .option(...entries)
-  .action(async (options: Parameters<typeof round>[0]) =>
-    report('round', await round(options, progress)),
+  .action(async (options: Parameters<typeof draw>[0]) =>
+    report('draw', await draw(options, progress)),
   );
 
 setTimeout(() => {

@@ -16,8 +16,8 @@ const figuresOf = ({ stdout }: Outcome): Record<string, unknown> =>
 describe('the bench', () => {
   it.each([
     ['an unknown scenario', ['nonsense'], 'unknown command'],
-    ['an unknown option', ['round', '--nonsense'], 'unknown option'],
-    ['an amount that is none', ['round', '--entries', 'many'], 'whole number'],
+    ['an unknown option', ['draw', '--nonsense'], 'unknown option'],
+    ['an amount that is none', ['draw', '--entries', 'many'], 'whole number'],
     ['no scenario', [], 'Usage'],
   ])('refuses %s with a message and status 2', async (_name, options, message) => {
     const outcome = await bench(...options);
@@ -28,7 +28,7 @@ describe('the bench', () => {
   it.each([
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
-    ['round', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
+    ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
   ])('measures %s and ends with one JSON object', async (scenario, options, figures) => {
     const outcome = await bench(scenario, ...options, '--json');
     expect(outcome.status).toBe(0);
