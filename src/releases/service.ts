@@ -210,7 +210,7 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     assert(problem === undefined, `the manifest of ${release} could not be drawn: ${problem}`);
     const lastEntryAt = manifest.mode === 'lottery' ? manifest.closes_at : manifest.ends_at;
     if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
-    // A booking binds its person until the last day is over: that must not be before the release is.
+    // A booking binds its person until the last day is over, which must not be while it runs.
     if (lastDayEndsAtMs(manifest) <= msFromIso(manifest.ends_at)) return refuse('RELEASE_DATES');
     const hash = manifestHash(manifest);
     // Listed first: readers pass over a release that is not published yet, while one published and
