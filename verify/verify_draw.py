@@ -319,7 +319,6 @@ def check_beacon_terms(beacon):
 # --- Entries ----------------------------------------------------------------------------------
 
 ENTRY_ID = re.compile("[A-Za-z0-9_-]{21}[AQgw]")  # 22 characters that stand for 16 bytes, no more
-HEX32 = re.compile("[0-9a-f]{64}")
 GONE, WAITS, HOLDS, DISPLACED = range(4)
 
 
@@ -558,7 +557,7 @@ def draw_earlier(release):
     return offers
 
 
-# --- Files ---------------------------------------------------------------------------
+# --- Files ------------------------------------------------------------------------------------
 
 
 class Lines:
@@ -594,7 +593,8 @@ class Lines:
         begun, size = [], 0  # pieces of a line that is not whole yet
         for piece in self.pieces():
             first, *more = piece.split(b"\n")
-            begun, size = [*begun, first], size + len(first)
+            begun.append(first)
+            size += len(first)
             demand(size <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
             for part in more:
                 yield b"".join(begun)

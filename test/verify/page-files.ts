@@ -125,10 +125,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
   };
   const seed = hex(
     sha256(
-      Buffer.concat([
-        ...[tag('seed'), manifestHash, u32(0), Buffer.alloc(32), root],
-        ...beaconBytes,
-      ]),
+      Buffer.concat([tag('seed'), manifestHash, u32(0), Buffer.alloc(32), root, ...beaconBytes]),
     ),
   );
   const seats = manifest.slots.flatMap(({ slot, pools }) =>

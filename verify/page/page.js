@@ -117,6 +117,8 @@ async function checkEntry() {
 }
 
 files.addEventListener('change', () => begin(files.files));
+// The same file, fetched once more, is a change too.
+files.addEventListener('click', () => (files.value = ''));
 elsewhere.addEventListener('input', compare);
 byId('stop', HTMLButtonElement).addEventListener('click', () => verifier?.stop());
 byId('fetch', HTMLFormElement).addEventListener('submit', (event) => {
