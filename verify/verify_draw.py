@@ -115,7 +115,7 @@ def JCS(value):
     try:
         return canonical(value).encode("utf-8")
     except UnicodeEncodeError:
-        raise Refused("holds half a character (a lone surrogate), which is no Unicode text") from None
+        raise Refused("holds half a character, a lone surrogate") from None
     except RecursionError:
         raise Refused("is nested too deeply") from None
 
@@ -237,10 +237,13 @@ class Release:
 
     def read_terms(self, manifest):
         rules = manifest.get("rules")
-        demand(rules == "fairslot/v1", "its rules are %s: this verifier knows fairslot/v1" % short(rules))
+        wrong = "its rules are %s: this verifier knows fairslot/v1" % short(rules)
+        demand(rules == "fairslot/v1", wrong)
         demand(isinstance(manifest.get("release"), str), "the manifest names no release")
         self.name = manifest["release"]
-        self.pools, self.pools_of, self.pool_number, self.slot_number, self.category = [], [], {}, {}, {}
+        self.pools, self.pool_number = [], {}  # (slot, pool, seats) by number; numbers by name
+        self.pools_of, self.slot_number = [], {}  # pools of a slot by its number; numbers by name
+        self.category = {}  # by name: one bit of 32
         slots = manifest.get("slots")
         demand(isinstance(slots, list), "the manifest has no list of slots")
         for slot in slots:
@@ -258,7 +261,7 @@ class Release:
 
         self.last_reserved = manifest.get("dereserve_after_round", "missing")
         if self.last_reserved is not None:
-            demand(is_integer(self.last_reserved, 0), "dereserve_after_round is no round and not null")
+            demand(is_integer(self.last_reserved, 0), "dereserve_after_round is no round")
             for slot in self.slot_number:
                 demand((slot, "open") in self.pool_number, "slot %s has no pool open" % short(slot))
 
@@ -280,10 +283,9 @@ class Release:
             fits = isinstance(pool, dict) and isinstance(pool.get("pool"), str)
             demand(fits and is_integer(pool.get("seats"), 0), "a pool is not a name and seats")
             known_as = (name, pool["pool"])
-            demand(known_as not in self.pool_number, "pool %s of a slot is there twice" % short(pool["pool"]))
+            demand(known_as not in self.pool_number, "slot %s has a pool twice" % short(name))
             self.pool_number[known_as] = len(self.pools)
-            # A category is one bit of 32; `open` asks for none.
-            needs = 0
+            needs = 0  # `open` asks for no category
             if pool["pool"] != "open":
                 needs = self.category.setdefault(pool["pool"], 1 << len(self.category))
             of_slot.append((len(self.pools), needs))
@@ -345,8 +347,9 @@ def read_entry(release, doc):
     demand(1 <= len(slots) <= release.most_prefs, "has no preferences or too many")
     demand(len(set(slots)) == len(slots), "prefers a slot twice")
     demand(is_integer(size, 1, release.most_people), "size is not from 1 to limits.group_size")
-    quoted = release.quoted
-    return entry, bits, slots, ",".join([quoted[c] for c in cats]), ",".join([quoted[s] for s in prefs])
+    cats = ",".join([release.quoted[name] for name in cats])
+    prefs = ",".join([release.quoted[name] for name in prefs])
+    return entry, bits, slots, cats, prefs
 
 
 def leaf_of(entry_jcs):
@@ -354,7 +357,7 @@ def leaf_of(entry_jcs):
 
 
 def merkle_root(leaves):
-    """RFC 6962, 2.1: whole subtrees, one for each bit of the number of leaves, joined at the end."""
+    """RFC 6962, 2.1: whole subtrees, one for each bit of the number of leaves, then joined."""
     subtrees = []
     for n, leaf in enumerate(leaves, 1):
         node = leaf
@@ -377,14 +380,14 @@ def check_since(since):
     for name in names:
         demand(isinstance(since[name], list), "since.%s is not a list" % name)
     for name in ("cancelled", "expired", "withdrawn"):
-        demand(ascending([id_bytes(text) for text in since[name]]), "since.%s does not ascend" % name)
+        ids = [id_bytes(text) for text in since[name]]
+        demand(ascending(ids), "since.%s does not ascend" % name)
     for slot in since["closed"]:
         demand(isinstance(slot, str), "since.closed has what is not a slot")
     demand(ascending([utf16(slot) for slot in since["closed"]]), "since.closed does not ascend")
     for item in since["lost"]:
-        fits = isinstance(item, list) and len(item) == 3
-        fits = fits and isinstance(item[0], str) and isinstance(item[1], str) and is_integer(item[2], 1)
-        demand(fits, "since.lost has what is not [slot, pool, seats]")
+        fits = isinstance(item, list) and [type(part) for part in item] == [str, str, int]
+        demand(fits and item[2] >= 1, "since.lost has what is not [slot, pool, seats]")
     lost = [(utf16(slot), utf16(pool)) for slot, pool, _ in since["lost"]]
     demand(ascending(lost), "since.lost does not ascend")
 
@@ -395,7 +398,8 @@ def apply_since(release, since):
 
     def remove(name, text, must, *states):
         i = release.number_of.get(id_bytes(text))
-        demand(i is not None and state[i] in states, "since.%s: %s does not %s" % (name, text, must))
+        fits = i is not None and state[i] in states
+        demand(fits, "since.%s: %s does not %s" % (name, text, must))
         if state[i] == HOLDS:
             free_seats(release, i)
         state[i] = GONE
@@ -467,10 +471,10 @@ def free_seats(release, i):
 
 def check_seal(release, n, seal, since):
     """All but `count` and `root`, which can be compared when the entries have been read."""
-    names = ("beacon", "count", "manifest_hash", "previous", "release", "root", "round", "sealed_at")
-    demand(has_members(seal, *names, "since_hash"), "the seal does not have the members of a seal")
+    names = "beacon count manifest_hash previous release root round sealed_at since_hash"
+    demand(has_members(seal, *names.split()), "the seal does not have the members of a seal")
     demand(is_integer(seal["count"], 0), "the seal's count is not a number")
-    demand(seal["count"] <= MAX_ENTRIES, "more than %d new entries: this verifier stops there" % MAX_ENTRIES)
+    demand(seal["count"] <= MAX_ENTRIES, "more than 8,000,000 entries: this verifier stops there")
     demand(is_hex(seal["root"], 32), "the seal's root is not a hash")
     sealed_at = milliseconds(seal["sealed_at"], "sealed_at")
     expected = {
@@ -481,7 +485,8 @@ def check_seal(release, n, seal, since):
         "since_hash": H(JCS(since)).hex(),
     }
     for name, value in expected.items():
-        demand(JCS(seal[name]) == JCS(value), "the seal's %s is %s, not %s" % (name, short(seal[name]), value))
+        differs = "the seal's %s is %s, not %s" % (name, short(seal[name]), value)
+        demand(JCS(seal[name]) == JCS(value), differs)
     demand(sealed_at >= release.closes_at, "sealed_at is before the manifest's closes_at")
     later = release.sealed_at is None or sealed_at > release.sealed_at
     demand(later, "sealed_at is not later than that of the round before")
@@ -494,7 +499,8 @@ def check_seal(release, n, seal, since):
     else:
         # The first round of the network that is at least the margin after sealed_at, times in ms.
         after_genesis = sealed_at + 1000 * (terms["seal_margin_s"] - terms["genesis_time"])
-        named = {"kind": "drand", "round": 1 + max(0, -(-after_genesis // (1000 * terms["period_s"])))}
+        periods = -(-after_genesis // (1000 * terms["period_s"]))  # rounded up
+        named = {"kind": "drand", "round": 1 + max(0, periods)}
     demand(JCS(seal["beacon"]) == JCS(named), "the seal's beacon is not %s" % JCS(named).decode())
 
 
@@ -506,7 +512,8 @@ def beacon_bytes(release, seal, value):
         fits = fits and JCS({"kind": value["kind"], "step": value["step"]}) == JCS(named)
         demand(fits, "the beacon is not the value of the step that the seal names")
         preimage = bytes.fromhex(value["preimage"])
-        demand(H(preimage) == release.hash_chain_value, "the preimage does not hash to the value before")
+        fits = H(preimage) == release.hash_chain_value
+        demand(fits, "the preimage does not hash to the value before")
         release.hash_chain_value = preimage
         return preimage
     fits = has_members(value, "kind", "round", "signature") and is_hex(value["signature"], 48)
@@ -623,7 +630,7 @@ class Lines:
     def check(self, kind, *members):
         """The same; it must have these members and no other, and be canonical."""
         doc = self.document(kind)
-        demand(has_members(doc, "kind", *members), "does not have the members of a line of its kind")
+        demand(has_members(doc, "kind", *members), "does not have the members of its kind")
         demand(JCS(doc) == self.line, "is not the canonical JSON of its document")
         return doc
 
@@ -642,7 +649,7 @@ class Lines:
 
 
 def round_named(path):
-    """The round that a file's seal names, which is one of its first three lines; None if none is."""
+    """The round that a file's seal names; None if none of its first three lines is a seal."""
     lines = Lines(path)
     for _ in range(3):
         lines.advance()
@@ -702,7 +709,7 @@ def read_entry_line(release, doc, claims, line):
     if doc["slot"] is not None or doc["pool"] is not None:
         known_as = (doc["slot"], doc["pool"])
         fits = isinstance(doc["slot"], str) and isinstance(doc["pool"], str)
-        demand(fits and known_as in release.pool_number, "its slot and pool are not in the manifest")
+        demand(fits and known_as in release.pool_number, "the manifest has no such slot and pool")
         slot, pool, taken = *map(release.quoted.get, known_as), release.pool_number[known_as]
     expected = ENTRY_LINE % (cats, text, doc["key"], doc["leaf"], pool, prefs, size, slot)
     demand(expected.encode() == line, "is not the canonical JSON of its document")
@@ -743,8 +750,8 @@ def verify_round(lines, release, progress, watched):
     beacon_line = lines.number
 
     # The seed, and with it the draw of new entries, follows from the root of all of them: they are
-    # read first and compared with the draw then. What is wrong with an offer, or with the line after
-    # the entries, waits until what stands before it has been found right.
+    # read first and compared with the draw then. What is wrong with an offer, or with the line
+    # after the entries, waits until what stands before it has been found right.
     offered, wrong_offer = compare_offers(release, lines)
     try:
         claims = read_entries(release, n, seal["count"], lines, progress)
@@ -775,8 +782,8 @@ def verify_round(lines, release, progress, watched):
     demand(JCS(doc["seats"]) == JCS(seats), "the seats are not those of the draw")
 
     doc = lines.next("digest", "digest", "transcript_sha256")
-    transcript_sha256 = lines.before.hexdigest()
-    demand(doc["transcript_sha256"] == transcript_sha256, "transcript_sha256 is not %s" % transcript_sha256)
+    sha256 = lines.before.hexdigest()
+    demand(doc["transcript_sha256"] == sha256, "transcript_sha256 is not %s" % sha256)
     record = {
         "beacon": beacon["beacon"],
         "release": release.name,
@@ -784,7 +791,7 @@ def verify_round(lines, release, progress, watched):
         "seal": seal,
         "seed": seed.hex(),
         "since": since,
-        "transcript_sha256": transcript_sha256,
+        "transcript_sha256": sha256,
         "trust": trust,
     }
     digest = H(JCS(record))
@@ -792,7 +799,8 @@ def verify_round(lines, release, progress, watched):
     digest_line = lines.number
     lines.end()
 
-    release.next_round, release.previous, release.free_after_last = n + 1, digest, list(release.free)
+    release.next_round, release.previous = n + 1, digest
+    release.free_after_last = list(release.free)
     new = range(claims.first, len(release.sizes))
     release.waiting = [i for i in release.waiting if release.state[i] == WAITS]
     release.waiting += [i for i in new if release.state[i] == WAITS]
@@ -885,7 +893,7 @@ PROOF = ("count", "entry", "index", "leaf", "path", "release", "root", "round")
 
 
 def read_document(path):
-    """A receipt or a proof. It need not be canonical: somebody may have saved it nicely indented."""
+    """A receipt or a proof. It need not be canonical: who saved it may have indented it."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_LINE + 1)
@@ -898,7 +906,8 @@ def read_document(path):
 def check_receipt(receipt):
     """What can be said of a receipt without the manifest. -> the id of its entry."""
     demand(has_members(receipt, *RECEIPT), "is not a receipt: {%s}" % ", ".join(RECEIPT))
-    demand(has_members(receipt["entry"], "cats", "entry", "prefs", "size"), "its entry is not an entry")
+    fits = has_members(receipt["entry"], "cats", "entry", "prefs", "size")
+    demand(fits, "its entry does not have the members of an entry")
     entry = id_bytes(receipt["entry"]["entry"])
     milliseconds(receipt["issued_at"], "issued_at")
     leaf = leaf_of(JCS(receipt["entry"])).hex()
@@ -908,9 +917,9 @@ def check_receipt(receipt):
 
 def check_signed_receipt(receipt, release, rounds):
     """The rest, with all rounds that were given. -> the round that the entry is in."""
-    demand(receipt["release"] == release.name, "is for another release: %s" % short(receipt["release"]))
+    demand(receipt["release"] == release.name, "is for release %s" % short(receipt["release"]))
     manifest_hash = release.manifest_hash.hex()
-    demand(receipt["manifest_hash"] == manifest_hash, "manifest_hash is not that of the transcripts")
+    demand(receipt["manifest_hash"] == manifest_hash, "manifest_hash is not %s" % manifest_hash)
     read_entry(release, receipt["entry"])
     key = release.manifest["receipt_key"]
     demand(receipt["kid"] == key["kid"], "the kid is not that of the manifest's receipt_key")
@@ -924,19 +933,21 @@ def check_signed_receipt(receipt, release, rounds):
     evidence = "If its owner neither edited nor withdrew it, this is evidence against the operator"
     demand(found, "the entry is in none of these rounds with this leaf. " + evidence)
     issued_at = milliseconds(receipt["issued_at"], "issued_at")
-    since = [one for one in found if milliseconds(one["seal"]["sealed_at"], "sealed_at") >= issued_at]
-    demand(since, "the entry is in no round that was sealed after issued_at. " + evidence)
-    return since[0]["round"]
+    for one in found:
+        if milliseconds(one["seal"]["sealed_at"], "sealed_at") >= issued_at:
+            return one["round"]
+    raise Refused("the entry is in no round that was sealed after issued_at. " + evidence)
 
 
 def check_proof(proof, receipt, release, rounds):
     """RFC 9162, 2.1.3.2, and that it is about what was given."""
     demand(has_members(proof, *PROOF), "is not a proof: {%s}" % ", ".join(PROOF))
-    fits = is_integer(proof["count"], 1, MAX_ENTRIES) and is_integer(proof["index"], 0, proof["count"] - 1)
-    demand(fits and is_integer(proof["round"], 0, 2**32 - 1), "count, index or round is no such number")
-    demand(isinstance(proof["path"], list), "path is not a list")
-    for name, value in (("leaf", proof["leaf"]), ("root", proof["root"]), *(("path", p) for p in proof["path"])):
-        demand(is_hex(value, 32), "%s is not 32 bytes in hexadecimal" % name)
+    demand(is_integer(proof["count"], 1, MAX_ENTRIES), "the count is no number of entries")
+    demand(is_integer(proof["index"], 0, proof["count"] - 1), "the index is not below the count")
+    demand(is_integer(proof["round"], 0, 2**32 - 1), "the round is no number of a round")
+    demand(isinstance(proof["path"], list), "the path is not a list")
+    for value in [proof["leaf"], proof["root"], *proof["path"]]:
+        demand(is_hex(value, 32), "leaf, root or path is not of hashes")
     id_bytes(proof["entry"])
 
     node, fn, sn = bytes.fromhex(proof["leaf"]), proof["index"], proof["count"] - 1
@@ -954,11 +965,12 @@ def check_proof(proof, receipt, release, rounds):
     demand(node.hex() == proof["root"], "leaf and path do not lead to the root")
 
     if receipt:
-        demand(proof["release"] == receipt["release"], "the proof and the receipt are of two releases")
-        demand(proof["entry"] == receipt["entry"]["entry"], "the proof and the receipt are of two entries")
+        fits = proof["entry"] == receipt["entry"]["entry"]
+        demand(fits, "the proof is not of the receipt's entry")
+        demand(proof["release"] == receipt["release"], "the proof is not of the receipt's release")
         demand(proof["leaf"] == receipt["leaf"], "the proof does not have the receipt's leaf")
     if release:
-        demand(proof["release"] == release.name, "is for another release: %s" % short(proof["release"]))
+        demand(proof["release"] == release.name, "is for release %s" % short(proof["release"]))
         demand(proof["round"] < len(rounds), "is of round %d, which is not given" % proof["round"])
         seal = rounds[proof["round"]]["seal"]
         demand(proof["root"] == seal["root"], "the root is not that of the seal")
@@ -995,7 +1007,7 @@ def point_equal(p, q):
 
 
 def point_decode(data):
-    """None for what is no point, is not written in the one way, or has one of the 8 small orders."""
+    """None for what is no point, is not written in the one way, or is of a small order."""
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= P:
@@ -1018,7 +1030,8 @@ BASE = point_decode((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 def ed25519_verify(public_key, message, signature):
     if len(public_key) != 32 or len(signature) != 64:
         return False
-    a, r, s = point_decode(public_key), point_decode(signature[:32]), int.from_bytes(signature[32:], "little")
+    a, r = point_decode(public_key), point_decode(signature[:32])
+    s = int.from_bytes(signature[32:], "little")
     if a is None or r is None or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + public_key + message).digest(), "little") % L
@@ -1047,12 +1060,13 @@ def verify(options, progress, at):
             release, one = verify_round(at.lines, release, progress, watched)
         except Refused as refused:
             if named is not None and named != len(rounds):
-                refused.reason += " (round %d belongs here; the file's seal names round %d)" % (len(rounds), named)
+                sentence = " (round %d belongs here; the file's seal names round %d)"
+                refused.reason += sentence % (len(rounds), named)
             raise
         rounds.append(one)
         if not options.json:
-            sentence = "round %(round)d: %(entries)d new entries, %(served)d entries got seats, digest %(digest)s"
-            print(sentence % one)
+            sentence = "round %(round)d: %(entries)d new entries, %(served)d entries got seats, "
+            print((sentence + "digest %(digest)s") % one)
     if options.digest and options.digest != rounds[-1]["digest"]:
         raise Refused("the digest is not %s" % options.digest, rounds[-1]["digest_line"])
 
@@ -1071,34 +1085,37 @@ def report(options, release, rounds, receipt, proof, in_round):
     if release:
         beacon = release.manifest["beacon"]
         trust = TRUST[beacon["kind"]]
-        checked.append("every line of %d rounds: hashes, seals, seeds, keys, order, draw, seats" % len(rounds))
+        checked += ["every line of %d rounds, byte for byte" % len(rounds)]
+        checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
         if beacon["kind"] == "hash-chain":
-            checked.append("the beacon's values: each hashes to the one before, the first to the manifest's anchor")
+            checked += ["the beacon's values hash to those before, the first to the anchor"]
         else:
-            checked.append("the beacon's values: each is of the drand round that its seal had to name")
-            not_checked.append(
-                "the BLS signature of the drand value was not checked here: another verifier does, or compare "
-                "it with what the drand network publishes"
-            )
+            checked += ["the beacon's values are of the drand rounds that the seals had to name"]
+            not_checked += [
+                "the BLS signature of the drand value was not checked here: "
+                "another verifier does that, or compare the value with what the network publishes"
+            ]
             if beacon["chain"] == QUICKNET["chain"]:
-                checked.append("the drand chain is quicknet, with its public key")
+                checked += ["the drand chain is quicknet, with its public key"]
             else:
-                not_checked.append("whose network the drand chain %s is cannot be known here" % beacon["chain"])
+                sentence = "this verifier cannot know whose network the drand chain %s is"
+                not_checked += [sentence % beacon["chain"]]
         if options.digest:
-            checked.append("the last digest is the one given")
+            checked += ["the last digest is the one given"]
         else:
-            not_checked.append("the last digest: compare it with one from elsewhere")
+            not_checked += ["the last digest: compare it with one from elsewhere"]
     if receipt:
-        checked.append("the receipt's leaf is that of its entry")
+        checked += ["the receipt's leaf is that of its entry"]
         if release:
-            checked.append("the receipt's signature, by the manifest's receipt_key")
-            checked.append("the receipt's entry is in round %d" % in_round)
+            checked += ["the receipt's signature, by the manifest's receipt_key"]
+            checked += ["the receipt's entry is in round %d" % in_round]
         else:
-            not_checked.append("the receipt's signature, whose key stands in the manifest: give the transcripts")
+            not_checked += ["the receipt's signature: its key stands in the manifest, in round 0"]
     if proof:
-        checked.append("the proof: from the leaf to the root of round %d" % proof["round"])
+        checked += ["the proof leads from the leaf to the root of round %d" % proof["round"]]
         if not release:
-            not_checked.append("that the seal of round %d has the root %s" % (proof["round"], proof["root"]))
+            sentence = "that the seal of round %d has the root %s"
+            not_checked += [sentence % (proof["round"], proof["root"])]
     shown = ("round", "file", "entries", "served", "digest")
     return {
         "accepted": True,
@@ -1137,12 +1154,13 @@ def read_options(arguments):
         description="Verifies the draw of a fairslot release from its published transcripts.",
         epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="*", help="the transcripts from round 0 on, in any order")
-    parser.add_argument("--digest", metavar="HEX", help="what the digest of the last round must be")
-    parser.add_argument("--receipt", metavar="FILE", help="a receipt whose entry must be in one of the rounds")
-    parser.add_argument("--proof", metavar="FILE", help="where the entry hangs in its round's Merkle tree")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument("--progress", action="store_true", help="say how far it is, even if not on a terminal")
+    option = parser.add_argument
+    option("files", metavar="FILE", nargs="*", help="the transcripts from round 0 on, in any order")
+    option("--digest", metavar="HEX", help="what the digest of the last round must be")
+    option("--receipt", metavar="FILE", help="a receipt whose entry must be in one of the rounds")
+    option("--proof", metavar="FILE", help="where the entry hangs in its round's Merkle tree")
+    option("--json", action="store_true", help="one JSON object on standard output")
+    option("--progress", action="store_true", help="say how far it is, on a terminal or not")
     options = parser.parse_args(arguments)
     if options.digest is not None:
         options.digest = options.digest.lower()

@@ -63,6 +63,8 @@ export const verifyRoutes = (): Route[] => [
     path: '/verify',
     name: 'verifyPage',
     summary: 'Recomputes a published draw in the browser.',
+    // The page reads it in the browser; whatever else is in the address does no harm.
+    query: z.looseObject({ release: z.string().optional() }),
     answers: { 200: { mediaType: 'text/html' } },
     handler: async () => {
       const page = await readFile(new URL(PAGE, FOLDER), 'utf8');

@@ -371,7 +371,7 @@ describe('a receipt', () => {
     const wrong: [unknown, string][] = [
       [receiptOf('Nobody'), 'in none of these rounds'],
       [receiptOf('Asha', { issued_at: '2021-04-10T14:40:00.001Z' }), 'sealed after issued_at'],
-      [receiptOf('Asha', { release: 'pune-2021-04-11' }), 'another release'],
+      [receiptOf('Asha', { release: 'pune-2021-04-11' }), 'is for release'],
       [receiptOf('Asha', { manifest_hash: '0'.repeat(64) }), 'manifest_hash'],
       [receiptOf('Asha', { kid: thumbprint('') }), 'kid'],
       [receiptOf('Asha', { leaf: '0'.repeat(64) }), 'leaf'],
