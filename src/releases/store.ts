@@ -46,6 +46,7 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
+      changingRound,
     ] = fields as [
       number,
       number,
@@ -54,6 +55,7 @@ const readScript = script({
       number,
       number,
       'OPEN' | 'DRAWING',
+      number,
       number,
       number,
     ];
@@ -67,6 +69,7 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
+      changingRound,
     };
   },
 });
