@@ -11,9 +11,7 @@
   KEYS[8] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
-  REPLY   BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER | ROUND_DRAWING
-          (first that applies; again: CANCELLED) ROUND_DRAWING: a round that settles an operator's
-          changes decides whether this booking still is.
+  REPLY   BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER     (first that applies; again: CANCELLED)
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -24,7 +22,6 @@ if not is_granted(booking, ARGV[2], tonumber(state[1])) then return 'BOOKING_UNK
 if booking.state == 'CANCELLED' then return 'CANCELLED' end
 local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then return 'BOOKING_OVER' end
-if is_settling(KEYS[2]) then return 'ROUND_DRAWING' end
 redis.call('HSET', KEYS[4], ARGV[1], pack_booking('CANCELLED', booking, now))
 redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
 redis.call('HDEL', KEYS[3], ARGV[1])

@@ -11,15 +11,13 @@ local function cut(release, entering, sealed, happened, happened_sealed, audit, 
 end
 
 -- Round 0 closes by Redis's clock, whether or not a worker is awake: whoever comes first after
--- closing time cuts. Answers whether a round is being drawn now.
+-- closing time cuts.
 local function cut_first_round_if_due(release, entering, sealed, happened, happened_sealed, audit,
     now)
   local state = redis.call('HMGET', release, 'round', 'phase', 'closes_at_ms', 'ended_at_ms')
   if state[1] == '0' and state[2] == 'OPEN' and not state[4] and now >= tonumber(state[3]) then
     cut(release, entering, sealed, happened, happened_sealed, audit, now)
-    return true
   end
-  return state[2] == 'DRAWING'
 end
 
 -- When an entry stands in its release that no round has cut yet, for its receipt: later than the
@@ -32,9 +30,7 @@ local function after_last_cut(release, now)
 end
 
 -- Whether no round will be cut any more. Round 0 always takes place, however late a worker wakes,
--- unless an operator ended the release before; and so does a later round that is to settle an
--- operator's changes (ADR 11).
-local function is_past_last_cut(round, ends_at_ms, ended_at_ms, now, changing_round)
-  if changing_round and tonumber(changing_round) >= math.max(round, 1) then return false end
+-- unless an operator ended the release before.
+local function is_past_last_cut(round, ends_at_ms, ended_at_ms, now)
   return ended_at_ms or (round > 0 and now >= ends_at_ms)
 end

@@ -98,7 +98,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     gates: { limit: 'answer', caller: 'account' },
     params,
     answers: { 204: null },
-    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER', 'ROUND_DRAWING'],
+    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER'],
     ahead: ({ account, params }) => bookings.own(account, params.booking),
     handler: async ({ account, params }, own) => {
       const cancelled = await bookings.cancel(account, params.booking, own);

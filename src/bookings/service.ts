@@ -99,8 +99,7 @@ function answers({ store, releases, rounds, people }: Parts) {
       const ref = await finding;
       if (isRefusal(ref)) return ref;
       const reply = await store.cancel(ref.release, ref.entry, ref.grant);
-      if (reply === 'CANCELLED') return reply;
-      return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
+      return reply === 'CANCELLED' ? reply : refuse(reply);
     },
 
     /** What the account's people hold, in whichever release their claims name. */

@@ -100,21 +100,13 @@ export type ReleaseTerms = z.output<typeof ReleaseTerms>;
 
 export type Draft = { readonly terms: ReleaseTerms; readonly places: Places };
 
-/** Rounds that an operator's changes may have before their time, each after one or more of them. */
-export const SPARE_ROUNDS = 100;
-
-/**
- * Most rounds that fit: round 0, then one every roundEveryS from closing to the end; and those to
- * spare.
- */
+/** Most rounds that fit: round 0, then one every roundEveryS from closing to the end. */
 export const roundsOf = (terms: {
   closesAt: string;
   endsAt: string;
   roundEveryS: number;
 }): number =>
-  SPARE_ROUNDS +
-  2 +
-  Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
+  2 + Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
 
 /** What a lottery's manifest needs beyond its draft. */
 export type ManifestGrounds = {
@@ -202,7 +194,6 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     sealed_at_ms: String(msFromIso(manifest.closes_at) - 1),
     round_every_ms: String(manifest.round_every_s * 1000),
     confirm_within_ms: String(manifest.confirm_within_s * 1000),
-    spare_rounds: String(SPARE_ROUNDS),
   };
 }
 
@@ -220,8 +211,6 @@ export type ReleaseReading = {
   /** Last published round; -1 before round 0. */
   readonly published: number;
   readonly nextRoundAtMs: number;
-  /** The last round that settles changes of an operator; -1 where there were none. */
-  readonly changingRound: number;
 };
 
 export type ReleaseStateWord = 'published' | 'open' | 'drawing' | 'running' | 'ended';

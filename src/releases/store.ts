@@ -46,7 +46,6 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
-      changingRound,
     ] = fields as [
       number,
       number,
@@ -55,7 +54,6 @@ const readScript = script({
       number,
       number,
       'OPEN' | 'DRAWING',
-      number,
       number,
       number,
     ];
@@ -69,7 +67,6 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
-      changingRound,
     };
   },
 });

@@ -6,8 +6,7 @@ import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 export type CutReply =
   | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
   | { outcome: 'NOT_DUE'; waitMs: number }
-  /** EXPIRE_FIRST: offers that have lapsed are to expire before this round. */
-  | { outcome: 'ENDED' | 'NOTHING_NEW' | 'EXPIRE_FIRST' };
+  | { outcome: 'ENDED' | 'NOTHING_NEW' };
 
 export type WriteSealReply =
   | { outcome: 'WRITTEN' }
@@ -22,15 +21,14 @@ export type PublishReply =
 
 const cutScript = script({
   file: 'rounds/cut',
-  keys: ['release', 'rounds', 'entering', 'sealed', 'happened', 'happened_sealed', 'audit'],
+  keys: ['release', 'entering', 'sealed', 'happened', 'happened_sealed', 'audit'],
   args: [],
   reply: (raw): CutReply => {
     const { word, fields } = replyWord(raw);
     const [first, second] = fields.map(Number) as [number, number];
     if (word === 'DRAWING') return { outcome: word, round: first, sealedAtMs: second };
     if (word === 'NOT_DUE') return { outcome: word, waitMs: first - second };
-    if (word === 'ENDED' || word === 'NOTHING_NEW' || word === 'EXPIRE_FIRST')
-      return { outcome: word };
+    if (word === 'ENDED' || word === 'NOTHING_NEW') return { outcome: word };
     throw unexpectedReply('rounds/cut', word);
   },
 });
@@ -62,18 +60,7 @@ const stageScript = script({
 
 const publishScript = script({
   file: 'rounds/publish',
-  keys: [
-    'release',
-    'rounds',
-    'sealed',
-    'entries',
-    'happened_sealed',
-    'bookings',
-    'displaced',
-    'seats',
-    'moved',
-    'audit',
-  ],
+  keys: ['release', 'rounds', 'sealed', 'entries', 'happened_sealed', 'seats', 'audit'],
   args: ['round', 'record', 'digest'],
   rest: true,
   reply: (raw): PublishReply => {
@@ -96,9 +83,6 @@ const leadScript = script({
   },
 });
 
-/** A field of the seats hash, what changes in its free seats, and what dereserving moved of it. */
-export type SeatChange = readonly [field: string, change: number, moved?: number];
-
 /** Hash fields read in one step of a scan, and written in one script. */
 const SCAN_COUNT = 2_000;
 const STAGE_FIELDS = 2_000;
@@ -119,7 +103,6 @@ function stepStore(redis: Redis) {
         redis,
         {
           release: keys.release(release),
-          rounds: keys.rounds(release),
           entering: keys.entering(release),
           sealed: keys.sealed(release),
           happened: keys.happened(release),
@@ -149,7 +132,7 @@ function stepStore(redis: Redis) {
       take(batch);
     },
 
-    /** What happened before the cut: `<word> <entry id>`, and what an operator changed (keys.ts). */
+    /** `<word> <entry id>` of what happened before the cut. */
     sealedHappenings: (release: string): Promise<string[]> =>
       redis.lrange(keys.happenedSealed(release), 0, -1),
 
@@ -174,14 +157,6 @@ function stepStore(redis: Redis) {
 
 function flipStore(redis: Redis) {
   return {
-    /** Packed bookings, by entry, that a published round displaced; until they are forgotten. */
-    displaced: (release: string, round: number): Promise<Record<string, string>> =>
-      redis.hgetall(keys.displaced(release, round)),
-
-    forgetDisplaced: async (release: string, round: number): Promise<void> => {
-      await redis.del(keys.displaced(release, round));
-    },
-
     /** Makes all that was staged count, at once. */
     publish: (
       release: string,
@@ -189,8 +164,8 @@ function flipStore(redis: Redis) {
       result: {
         record: string;
         digest: string;
-        /** What changes in free seats, by field, and how many of them dereserving moved. */
-        seats: readonly SeatChange[];
+        /** What changes in free seats, by field. */
+        seats: readonly (readonly [field: string, change: number])[];
       },
     ): Promise<PublishReply> =>
       publishScript(
@@ -201,14 +176,11 @@ function flipStore(redis: Redis) {
           sealed: keys.sealed(release),
           entries: keys.entries(release),
           happened_sealed: keys.happenedSealed(release),
-          bookings: keys.bookings(release),
-          displaced: keys.displaced(release, round),
           seats: keys.seats(release),
-          moved: keys.moved(release),
           audit: keys.audit(release),
         },
         { round, record: result.record, digest: result.digest },
-        result.seats.flatMap(([field, change, moved = 0]) => [field, change, moved]),
+        result.seats.flat(),
       ),
   };
 }
@@ -240,16 +212,6 @@ function stagingStore(redis: Redis) {
       round: number,
       bookings: readonly (readonly [string, string])[],
     ) => stage(release, round, keys.bookings(release), bookings, STAGE_FIELDS),
-
-    /**
-     * Bookings in place of those that people held whom a change displaced, '' for none. What they
-     * held counts until the flip.
-     */
-    stageDisplaced: (
-      release: string,
-      round: number,
-      bookings: readonly (readonly [string, string])[],
-    ) => stage(release, round, keys.displaced(release, round), bookings, STAGE_FIELDS),
 
     stageOffers: (release: string, round: number, entryIds: readonly string[]) =>
       stage(

@@ -12,7 +12,7 @@ import type { LotteryManifest } from '../releases/manifest.ts';
 import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
 import type { Step } from './conduct.ts';
 import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
-import type { DrawingStore, SeatChange } from './drawing-store.ts';
+import type { DrawingStore } from './drawing-store.ts';
 import {
   checkedBuilder,
   ENTRIES_MAX,
@@ -20,11 +20,9 @@ import {
   type EntryTable,
   leavesOf,
 } from './entry-table.ts';
-import { sinceOf } from './happened.ts';
-import { createLedger, type Ledger, type Since } from './ledger.ts';
+import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
-import { seatChanges } from './seat-changes.ts';
 import { rootOf, type Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
 import { type FinishedRound, finishRound } from './transcript.ts';
@@ -145,7 +143,11 @@ function keepLedgers(store: RoundStore): Ledgers {
  * Reads what was cut, and publishes its seal. Undefined when another worker finished the round. A
  * seal that could not be written before its beacon's value exists is made again for a later value.
  */
-async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Sealed | undefined> {
+async function seal(
+  parts: Parts,
+  ledger: Ledger,
+  cutAtMs: number,
+): Promise<Sealed | undefined> {
   const { drawing } = parts;
   const { manifest, nextRound: round } = ledger;
   const { release, beacon } = manifest;
@@ -156,7 +158,7 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   lap('read');
   const table = { ...columns, leaves: leavesOf(manifest, columns) };
   lap('hash');
-  const since = sinceOf(manifest, happened);
+  const since = sinceOf(happened);
   const list = { count: table.count, root: rootOf(table) };
   lap('tree');
   for (let sealedAtMs = cutAtMs; ; ) {
@@ -182,7 +184,6 @@ async function drawAndPublish(
   // A value that no verifier would accept must never be published: it could not be taken back.
   const problem = beaconProblem(terms, seal.beacon, ledger.previousBeacon, beacon);
   assert(problem === undefined, `the beacon of ${release} is wrong: ${problem}`);
-  const capacity = ledger.capacity.slice();
   const lap = startLaps(parts, release, round);
   const seed = seedOf(terms, seal, beacon);
   const drawn = drawRound({ ledger, table, since, seed, onStep: lap });
@@ -192,8 +193,7 @@ async function drawAndPublish(
   );
   if (!finished) return undefined;
   lap('transcript');
-  const seats = seatChanges(ledger, since, capacity, drawn);
-  if (!(await publish(drawing, release, round, drawn, { ...finished, seats }))) return undefined;
+  if (!(await publish(drawing, ledger, round, drawn, finished))) return undefined;
   lap('write');
   const { digest } = finished;
   const counts = { entries: table.count, offers: drawn.offers.length };
@@ -202,45 +202,26 @@ async function drawAndPublish(
   return digest;
 }
 
-type Finished = FinishedRound & { readonly seats: readonly SeatChange[] };
-
 /** Stages all other results of a round, then flips. False when another worker did so before. */
 async function publish(
   drawing: DrawingStore,
-  release: string,
+  ledger: Ledger,
   round: number,
-  { offers, settled }: Drawn,
-  { record, digest, seats }: Finished,
+  drawn: Drawn,
+  { record, digest }: FinishedRound,
 ): Promise<boolean> {
-  const { bookings, displaced } = packedBookings(round, offers, settled.displaced);
+  const { release } = ledger.manifest;
+  const { offers } = drawn;
+  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
   const ids = offers.map(({ entry }: Offer) => entry);
   const staged =
     (await drawing.stageBookings(release, round, bookings)) &&
-    (displaced.length === 0 || (await drawing.stageDisplaced(release, round, displaced))) &&
     (await drawing.stageOffers(release, round, ids));
   if (!staged) return false;
-  const result = { record: jcs(record), digest, seats };
+  const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
   return outcome === 'PUBLISHED';
-}
-
-type Packed = [entry: string, booking: string];
-
-/** What everyone holds now; apart, those who held something else until now, '' for nothing. */
-function packedBookings(
-  round: number,
-  offers: readonly Offer[],
-  displacedIds: readonly string[],
-): { readonly bookings: Packed[]; readonly displaced: Packed[] } {
-  const displaced = new Map(displacedIds.map((entry) => [entry, '']));
-  const bookings: Packed[] = [];
-  for (const offer of offers) {
-    const packed = packOffer(round, offer);
-    if (displaced.has(offer.entry)) displaced.set(offer.entry, packed);
-    else bookings.push([offer.entry, packed]);
-  }
-  return { bookings, displaced: [...displaced] };
 }
 
 /** The sealed list, which is never in memory but as columns. */
@@ -257,4 +238,34 @@ async function readEntries(
     }
   });
   return builder.finish().table;
+}
+
+/** `<word> <entry id>` lines, sorted into the lists of a round record. */
+function sinceOf(happened: readonly string[]): Since {
+  const of = (word: string): string[] =>
+    happened
+      .filter((line) => line.startsWith(`${word} `))
+      .map((line) => line.slice(word.length + 1));
+  return inOrder({
+    cancelled: of('cancelled'),
+    closed: [],
+    expired: of('expired'),
+    lost: [],
+    withdrawn: of('withdrawn'),
+  });
+}
+
+/**
+ * What the round changes in free seats, by field of the seats hash. What cancelled and expired
+ * entries gave back is there already.
+ */
+function seatChanges({ pools }: Ledger, { settled, after }: Drawn): [string, number][] {
+  const changes: [field: string, seats: number][] = [];
+  for (const [number, free] of after.entries()) {
+    const change = free - present(settled.returned[number], 'pool');
+    const slot = present(pools.slot[number], 'pool');
+    const pool = number - present(pools.start[slot], 'slot');
+    if (change !== 0) changes.push([`${slot}/${pool}`, change]);
+  }
+  return changes;
 }

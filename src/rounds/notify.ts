@@ -1,81 +1,57 @@
-/** Tells by SMS whom a round concerns: those it gave a seat to, and those whose seat a change took. */
+/** Tells the winners of a round by SMS. */
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { unpackBooking } from '../bookings/rules.ts';
-import type { Message, Place } from '../notify/messages.ts';
 import type { Outbox, Sms } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
-import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
-import type { EntryStanding, RoundStore } from './store.ts';
+import type { RoundStore } from './store.ts';
 
 /** Entries looked up and told together. */
 const BATCH = 500;
 
-type Parts = { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets };
-
 export const createNotifier =
-  (parts: Parts) =>
-  async (manifest: LotteryManifest, concerned: Concerned): Promise<void> => {
-    const ids = [...new Set([...Object.keys(concerned.displaced), ...concerned.offered])];
-    for (let i = 0; i < ids.length; i += BATCH) {
-      const batch = ids.slice(i, i + BATCH);
-      await parts.outbox.send(await messagesFor(parts, manifest, concerned, batch));
+  (parts: { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets }) =>
+  async (manifest: LotteryManifest, entryIds: readonly string[]): Promise<void> => {
+    for (let i = 0; i < entryIds.length; i += BATCH) {
+      await parts.outbox.send(await messagesFor(parts, manifest, entryIds.slice(i, i + BATCH)));
     }
   };
 
 async function messagesFor(
-  { store, people, secrets }: Parts,
+  { store, people, secrets }: { store: RoundStore; people: PeopleStore; secrets: Secrets },
   manifest: LotteryManifest,
-  concerned: Concerned,
-  ids: readonly string[],
+  entryIds: readonly string[],
 ): Promise<Sms[]> {
   const [entries, standings] = await Promise.all([
-    store.entries(manifest.release, ids),
-    store.view(manifest.release, ids),
+    store.entries(manifest.release, entryIds),
+    store.view(manifest.release, entryIds),
   ]);
-  const told = ids.flatMap((id, index) => {
-    const packed = entries[index];
-    const standing = present(standings[index], 'a standing');
-    const message = messageOf(manifest, concerned, id, standing);
-    if (!packed || !message) return []; // whoever withdrew or cancelled knows where they stand
+  // An offer that was answered or has lapsed by now needs no SMS.
+  const open = entries.flatMap((packed, index) => {
+    const standing = standings[index];
+    if (!packed || standing?.state !== 'OFFERED') return [];
     const [person = ''] = unpackEntry(packed).persons;
-    return [{ person, message }];
+    return [
+      { person, slot: unpackBooking(standing.booking).slot, confirmByMs: standing.confirmByMs },
+    ];
   });
-  const contacts = await people.contactsOf(told.map(({ person }) => person));
-  return told.flatMap(({ message }, index) => {
+  const contacts = await people.contactsOf(open.map(({ person }) => person));
+  return open.flatMap(({ slot, confirmByMs }, index) => {
     const contact = contacts[index];
     if (!contact) return [];
+    const message = {
+      template: 'offer' as const,
+      ...offerText(manifest, slot),
+      confirmBy: isoFromMs(confirmByMs),
+    };
     return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
   });
 }
 
-/** Nothing for an offer that was answered or has lapsed by now. */
-function messageOf(
-  manifest: LotteryManifest,
-  { round, displaced }: Concerned,
-  id: string,
-  { state, booking, confirmByMs }: EntryStanding,
-): Message | undefined {
-  const { title } = manifest;
-  const held = displaced[id];
-  const lost = held ? placeOf(manifest, unpackBooking(held).slot) : undefined;
-  if (state === 'OFFERED') {
-    const { slot, grant } = unpackBooking(booking);
-    const offered = placeOf(manifest, slot);
-    const confirmBy = isoFromMs(confirmByMs);
-    if (lost) return { template: 'moved', title, lost, offered, confirmBy };
-    // A later round gave this one, and tells of it.
-    if (grant !== String(round)) return undefined;
-    return { template: 'offer', title, ...offered, confirmBy };
-  }
-  if (!lost || state === 'BOOKED') return undefined;
-  return { template: 'displaced', title, lost, waits: state === 'WAITING' };
-}
-
-function placeOf(manifest: LotteryManifest, slotNumber: number): Place {
+function offerText(manifest: LotteryManifest, slotNumber: number) {
   const slot = present(manifest.slots[slotNumber], 'the slot of an offer');
   const session = present(
     manifest.sessions.find((one) => one.session === slot.session),
@@ -85,5 +61,5 @@ function placeOf(manifest: LotteryManifest, slotNumber: number): Place {
     manifest.centres.find((one) => one.centre === session.centre),
     session.centre,
   );
-  return { centre: centre.name, date: session.date, from: slot.from };
+  return { title: manifest.title, centre: centre.name, date: session.date, from: slot.from };
 }

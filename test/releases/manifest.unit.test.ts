@@ -9,7 +9,6 @@ import {
   releaseState,
   ReleaseTerms,
   roundsOf,
-  SPARE_ROUNDS,
   stateOf,
 } from '../../src/releases/rules.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
@@ -94,7 +93,7 @@ describe('the terms of a release', () => {
   it('leave room for every round until the end', () => {
     const terms = { closesAt: '2021-04-10T14:40:00Z', endsAt: '2021-04-10T14:42:30Z' };
     // Round 0 at closing, then at most one a minute, and one that was cut just before the end.
-    expect(roundsOf({ ...terms, roundEveryS: 60 })).toBe(5 + SPARE_ROUNDS);
+    expect(roundsOf({ ...terms, roundEveryS: 60 })).toBe(5);
   });
 });
 
@@ -115,8 +114,8 @@ describe('a manifest', () => {
         },
       }),
     );
-    expect(lengths).toEqual([62 + SPARE_ROUNDS]);
-    expect(made).toMatchObject({ beacon: { kind: 'hash-chain', anchor, length: 62 + SPARE_ROUNDS } });
+    expect(lengths).toEqual([62]);
+    expect(made).toMatchObject({ beacon: { kind: 'hash-chain', anchor, length: 62 } });
   });
 
   it('shares seats out: reserves rounded down, the rest for everyone, in the order of the terms', () => {
