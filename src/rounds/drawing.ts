@@ -143,11 +143,7 @@ function keepLedgers(store: RoundStore): Ledgers {
  * Reads what was cut, and publishes its seal. Undefined when another worker finished the round. A
  * seal that could not be written before its beacon's value exists is made again for a later value.
  */
-async function seal(
-  parts: Parts,
-  ledger: Ledger,
-  cutAtMs: number,
-): Promise<Sealed | undefined> {
+async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Sealed | undefined> {
   const { drawing } = parts;
   const { manifest, nextRound: round } = ledger;
   const { release, beacon } = manifest;

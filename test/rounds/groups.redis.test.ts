@@ -194,6 +194,24 @@ describe('a group', () => {
     expect(await held()).toEqual([{}, {}, {}, {}]);
   });
 
+  it.each([0, 1])(
+    'comes too late when any claim of its people is too old (that of %i)',
+    async (old) => {
+      const request = { beneficiaries: [a, b], preferences: slots };
+      const prepared = granted(await engine.rounds.prepare(account, release, request));
+      const claims = prepared.claims.map((claim, index) => ({
+        ...claim,
+        enterBeforeMs: claim.enterBeforeMs - (index === old ? 6_000 : 0),
+      }));
+      const late = Promise.resolve({ ...prepared, claims });
+      expect(codeOf(await engine.rounds.enter(account, release, request, late))).toBe(
+        'UNAVAILABLE',
+      );
+      expect(await held()).toEqual([{}, {}, {}, {}]);
+      granted(await enter(a, b));
+    },
+  );
+
   it('that is refused for one does no harm to the others', async () => {
     granted(await enter(a));
     const first = release;
