@@ -33,5 +33,5 @@ describe('the bench', () => {
     const outcome = await bench(scenario, ...options, '--json');
     expect(outcome.status).toBe(0);
     expect(figuresOf(outcome)).toMatchObject({ scenario, ...figures });
-  });
+  }, 60_000);
 });
