@@ -29,9 +29,13 @@ describe('the bench', () => {
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
-  ])('measures %s and ends with one JSON object', async (scenario, options, figures) => {
-    const outcome = await bench(scenario, ...options, '--json');
-    expect(outcome.status).toBe(0);
-    expect(figuresOf(outcome)).toMatchObject({ scenario, ...figures });
-  }, 60_000);
+  ])(
+    'measures %s and ends with one JSON object',
+    async (scenario, options, figures) => {
+      const outcome = await bench(scenario, ...options, '--json');
+      expect(outcome.status).toBe(0);
+      expect(figuresOf(outcome)).toMatchObject({ scenario, ...figures });
+    },
+    60_000,
+  );
 });
