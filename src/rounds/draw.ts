@@ -3,7 +3,7 @@
  * clock, no randomness of its own; the ledger is changed in place.
  */
 import { assert, present } from '../lib/assert.ts';
-import { sha256, sha256Into, tag } from '../lib/hash.ts';
+import { sha256Hex, sha256Into, tag } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { ascending } from './bytes.ts';
 import { ENTRY_ID_BYTES, type EntryColumns, type EntryTable, entryAt } from './entry-table.ts';
@@ -50,21 +50,27 @@ export type Drawn = NewDrawn & {
   readonly after: Int32Array;
 };
 
-/** What the rank keys of a round are hashes of, but for the entry id at the end. */
-export const rankPrefix = (seed: Buffer): Buffer => Buffer.concat([tag('rank'), seed]);
+/** The message of a rank key, tag("rank") || seed || entry id, with room for the id at `at`. */
+function rankMessage(seed: Buffer): { readonly message: Buffer; readonly at: number } {
+  const prefix = Buffer.concat([tag('rank'), seed]);
+  return { message: Buffer.concat([prefix, Buffer.alloc(ENTRY_ID_BYTES)]), at: prefix.length };
+}
 
-/**
- * Rank key = H(tag("rank") || seed || entry id bytes): 32 bytes. `prefix`: rankPrefix of the seed.
- */
-export const rankKey = (prefix: Buffer, id: Buffer): Buffer => sha256(Buffer.concat([prefix, id]));
+/** Makes the rank keys of entries, in hex. */
+export function rankKeys(seed: Buffer): (entry: string) => string {
+  const { message, at } = rankMessage(seed);
+  return (entry) => {
+    message.write(entry, at, 'base64url');
+    return sha256Hex(message);
+  };
+}
 
 /** Rank keys by row. */
-function rankKeys(table: EntryColumns, seed: Buffer): Buffer {
-  const prefix = rankPrefix(seed);
-  const message = Buffer.concat([prefix, Buffer.alloc(ENTRY_ID_BYTES)]);
+function keysOf(table: EntryColumns, seed: Buffer): Buffer {
+  const { message, at } = rankMessage(seed);
   const keys = Buffer.alloc(table.count * KEY_BYTES);
   for (let row = 0; row < table.count; row++) {
-    table.ids.copy(message, prefix.length, row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
+    table.ids.copy(message, at, row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
     sha256Into(keys, row * KEY_BYTES, message);
   }
   return keys;
@@ -155,7 +161,7 @@ export function joinLedger(ledger: Ledger, table: EntryTable, order: Uint32Array
 
 /** The order that a seed gives to the entries of a round. */
 export function drawOrder(table: EntryTable, seed: Buffer): Omit<NewDrawn, 'given'> {
-  const keys = rankKeys(table, seed);
+  const keys = keysOf(table, seed);
   return { keys, order: ascending(keys, KEY_BYTES) };
 }
 

@@ -80,8 +80,20 @@ export const documentText = (cats: string, entry: string, prefs: string, size: n
 export const leafOf = ({ cats, entry, prefs, size }: EntryDocument): Buffer =>
   leafHash(Buffer.from(documentText(JSON.stringify(cats), entry, JSON.stringify(prefs), size)));
 
-/** The same in hex, of the document's text. */
-export const leafHex = (document: string): string => sha256Hex(Buffer.from(`\0${document}`));
+/** Makes leaf hashes of many documents, in hex: they share the buffer that each is hashed from. */
+export function leafHashes(): (document: string) => string {
+  const message = leafMessages();
+  return (document) => sha256Hex(message(document));
+}
+
+/** A leaf is the hash of a zero byte and the document. Each message is good until the next one. */
+function leafMessages(): (document: string) => Buffer {
+  let buffer = Buffer.alloc(1_024);
+  return (document) => {
+    buffer = withRoom(buffer, 1 + document.length);
+    return buffer.subarray(0, 1 + buffer.write(document, 1, 'latin1'));
+  };
+}
 
 export const entryAt = (table: EntryColumns, row: number): string =>
   table.ids.toString('base64url', row * ENTRY_ID_BYTES, (row + 1) * ENTRY_ID_BYTES);
@@ -141,20 +153,15 @@ export function rowTexts(manifest: Manifest, table: EntryColumns) {
   return { cats, prefs };
 }
 
-/** A leaf is the hash of a zero byte and the document. */
-const LEAF_TAG = '\0';
-
 /** Leaf hashes by row, laid end to end. */
 export function leavesOf(manifest: Manifest, table: EntryColumns): Buffer {
   const texts = rowTexts(manifest, table);
   const leaves = Buffer.alloc(table.count * HASH_BYTES);
-  let message = Buffer.alloc(1_024);
+  const message = leafMessages();
   for (let row = 0; row < table.count; row++) {
     const size = present(table.sizes[row], 'size');
     const document = documentText(texts.cats(row), entryAt(table, row), texts.prefs(row), size);
-    message = withRoom(message, LEAF_TAG.length + document.length);
-    const length = message.write(LEAF_TAG + document, 'latin1');
-    sha256Into(leaves, row * HASH_BYTES, message.subarray(0, length));
+    sha256Into(leaves, row * HASH_BYTES, message(document));
   }
   return leaves;
 }

@@ -2,19 +2,19 @@
  * Reads NDJSON that a stranger made, gzip or plain: in bounded memory, and whatever is wrong with
  * the bytes is an answer, never an exception.
  */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
-/** `bytes` with the line feed at its end, `text` without. */
-export type Line = { readonly number: number; readonly bytes: Buffer; readonly text: string };
+/** `text` without the line feed at its end; there is no other UTF-8 for it than what was read. */
+export type Line = { readonly number: number; readonly text: string };
 
 /** What is wrong with a file, and in which of its lines; the first is line 1. */
 export type Mismatch = { readonly line: number; readonly reason: string };
 
 /** A manifest of 20,000 slots with names of usual length takes a third of this. */
 const LINE_BYTES_MAX = 16 * 2 ** 20;
-const LINE_FEED = 0x0a;
+export const LINE_FEED = 0x0a;
 /** Large pieces, of which the next is inflated on another thread while one is being read. */
 const GUNZIP = { rejectGarbageAfterEnd: true, chunkSize: 256 * 1024, highWaterMark: 512 * 1024 };
 const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
@@ -52,22 +52,31 @@ function lineCutter() {
   let length = 0;
   const mismatch = (reason: string): Mismatch => ({ line: number, reason });
 
+  /** What is left of a line once its end has come. */
+  const completed = (end: Buffer): string | undefined => {
+    const bytes = parts.length === 0 ? end : Buffer.concat([...parts, end]);
+    parts = [];
+    length = 0;
+    return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+  };
   const lines = function* (chunk: Buffer): Generator<Line | Mismatch, void> {
+    const ascii = isAscii(chunk);
     for (let start = 0; start < chunk.length; ) {
       const feed = chunk.indexOf(LINE_FEED, start);
-      const end = feed < 0 ? chunk.length : feed + 1;
-      parts.push(chunk.subarray(start, end));
+      const end = feed < 0 ? chunk.length : feed;
       length += end - start;
-      start = end;
-      if (length > LINE_BYTES_MAX)
+      if (length >= LINE_BYTES_MAX)
         return yield mismatch(`the line is longer than ${LINE_BYTES_MAX} bytes`);
-      if (feed < 0) return;
-      const bytes = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, length);
-      if (!isUtf8(bytes)) return yield mismatch('the line is not UTF-8');
-      yield { number, bytes, text: bytes.toString('utf8', 0, length - 1) };
+      if (feed < 0) return void parts.push(chunk.subarray(start));
+      const whole = ascii && parts.length === 0; // most lines: no buffer of their own
+      const text = whole
+        ? chunk.toString('latin1', start, end)
+        : completed(chunk.subarray(start, end));
+      if (text === undefined) return yield mismatch('the line is not UTF-8');
+      yield { number, text };
       number += 1;
-      parts = [];
       length = 0;
+      start = end + 1;
     }
   };
   const end = (): Mismatch[] =>

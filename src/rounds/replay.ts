@@ -9,7 +9,7 @@ import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { LotteryManifest } from '../releases/manifest.ts';
 import { BEACON_TRUST, BeaconValue, beaconProblem } from './beacon.ts';
-import { drawCarried, joinLedger, type Offer, rankKey, rankPrefix } from './draw.ts';
+import { drawCarried, joinLedger, type Offer, rankKeys } from './draw.ts';
 import { withRoom } from './bytes.ts';
 import {
   documentText,
@@ -18,13 +18,12 @@ import {
   type EntryTable,
   entryTableBuilder,
   HASH_BYTES,
-  leafHex,
+  leafHashes,
   rowProblem,
 } from './entry-table.ts';
 import {
   createLedger,
   findLive,
-  idBytes,
   inOrder,
   type Ledger,
   type Settled,
@@ -32,13 +31,12 @@ import {
   type Since,
   WAITING,
 } from './ledger.ts';
-import { type Line, type Mismatch, readLinesTogether } from './lines.ts';
+import { LINE_FEED, type Line, type Mismatch, readLinesTogether } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
   closeRound,
   digestLine,
-  entryLine,
   manifestLine,
   offerLine,
   placeOf,
@@ -145,12 +143,15 @@ function parseCanonical<T extends object>(
 ): T | Mismatch {
   const read = parse(line, schema, longest);
   if (isMismatch(read)) return read;
+  return isCanonical(read, line) ? read : wrong(line, NOT_CANONICAL);
+}
+
+function isCanonical(read: object, { text }: Line): boolean {
   try {
-    if (jcs(read) === line.text) return read;
+    return jcs(read) === text;
   } catch {
-    // Half of a surrogate pair is JSON, but has no canonical form.
+    return false; // half of a surrogate pair is JSON, but has no canonical form
   }
-  return wrong(line, NOT_CANONICAL);
 }
 
 /** Line 1 of a first file: nothing is known yet. */
@@ -248,6 +249,7 @@ type ReadEntry = {
   readonly leaf: string;
   /** Number of the pool that the line says gave the seats; WAITING; undefined for no such pool. */
   readonly pool: number | undefined;
+  readonly canonical: boolean;
 };
 
 const ENTRY_LINE = new RegExp(
@@ -258,8 +260,8 @@ const ENTRY_LINE = new RegExp(
 const CATS_KEPT = 1_024;
 
 /**
- * Reads entry lines without a parser where they look as we write them, names and all, for there can
- * be millions: undefined for any other line. Whether they are canonical is for the caller to check.
+ * Reads entry lines without a parser where they are canonical JSON with names of the manifest, for
+ * there can be millions; undefined for any other line.
  */
 function quickReader(ledger: Ledger): (line: Line) => ReadEntry | undefined {
   const { slots } = ledger.manifest;
@@ -292,7 +294,15 @@ function quickReader(ledger: Ledger): (line: Line) => ReadEntry | undefined {
       numbers.push(number);
     }
     const row = { entry, size: Number(size), categories: names, prefs: numbers };
-    return { row, cats, prefs: `[${prefs}]`, key, leaf, pool: pools.get(`${slot} ${pool}`) };
+    return {
+      row,
+      cats,
+      prefs: `[${prefs}]`,
+      key,
+      leaf,
+      pool: pools.get(`${slot} ${pool}`),
+      canonical: true,
+    };
   };
 }
 
@@ -317,6 +327,7 @@ function carefulReader({ manifest, pools }: Ledger): (line: Line) => ReadEntry |
       key,
       leaf,
       pool: poolOf(read.slot, read.pool),
+      canonical: isCanonical(read, line),
     };
   };
 }
@@ -364,7 +375,8 @@ function entryStep(opening: Opening): Step {
   const categories = categoriesOf(ledger.manifest);
   const readQuickly = quickReader(ledger);
   const readCarefully = carefulReader(ledger);
-  const prefix = rankPrefix(seedOf(ledger.manifest.beacon, seal, beacon));
+  const keyOf = rankKeys(seedOf(ledger.manifest.beacon, seal, beacon));
+  const leafOf = leafHashes();
   const entries = gatherEntries(ledger, seal.count);
   let lastKey = '';
 
@@ -372,19 +384,17 @@ function entryStep(opening: Opening): Step {
     const read = readQuickly(line) ?? readCarefully(line);
     if (isMismatch(read))
       return wrong(line, `entry ${entries.count() + 1} of ${seal.count}: ${read.reason}`);
-    const { row, cats, prefs, pool } = read;
+    const { row, pool } = read;
     const problem = rowProblem(ledger.manifest, categories, row);
     if (problem !== undefined) return wrong(line, problem);
-    const leaf = leafHex(documentText(cats, row.entry, prefs, row.size));
+    const leaf = leafOf(documentText(read.cats, row.entry, read.prefs, row.size));
     if (read.leaf !== leaf) return wrong(line, `leaf must be ${leaf}`);
-    const key = hex(rankKey(prefix, idBytes(row.entry)));
+    const key = keyOf(row.entry);
     if (read.key !== key) return wrong(line, `key must be ${key}`);
     if (key <= lastKey) return wrong(line, 'the entry is out of order: keys ascend');
     if (findLive(ledger, row.entry)) return wrong(line, 'the entry waits or holds a seat already');
     if (pool === undefined) return wrong(line, 'the manifest has no such slot and pool');
-    const place = placeTexts(placeOf(ledger, pool));
-    const expected = { entry: row.entry, size: row.size, cats, prefs, key, leaf, ...place };
-    if (entryLine(expected) !== line.text) return wrong(line, NOT_CANONICAL);
+    if (!read.canonical) return wrong(line, NOT_CANONICAL);
     lastKey = key;
     entries.add(row, leaf, pool);
     return entries.count() < seal.count ? step : seatsStep(opening, entries.finish());
@@ -439,10 +449,12 @@ const digestStep =
 const nextRound = (ledger: Ledger): Step =>
   ledger.nextRound === 0 ? sameManifest(ledger) : sinceStep(ledger);
 
-/** Bytes gathered before they are hashed: a call a line would take longer than all hashing. */
-const GATHERED_BYTES = 65_536;
+/** Bytes gathered before they are hashed: a call for each line would take longer than all hashing. */
+const GATHERED_BYTES = 256 * 1024;
+/** Of one character in UTF-8, as JavaScript counts characters. */
+const BYTES_MAX = 3;
 
-/** SHA-256, in hex, of all that was added so far. */
+/** SHA-256, in hex, of all lines that were added so far, with their line feeds. */
 function runningHash() {
   const hasher = createHash('sha256');
   const gathered = Buffer.alloc(GATHERED_BYTES);
@@ -451,10 +463,12 @@ function runningHash() {
     hasher.update(gathered.subarray(0, length));
     length = 0;
   };
-  const add = (bytes: Buffer): void => {
-    if (length + bytes.length > GATHERED_BYTES) flush();
-    if (bytes.length > GATHERED_BYTES) hasher.update(bytes);
-    else length += bytes.copy(gathered, length);
+  const add = ({ text }: Line): void => {
+    const most = BYTES_MAX * text.length + 1;
+    if (length + most > GATHERED_BYTES) flush();
+    if (most > GATHERED_BYTES) return void hasher.update(`${text}\n`);
+    length += gathered.write(text, length, 'utf8');
+    gathered[length++] = LINE_FEED;
   };
   const digest = (): string => {
     flush();
@@ -484,7 +498,7 @@ export async function replay(
       if (typeof next === 'function') step = next;
       else if (isMismatch(next)) return next;
       else replayed = next;
-      before.add(line.bytes);
+      before.add(line);
       number = line.number;
     }
   return replayed ?? { line: number + 1, reason: 'the file ends before its digest' };

@@ -5,11 +5,14 @@ import { jcs } from '../../src/lib/jcs.ts';
 import { leafHash } from '../../src/lib/merkle.ts';
 import {
   buildEntryTable,
+  checkedBuilder,
+  ENTRIES_MAX,
   type EntryRow,
   entryAt,
   entryDocument,
   entryTableBuilder,
   leafOf,
+  leavesOf,
   prefsAt,
 } from '../../src/rounds/entry-table.ts';
 import { ascending, rowOf } from '../../src/rounds/bytes.ts';
@@ -82,6 +85,36 @@ describe('an entry table', () => {
     const builder = entryTableBuilder(manifest, 0);
     expect(() => builder.add(wants('a', [0]))).toThrow('more rows');
     expect(() => entryTableBuilder(manifest, 8_000_001)).toThrow('8000000');
+  });
+
+  test('has one row for an entry that came several times, as a scan may give it', () => {
+    fc.assert(
+      fc.property(fc.gen(), (pick) => {
+        const manifest = anyManifest(pick);
+        const names = Array.from({ length: pick(fc.nat, { max: 20 }) }, (_, i) => idOf(`${i}`));
+        const rows = anyEntries(pick, manifest, names);
+        const again = rows.flatMap((row) =>
+          Array.from({ length: pick(fc.nat, { max: 2 }) }, () => row),
+        );
+        const scanned = [...rows, ...again];
+        const builder = checkedBuilder(manifest, scanned.length);
+        for (const row of scanned) builder.add(row);
+        const { table, added } = builder.finish();
+        const { leaves, ...once } = buildEntryTable(manifest, rows);
+        expect(once).toEqual({ ...table, prefs: table.prefs.subarray(0, once.prefs.length) });
+        expect(leaves.equals(leavesOf(manifest, table))).toBe(true);
+        const ids = Array.from(added, (at) => scanned[at]!.entry);
+        expect(ids).toEqual(Array.from(added, (_, row) => entryAt(table, row)));
+      }),
+    );
+  });
+
+  test('grows as rows come, and is the same however long the list might have been', () => {
+    const rows = Array.from({ length: 5_000 }, (_, i) => wants(`${i}`, i % 2 === 0 ? [0, 1] : [1]));
+    const builder = checkedBuilder(manifest, ENTRIES_MAX);
+    for (const row of rows) builder.add(row);
+    const { leaves: _, ...table } = buildEntryTable(manifest, rows);
+    expect(builder.finish().table).toEqual(table);
   });
 
   test('tells 32 categories apart', () => {

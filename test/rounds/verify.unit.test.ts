@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { hex } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
-import { entryAt, leafOf } from '../../src/rounds/entry-table.ts';
+import { ENTRIES_MAX, entryAt, leafOf } from '../../src/rounds/entry-table.ts';
 import { NOTHING_SINCE, type Since } from '../../src/rounds/ledger.ts';
 import { replay } from '../../src/rounds/replay.ts';
+import { seedOf } from '../../src/rounds/seal.ts';
 import { verifyChain } from '../../src/rounds/verify.ts';
 import { file, linesOf, withLine } from './files.ts';
 import { createLedger, idOf, lottery, playRound, wants } from './release.ts';
@@ -13,12 +14,14 @@ import { playBoth } from './scenario.ts';
 
 type Round = Awaited<ReturnType<typeof playRound>>;
 
+const LOTTERY = lottery({ north: { senior: 1, open: 1 }, south: { open: 1 } });
+
 /**
  * Three rounds in which everything happens that can: seats come back, a slot closes, people leave
  * and return.
  */
 async function threeRounds(): Promise<Round[]> {
-  const ledger = createLedger(lottery({ north: { senior: 1, open: 1 }, south: { open: 1 } }));
+  const ledger = createLedger(LOTTERY);
   const first = await playRound(ledger, [
     ...['a', 'b', 'c', 'd'].map((name) => wants(name, [0, 1])),
     wants('senior', [0], { categories: ['senior'] }),
@@ -350,6 +353,26 @@ describe('a hostile file', () => {
     const seal = { ...rounds[0]!.seal, count: 9_000_000 };
     const sealed = `${manifest}\n${since}\n${jcs({ kind: 'seal', seal })}\n`;
     await refused(Buffer.from(sealed), 3, /^seal: count/);
+  });
+
+  test('takes no memory for entries that it only announces', async () => {
+    const [manifest, since, , beacon] = linesOf(bytes(0));
+    const seal = { ...rounds[0]!.seal, count: ENTRIES_MAX };
+    const opening = [manifest, since, jcs({ kind: 'seal', seal })].join('\n');
+    const seed = hex(seedOf(LOTTERY.beacon, seal, rounds[0]!.record.beacon));
+    const sealed = `${opening}\n${beacon!.replace(/"seed":"[^"]*"/, `"seed":"${seed}"`)}\n`;
+    const before = process.memoryUsage().arrayBuffers;
+    let taken = Infinity;
+    const open = async function* () {
+      yield Buffer.from(sealed);
+      taken = process.memoryUsage().arrayBuffers - before; // it waits for the first entry
+    };
+    expect(await verifyChain([{ name: 'boast', open }])).toMatchObject({
+      accepted: false,
+      line: 5,
+      reason: 'the file ends before its digest',
+    });
+    expect(taken).toBeLessThan(4 * 2 ** 20);
   });
 
   test('is refused when its source fails', async () => {
