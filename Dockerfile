@@ -10,6 +10,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY src src
 COPY lua lua
+COPY verify verify
 USER node
 EXPOSE 8080
 CMD ["node", "src/start.ts"]
