@@ -449,7 +449,7 @@ const digestStep =
 const nextRound = (ledger: Ledger): Step =>
   ledger.nextRound === 0 ? sameManifest(ledger) : sinceStep(ledger);
 
-/** Bytes gathered before they are hashed: a call for each line would take longer than all hashing. */
+/** Bytes gathered before they are hashed: a call a line would take longer than all hashing. */
 const GATHERED_BYTES = 256 * 1024;
 /** Of one character in UTF-8, as JavaScript counts characters. */
 const BYTES_MAX = 3;
