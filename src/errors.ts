@@ -273,6 +273,11 @@ export const ERRORS = {
     title: 'A round is being drawn with this entry in it.',
     remedy: 'Try again after Retry-After, when the result is out.',
   },
+  PROOF_UNKNOWN: {
+    status: 404,
+    title: 'No sealed round has such an entry.',
+    remedy: 'Wait until the round is sealed; an entry that was edited or withdrawn is in none.',
+  },
   ROUND_UNKNOWN: {
     status: 404,
     title: 'This round has not been published.',

@@ -2,7 +2,7 @@
 --[[ rounds/stage: write part of a round's results where nobody counts them yet. The number of the
   round is the fence: a worker that was overtaken writes nothing.
   KEYS[1] release  hash  round, phase
-  KEYS[2] target   hash  bookings, offers or transcript of the round
+  KEYS[2] target   hash  tree, bookings, offers, … of the round
   ARGV[1] round
   ARGV[.] field, value, field, value, …
   REPLY   NOT_DRAWING | STAGED

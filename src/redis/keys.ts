@@ -64,6 +64,13 @@ export const keys = {
    * the round being drawn, while it settles what an operator changed.
    */
   rounds: (id: string) => release(id, 'rounds'),
+  /**
+   * hash: chunk number -> 1,024 times entry id and leaf (16 and 32 bytes), in the order of the
+   * leaves of one round's tree; roots: by chunk, its first entry id and its root.
+   */
+  tree: (id: string, round: number) => release(id, `tree:${round}`),
+  /** hash: entry id -> the round that it was last new in; those of round 0 are left out. */
+  newIn: (id: string) => release(id, 'new-in'),
   /** hash: chunk number -> bytes of the gzipped transcript of one round. */
   transcript: (id: string, round: number) => release(id, `transcript:${round}`),
   /** string: id of the worker that leads this release; expires with its lease. */

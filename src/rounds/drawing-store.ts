@@ -86,6 +86,8 @@ const leadScript = script({
 /** Hash fields read in one step of a scan, and written in one script. */
 const SCAN_COUNT = 2_000;
 const STAGE_FIELDS = 2_000;
+/** Chunks of a tree, of 48 KiB each, written in one script. */
+const STAGE_CHUNKS = 16;
 
 export type DrawingStore = ReturnType<typeof createDrawingStore>;
 
@@ -185,6 +187,25 @@ function flipStore(redis: Redis) {
   };
 }
 
+export type StagedTree = {
+  readonly roots: Uint8Array;
+  /** By number; made as they are wanted, for all together are large. */
+  readonly chunks: Iterable<readonly [number, Uint8Array]>;
+  /** Ids of the entries, unless this is round 0. */
+  readonly newcomers: readonly string[];
+};
+
+function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
 function stagingStore(redis: Redis) {
   /** Writes fields in batches; false as soon as another worker has finished the round. */
   const stage = async (
@@ -221,6 +242,25 @@ function stagingStore(redis: Redis) {
         entryIds.map((id) => [id, ''] as const),
         STAGE_FIELDS,
       ),
+
+    /**
+     * What proofs are made from: the round's tree in chunks, their roots, and which round its
+     * entries are new in.
+     */
+    stageTree: async (
+      release: string,
+      round: number,
+      { roots, chunks, newcomers }: StagedTree,
+    ): Promise<boolean> => {
+      const target = keys.tree(release, round);
+      for (const batch of inBatches(chunks, STAGE_CHUNKS))
+        if (!(await stage(release, round, target, batch, STAGE_CHUNKS))) return false;
+      const newIn = newcomers.map((id) => [id, String(round)] as const);
+      return (
+        (await stage(release, round, target, [['roots', roots]], 1)) &&
+        stage(release, round, keys.newIn(release), newIn, STAGE_FIELDS)
+      );
+    },
 
     /** One chunk of the compressed transcript, numbered from 0. */
     stageTranscript: (release: string, round: number, number: number, chunk: Uint8Array) =>

@@ -16,14 +16,16 @@ import type { DrawingStore } from './drawing-store.ts';
 import {
   checkedBuilder,
   ENTRIES_MAX,
+  entryAt,
   type EntryColumns,
   type EntryTable,
   leavesOf,
 } from './entry-table.ts';
 import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
+import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
-import { rootOf, type Seal, sealTerms, seedOf } from './seal.ts';
+import { type Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
 import { type FinishedRound, finishRound } from './transcript.ts';
 
@@ -38,10 +40,10 @@ type Parts = {
 
 /**
  * What a round takes its time for: to `read` the list and bring it into its order, `hash` its
- * leaves and the `tree` above them, `sort` by rank keys, `assign` seats, make the `transcript`,
- * which is staged as it is compressed, and `write` the rest and flip.
+ * leaves and the `tree` above them, keep what `proofs` are made from, `sort` by rank keys, `assign`
+ * seats, make the `transcript`, which is staged as it is compressed, and `write` the rest and flip.
  */
-export type Phase = 'read' | 'hash' | 'tree' | DrawStep | 'transcript' | 'write';
+export type Phase = 'read' | 'hash' | 'tree' | 'proofs' | DrawStep | 'transcript' | 'write';
 
 /** A phase that takes longer is logged: an operator should see where a long round is. */
 const LONG_PHASE_MS = 2_000;
@@ -155,8 +157,11 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   const table = { ...columns, leaves: leavesOf(manifest, columns) };
   lap('hash');
   const since = sinceOf(happened);
-  const list = { count: table.count, root: rootOf(table) };
+  const tree = keptTree(table);
+  const list = { count: table.count, root: tree.root };
   lap('tree');
+  if (!(await stageTree(drawing, release, round, table, tree))) return undefined;
+  lap('proofs');
   for (let sealedAtMs = cutAtMs; ; ) {
     const seal = { ...sealTerms(ledger, since, isoFromMs(sealedAtMs)), ...list };
     const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
@@ -166,6 +171,21 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
     sealedAtMs = reply.sealedAtMs;
   }
 }
+
+/** Keeps what proofs are made from: whoever sees the seal can have one. */
+const stageTree = (
+  drawing: DrawingStore,
+  release: string,
+  round: number,
+  table: EntryTable,
+  { roots }: KeptTree,
+): Promise<boolean> =>
+  drawing.stageTree(release, round, {
+    roots,
+    chunks: treeChunks(table),
+    newcomers:
+      round === 0 ? [] : Array.from({ length: table.count }, (_, row) => entryAt(table, row)),
+  });
 
 /** The digest of the published round; undefined when another worker finished it before. */
 async function drawAndPublish(

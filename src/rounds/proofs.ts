@@ -38,14 +38,12 @@ export const Proof = z
   .meta({ id: 'Proof', description: 'That an entry is in a sealed list: docs/draw.md.' });
 export type Proof = z.output<typeof Proof>;
 
-/** A round's tree as it is kept. */
+/** The upper part of a round's tree, as it is kept. */
 export type KeptTree = {
   /** In hex: what the seal names. */
   readonly root: string;
   /** By chunk: its first entry id and its root, 48 bytes each. */
   readonly roots: Buffer;
-  /** By chunk: up to 1,024 times entry id and leaf, 48 bytes each. */
-  readonly chunks: readonly Buffer[];
 };
 
 const idAt = (rows: Buffer, row: number): Buffer =>
@@ -59,10 +57,24 @@ function columnOf(rows: Buffer, at: (rows: Buffer, row: number) => Buffer): Buff
   return Buffer.concat(Array.from({ length: rows.length / ROW_BYTES }, (_, row) => at(rows, row)));
 }
 
-/** The tree of a sealed list, in chunks. Its root is that of the whole list's leaves. */
-export function keptTree({ count, ids, leaves }: EntryTable): KeptTree {
-  const chunks: Buffer[] = [];
-  const roots: Buffer[] = [];
+type Leaves = Pick<EntryTable, 'count' | 'ids' | 'leaves'>;
+
+/** The tree of a sealed list. Its root is that of the whole list's leaves. */
+export function keptTree({ count, ids, leaves }: Leaves): KeptTree {
+  const rows: Buffer[] = [];
+  for (let first = 0; first < count; first += CHUNK_LEAVES) {
+    const end = Math.min(first + CHUNK_LEAVES, count);
+    rows.push(
+      ids.subarray(first * ENTRY_ID_BYTES, (first + 1) * ENTRY_ID_BYTES),
+      merkleRoot(leaves.subarray(first * HASH_BYTES, end * HASH_BYTES)),
+    );
+  }
+  const roots = Buffer.concat(rows);
+  return { root: hex(merkleRoot(columnOf(roots, hashAt))), roots };
+}
+
+/** Chunks of a tree, by their number: up to 1,024 times entry id and leaf, 48 bytes each. */
+export function* treeChunks({ count, ids, leaves }: Leaves): Generator<[number, Buffer]> {
   for (let first = 0; first < count; first += CHUNK_LEAVES) {
     const size = Math.min(CHUNK_LEAVES, count - first);
     const chunk = Buffer.allocUnsafe(size * ROW_BYTES);
@@ -72,12 +84,8 @@ export function keptTree({ count, ids, leaves }: EntryTable): KeptTree {
       const at = row * ROW_BYTES + ENTRY_ID_BYTES;
       leaves.copy(chunk, at, from * HASH_BYTES, (from + 1) * HASH_BYTES);
     }
-    const root = merkleRoot(leaves.subarray(first * HASH_BYTES, (first + size) * HASH_BYTES));
-    chunks.push(chunk);
-    roots.push(idAt(chunk, 0), root);
+    yield [first / CHUNK_LEAVES, chunk];
   }
-  const kept = Buffer.concat(roots);
-  return { root: hex(merkleRoot(columnOf(kept, hashAt))), roots: kept, chunks };
 }
 
 /** Number of the chunk that an entry is in, if it is in the tree at all; -1 where it is not. */

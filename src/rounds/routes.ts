@@ -4,12 +4,14 @@ import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
 import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
+import { ENTRY_ID } from './entry-table.ts';
+import { Proof } from './proofs.ts';
 import { Receipt, type Receipts } from './receipts.ts';
 import type { RoundService } from './service.ts';
 
 const EntryId = z
   .string()
-  .regex(/^[\w-]{22}$/)
+  .regex(ENTRY_ID)
   .meta({ id: 'EntryId', example: 'f0Zk3vB1mQ2xJcT5wLxEgA' });
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Instant = z.iso.datetime();
@@ -85,6 +87,7 @@ export const roundRoutes = (rounds: RoundService, receipts: Receipts): Route[] =
   ...standingRoutes(rounds),
   ...publishedRoutes(rounds),
   transcriptRoute(rounds),
+  proofRoute(rounds),
   keysRoute(receipts),
 ];
 
@@ -221,6 +224,34 @@ const transcriptRoute = (rounds: RoundService): Route =>
         'content-disposition': `attachment; filename="${params.release}-round-${params.round}.ndjson.gz"`,
       };
       return { status: 200, headers, body: Readable.from(chunks) };
+    },
+  });
+
+const ProofQuery = z.strictObject({
+  round: round.shape.round.optional().meta({
+    description: 'The one that the entry was last new in, unless said.',
+  }),
+});
+/** Who is gone may enter again, and is in another round then. */
+const FOR_A_MINUTE = 'public, max-age=60';
+
+const proofRoute = (rounds: RoundService): Route =>
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/proofs/:entry',
+    name: 'readProof',
+    slice: 'rounds',
+    summary: 'That an entry is in a sealed list: its path in the Merkle tree (docs/draw.md)',
+    gates: { limit: 'read', caller: 'anyone' },
+    params: z.strictObject({ release: ReleaseId, entry: EntryId }),
+    query: ProofQuery,
+    answers: { 200: Proof },
+    errors: ['RELEASE_UNKNOWN', 'PROOF_UNKNOWN'],
+    handler: async ({ params, query }) => {
+      const proof = await rounds.proof(params.release, params.entry, query.round);
+      if (isRefusal(proof)) return proof;
+      const headers = { 'cache-control': query.round === undefined ? FOR_A_MINUTE : FOREVER };
+      return { status: 200, headers, body: proof };
     },
   });
 

@@ -24,6 +24,7 @@ import {
   sharedCategories,
   unpackEntry,
 } from './rules.ts';
+import { chunkOf, type Proof, proofIn } from './proofs.ts';
 import { type Receipt, type Receipts, receiptTerms, type SignReceipt } from './receipts.ts';
 import type { Seal } from './seal.ts';
 import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
@@ -86,7 +87,7 @@ const NO_KEY_RETRY_S = 30;
 export type RoundService = ReturnType<typeof createRoundService>;
 
 export function createRoundService(parts: Parts) {
-  return { ...entering(parts), ...standing(parts), ...published(parts) };
+  return { ...entering(parts), ...standing(parts), ...published(parts), ...proofs(parts) };
 }
 
 function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
@@ -321,6 +322,29 @@ function published({ store, releases }: Parts) {
       return (await store.round(release, round))
         ? store.transcript(release, round)
         : refuse('ROUND_UNKNOWN');
+    },
+  };
+}
+
+function proofs({ store, releases }: Parts) {
+  return {
+    /**
+     * How an entry hangs in the tree of a sealed round: the one that it was last new in, unless
+     * another is asked for.
+     */
+    async proof(release: string, entryId: string, asked?: number): Promise<Proof | Refusal> {
+      const found = await releases.published(release);
+      if (isRefusal(found)) return found;
+      const round = asked ?? (await store.newIn(release, entryId));
+      const [text, roots] = await Promise.all([
+        store.seal(release, round),
+        store.treeRoots(release, round),
+      ]);
+      if (text === null || roots === null) return refuse('PROOF_UNKNOWN');
+      const chunk = await store.treeChunk(release, round, chunkOf(roots, entryId));
+      const seal = JSON.parse(text) as Seal;
+      const proof = chunk && proofIn(seal, roots, chunk, entryId);
+      return proof ?? refuse('PROOF_UNKNOWN');
     },
   };
 }

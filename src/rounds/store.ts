@@ -232,6 +232,17 @@ function publishedStore(redis: Redis) {
     seal: (release: string, round: number): Promise<string | null> =>
       redis.hget(keys.rounds(release), `seal:${round}`),
 
+    /** The round that an entry was last new in; the first where nothing is known of it. */
+    newIn: async (release: string, entryId: string): Promise<number> =>
+      Number((await redis.hget(keys.newIn(release), entryId)) ?? 0),
+
+    /** By chunk of a round's tree: its first entry id and its root. */
+    treeRoots: (release: string, round: number): Promise<Buffer | null> =>
+      redis.hgetBuffer(keys.tree(release, round), 'roots'),
+
+    treeChunk: (release: string, round: number, number: number): Promise<Buffer | null> =>
+      redis.hgetBuffer(keys.tree(release, round), String(number)),
+
     /** The gzipped transcript, chunk by chunk. */
     transcript: async function* (release: string, round: number): AsyncGenerator<Buffer> {
       const key = keys.transcript(release, round);

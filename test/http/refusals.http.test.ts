@@ -323,8 +323,16 @@ describe('a booking', () => {
 
 describe('what is published', () => {
   test('is described as it is, and unknown where it is not', async () => {
-    await enter();
+    const { entryId } = (await enter()).json as { entryId: string };
     await draw();
+    const proof = { params: { release, entry: entryId } };
+    const stranger = { params: { release, entry: 'AAAAAAAAAAAAAAAAAAAAAA' } };
+    const nowhere = { params: { release: 'nowhere', entry: entryId } };
+    const lasting = await ask('readProof', { ...proof, query: { round: '0' } });
+    expect(lasting.headers['cache-control']).toContain('immutable');
+    expect((await ask('readProof', proof)).headers['cache-control']).not.toContain('immutable');
+    expect(await codeOf(ask('readProof', stranger))).toBe('PROOF_UNKNOWN');
+    expect(await codeOf(ask('readProof', nowhere))).toBe('RELEASE_UNKNOWN');
     const reads = ['readRelease', 'readManifest', 'listSlots', 'listRounds'];
     const round = { release, round: '0' };
     for (const name of reads) expect((await ask(name, { params: { release } })).status).toBe(200);
@@ -336,6 +344,7 @@ describe('what is published', () => {
       );
     }
     for (const name of reads) expect(await codeOf(ask(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
+    expect((await ask('listKeys')).json['keys']).toHaveLength(1);
     const { releases } = (await ask('listReleases')).json as { releases: { release: string }[] };
     expect(releases.map((one) => one.release)).toContain(release);
   });

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { hex, sha256 } from '../../src/lib/hash.ts';
 import { inclusionPath, merkleRoot } from '../../src/lib/merkle.ts';
 import { buildEntryTable, entryAt, type EntryTable } from '../../src/rounds/entry-table.ts';
-import { chunkOf, keptTree, pathProblem, Proof, proofIn } from '../../src/rounds/proofs.ts';
+import {
+  chunkOf,
+  keptTree,
+  pathProblem,
+  Proof,
+  proofIn,
+  treeChunks,
+} from '../../src/rounds/proofs.ts';
 import { idOf, lottery, wants } from './release.ts';
 
 const MANIFEST = lottery({ hall: { open: 1 } });
@@ -21,9 +28,9 @@ function tableOf(count: number): EntryTable {
 }
 
 function proofOf(table: EntryTable, entry: string): Proof | undefined {
-  const { root, roots, chunks } = keptTree(table);
+  const { root, roots } = keptTree(table);
   const sealed = { release: MANIFEST.release, round: 0, count: table.count, root };
-  const chunk = chunks[chunkOf(roots, entry)];
+  const chunk = new Map(treeChunks(table)).get(chunkOf(roots, entry));
   return chunk && proofIn(sealed, roots, chunk, entry);
 }
 
@@ -33,7 +40,8 @@ const COUNTS = [1, 2, 3, 1_023, 1_024, 1_025, 2_047, 2_048, 2_049, 3_000, 5_121]
 describe('a tree in chunks', () => {
   test.each(COUNTS)('has the root of the whole tree of %i leaves', (count) => {
     const table = tableOf(count);
-    const { root, roots, chunks } = keptTree(table);
+    const { root, roots } = keptTree(table);
+    const chunks = Array.from(treeChunks(table), ([, chunk]) => chunk);
     expect(root).toBe(hex(merkleRoot(table.leaves)));
     expect(roots.length).toBe(chunks.length * 48);
     expect(Buffer.concat(chunks).length).toBe(count * 48);
@@ -43,8 +51,8 @@ describe('a tree in chunks', () => {
     expect(keptTree(tableOf(0))).toEqual({
       root: hex(sha256(new Uint8Array())),
       roots: Buffer.alloc(0),
-      chunks: [],
     });
+    expect([...treeChunks(tableOf(0))]).toEqual([]);
   });
 
   test.each(COUNTS)('proves entries of %i just as the whole tree does', (count) => {

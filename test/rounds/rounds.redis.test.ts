@@ -159,7 +159,7 @@ describe('a round', () => {
     const dies = workerOn(
       engine,
       watched(async (call) => {
-        if (call === 4) throw new Error('died');
+        if (call === 5) throw new Error('died');
       }),
     );
     await expect(dies.step(release)).rejects.toThrow('died');

@@ -3,7 +3,7 @@ import { present } from '../../src/lib/assert.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { manifestHash } from '../../src/releases/manifest.ts';
 import { entryDocument, type EntryRow } from '../../src/rounds/entry-table.ts';
-import { chunkOf, keptTree, type Proof, proofIn } from '../../src/rounds/proofs.ts';
+import { chunkOf, keptTree, type Proof, proofIn, treeChunks } from '../../src/rounds/proofs.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
 import { type OwnFile, type OwnFiles, verifyOwn } from '../../src/rounds/verify-own.ts';
 import { file } from './files.ts';
@@ -63,8 +63,8 @@ const nameOf = ({ entry }: EntryRow): string =>
 
 function proofOf(round: number, entry: string): Proof {
   const { table, seal } = present(rounds[round], 'a round');
-  const { roots, chunks } = keptTree(table);
-  const chunk = present(chunks[chunkOf(roots, entry)], 'a chunk');
+  const { roots } = keptTree(table);
+  const chunk = present(new Map(treeChunks(table)).get(chunkOf(roots, entry)), 'a chunk');
   return present(proofIn(seal, roots, chunk, entry), 'a proof');
 }
 
