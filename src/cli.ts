@@ -2,12 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
+import { v7 as uuid } from 'uuid';
 import { readConfig } from './config.ts';
 import { createProgress } from './demo/progress.ts';
 import { developmentSecrets } from './development-secrets.ts';
 import { sleep } from './lib/clock.ts';
 import { ATTEST_COLUMNS, readAttestations } from './people/attest-file.ts';
 import { PEOPLE_LIMITS } from './people/rules.ts';
+import { OPEN_POOL } from './releases/manifest.ts';
 import { fetchTranscripts } from './rounds/fetch-command.ts';
 import { type VerifyCommand, verifyCommand } from './rounds/verify-command.ts';
 
@@ -24,6 +26,13 @@ const reasonOf = (error: unknown): string =>
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const warn = (line: string): void => void process.stderr.write(`${line}\n`);
 const show = (value: unknown): void => out(JSON.stringify(value, null, 2));
+
+type LoseOptions = {
+  readonly slot: string;
+  readonly pool: string;
+  readonly seats: string;
+  readonly change?: string;
+};
 
 const TOO_MANY_REQUESTS = 429;
 type CallOptions = { readonly method?: string; readonly body?: string; readonly type?: string };
@@ -120,6 +129,35 @@ for (const [verb, description] of [
       show(await call(`/v1/admin/releases/${id}/${verb}`, { method: 'POST' })),
     );
 }
+
+release
+  .command('close')
+  .description('close slots of a lottery: who has a seat there comes first in the next round')
+  .argument('<release>')
+  .option('--centre <id>', 'all slots of a centre')
+  .option('--session <id>', 'all slots of a session')
+  .option('--slots <ids...>', 'these slots')
+  .action(async (id: string, options: Record<string, string | string[]>) => {
+    if (Object.keys(options).length !== 1)
+      throw new CommandError('Say one of --centre, --session and --slots.');
+    const body = JSON.stringify(options);
+    show(await call(`/v1/admin/releases/${id}/closures`, { method: 'POST', body }));
+  });
+
+release
+  .command('lose')
+  .description('take seats from a pool of a lottery: free ones, then those of whoever comes last')
+  .argument('<release>')
+  .requiredOption('--slot <id>')
+  .requiredOption('--seats <number>', 'how many seats there are less')
+  .option('--pool <name>', 'the pool that loses them', OPEN_POOL)
+  .option('--change <id>', 'an id of this change, to try it again with; a new one unless said')
+  .action(async (id: string, options: LoseOptions) => {
+    const { change = uuid(), slot, pool, seats } = options;
+    warn(`change ${change}`);
+    const body = JSON.stringify({ change, slot, pool, seats: Number(seats) });
+    show(await call(`/v1/admin/releases/${id}/losses`, { method: 'POST', body }));
+  });
 
 release
   .command('show')

@@ -192,8 +192,8 @@ export const ERRORS = {
   },
   NOT_A_LOTTERY: {
     status: 409,
-    title: 'This release books at once; it has no entries.',
-    remedy: 'Use POST /v1/bookings.',
+    title: 'This release books at once; it has no entries and no rounds.',
+    remedy: 'Use POST /v1/bookings; its slots cannot be closed.',
   },
   NOT_IMMEDIATE: {
     status: 409,
@@ -201,11 +201,48 @@ export const ERRORS = {
     remedy: 'Use PUT /v1/releases/{release}/entry.',
   },
 
+  // changes by operators
+  CENTRE_UNKNOWN: {
+    status: 422,
+    title: 'This release has no such centre.',
+    remedy: 'Choose from the slots of the release.',
+  },
+  SESSION_UNKNOWN: {
+    status: 422,
+    title: 'This release has no such session.',
+    remedy: 'Choose from the slots of the release.',
+  },
+  POOL_UNKNOWN: {
+    status: 422,
+    title: 'This slot has no such pool.',
+    remedy: 'Choose from the pools of the slot in the manifest.',
+  },
+  POOL_TOO_SMALL: {
+    status: 409,
+    title: 'This pool has fewer seats than it is to lose; it lost none.',
+    remedy: 'Take at most `seats`, or close the slot.',
+  },
+  SLOT_CLOSED: {
+    status: 409,
+    title: 'This slot is closed; it has no seats to lose.',
+    remedy: 'Nothing; see the changes of the release.',
+  },
+  CHANGE_ID_REUSED: {
+    status: 422,
+    title: 'This id was used for a different change.',
+    remedy: 'Use a new id for a new change.',
+  },
+
   // entries
   SLOT_UNKNOWN: {
     status: 422,
     title: 'This release has no such slot.',
     remedy: 'Choose from the slots of the release.',
+  },
+  SLOTS_CLOSED: {
+    status: 409,
+    title: 'Every chosen slot was closed by an operator.',
+    remedy: 'See the changes of the release, and name a slot that is not closed.',
   },
   SLOT_DUPLICATE: {
     status: 422,
@@ -270,7 +307,7 @@ export const ERRORS = {
   },
   ROUND_DRAWING: {
     status: 409,
-    title: 'A round is being drawn with this entry in it.',
+    title: 'A round is being drawn that this is part of.',
     remedy: 'Try again after Retry-After, when the result is out.',
   },
   PROOF_UNKNOWN: {
@@ -300,6 +337,11 @@ export const ERRORS = {
     status: 409,
     title: 'The offer was not confirmed in time and has gone to the next round.',
     remedy: 'Nothing; `confirmBy` was the deadline.',
+  },
+  BOOKING_DISPLACED: {
+    status: 409,
+    title: 'An operator had to take this seat away: its slot was closed, or lost seats.',
+    remedy: 'See the entry: it has another offer, or stands first in the next round.',
   },
   BOOKING_OVER: {
     status: 409,

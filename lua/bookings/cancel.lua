@@ -8,24 +8,31 @@
   KEYS[5] offers    hash    entry_id -> '' of this grant's round
   KEYS[6] seats     hash    slot/pool -> free seats
   KEYS[7] happened  list    word entry_id
-  KEYS[8] audit     stream
+  KEYS[8] displacements  hash  entry_id.grant -> round that took this booking
+  KEYS[9] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
-  REPLY   BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER     (first that applies; again: CANCELLED)
+  REPLY   BOOKING_DISPLACED | BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER | ROUND_DRAWING
+          (first that applies; again: CANCELLED) ROUND_DRAWING: a round that settles an operator's
+          changes decides whether this booking still is.
 ]]
 --#include lib/clock
 --#include lib/booking
 local packed = redis.call('HGET', KEYS[4], ARGV[1])
 local booking = packed and unpack_booking(packed)
 local state = redis.call('HMGET', KEYS[1], 'published', 'confirm_within_ms')
-if not is_granted(booking, ARGV[2], tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
+if not is_granted(booking, ARGV[2], tonumber(state[1])) then
+  local displaced = redis.call('HEXISTS', KEYS[8], ARGV[1] .. '.' .. ARGV[2]) == 1
+  return displaced and 'BOOKING_DISPLACED' or 'BOOKING_UNKNOWN'
+end
 if booking.state == 'CANCELLED' then return 'CANCELLED' end
 local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then return 'BOOKING_OVER' end
+if is_settling(KEYS[2]) then return 'ROUND_DRAWING' end
 redis.call('HSET', KEYS[4], ARGV[1], pack_booking('CANCELLED', booking, now))
 redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
 redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[5], ARGV[1])
 if not is_immediate(booking) then redis.call('RPUSH', KEYS[7], 'cancelled ' .. ARGV[1]) end
-redis.call('XADD', KEYS[8], '*', 'e', 'cancelled ' .. ARGV[1])
+redis.call('XADD', KEYS[9], '*', 'e', 'cancelled ' .. ARGV[1])
 return 'CANCELLED'

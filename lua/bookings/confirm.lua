@@ -4,10 +4,12 @@
   KEYS[2] rounds    hash    published_at_ms:n
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] offers    hash    entry_id -> '' of this grant's round
-  KEYS[5] audit     stream
+  KEYS[5] displacements  hash  entry_id.grant -> round that took this booking
+  KEYS[6] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
-  REPLY   BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER | OFFER_TOO_LATE confirm_by_ms
+  REPLY   BOOKING_DISPLACED | BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER
+          | OFFER_TOO_LATE confirm_by_ms
           (first that applies; again: BOOKED; an offer that lapsed is too late ever after)
 ]]
 --#include lib/clock
@@ -15,7 +17,10 @@
 local packed = redis.call('HGET', KEYS[3], ARGV[1])
 local booking = packed and unpack_booking(packed)
 local state = redis.call('HMGET', KEYS[1], 'published', 'confirm_within_ms')
-if not is_granted(booking, ARGV[2], tonumber(state[1])) then return 'BOOKING_UNKNOWN' end
+if not is_granted(booking, ARGV[2], tonumber(state[1])) then
+  local displaced = redis.call('HEXISTS', KEYS[5], ARGV[1] .. '.' .. ARGV[2]) == 1
+  return displaced and 'BOOKING_DISPLACED' or 'BOOKING_UNKNOWN'
+end
 if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
 if booking.state == 'CANCELLED' then return 'BOOKING_OVER' end
 local now = now_ms()
@@ -24,5 +29,5 @@ if has_lapsed(KEYS[2], booking, state[2], now) then
 end
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
 redis.call('HDEL', KEYS[4], ARGV[1])
-redis.call('XADD', KEYS[5], '*', 'e', 'booked ' .. ARGV[1])
+redis.call('XADD', KEYS[6], '*', 'e', 'booked ' .. ARGV[1])
 return { 'BOOKED', tonumber(booking.slot) }

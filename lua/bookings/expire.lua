@@ -12,7 +12,8 @@
   ARGV[2] at_most
   REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count
           (first that applies) OTHER_ROUND: ask again with that round. NONE_OUT: no
-          published round is unexpired, or there is no such release.
+          published round is unexpired, or there is no such release. NOT_DUE: also while a round
+          settles an operator's changes.
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -22,16 +23,20 @@ if state[1] ~= ARGV[1] then return { 'OTHER_ROUND', tonumber(state[1]) } end
 if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
 local now = now_ms()
 local confirm_by = confirm_by_ms(KEYS[2], ARGV[1], state[3])
-if now <= confirm_by then return { 'NOT_DUE', confirm_by } end
+if now <= confirm_by or is_settling(KEYS[2]) then return { 'NOT_DUE', confirm_by } end
 local ids = redis.call('HRANDFIELD', KEYS[5], ARGV[2])
 for _, id in ipairs(ids) do
-  local booking = unpack_booking(redis.call('HGET', KEYS[4], id))
-  redis.call('HSET', KEYS[4], id, pack_booking('LAPSED', booking, now))
-  redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
-  redis.call('HDEL', KEYS[3], id)
+  local packed = redis.call('HGET', KEYS[4], id)
+  local booking = packed and unpack_booking(packed)
   redis.call('HDEL', KEYS[5], id)
-  redis.call('RPUSH', KEYS[7], 'expired ' .. id)
-  redis.call('XADD', KEYS[8], '*', 'e', 'lapsed ' .. id)
+  -- An operator's change may have taken the seat before its offer was answered.
+  if booking and booking.grant == ARGV[1] then
+    redis.call('HSET', KEYS[4], id, pack_booking('LAPSED', booking, now))
+    redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
+    redis.call('HDEL', KEYS[3], id)
+    redis.call('RPUSH', KEYS[7], 'expired ' .. id)
+    redis.call('XADD', KEYS[8], '*', 'e', 'lapsed ' .. id)
+  end
 end
 if redis.call('EXISTS', KEYS[5]) == 0 then redis.call('HINCRBY', KEYS[1], 'unexpired_round', 1) end
 return { 'EXPIRED', #ids }

@@ -26,10 +26,16 @@ local function confirm_by_ms(rounds, round, confirm_within_ms)
   return tonumber(published_at) + tonumber(confirm_within_ms)
 end
 
+-- Whether a round is being drawn that settles an operator's changes. What somebody held at its cut
+-- may be taken from them by it: until it is published nothing held lapses or is cancelled (ADR 11).
+local function is_settling(rounds)
+  return redis.call('HEXISTS', rounds, 'settling') == 1
+end
+
 -- An offer past its deadline has lapsed, whether or not a worker has come by to write it down.
 local function has_lapsed(rounds, booking, confirm_within_ms, now)
-  return booking.state == 'LAPSED'
-    or booking.state == 'OFFERED' and now > confirm_by_ms(rounds, booking.grant, confirm_within_ms)
+  if booking.state ~= 'OFFERED' then return booking.state == 'LAPSED' end
+  return now > confirm_by_ms(rounds, booking.grant, confirm_within_ms) and not is_settling(rounds)
 end
 
 -- Whether this is the booking that somebody names by its grant: an older one of the entry is not.

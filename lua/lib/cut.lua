@@ -11,13 +11,15 @@ local function cut(release, entering, sealed, happened, happened_sealed, audit, 
 end
 
 -- Round 0 closes by Redis's clock, whether or not a worker is awake: whoever comes first after
--- closing time cuts.
+-- closing time cuts. Answers whether a round is being drawn now.
 local function cut_first_round_if_due(release, entering, sealed, happened, happened_sealed, audit,
     now)
   local state = redis.call('HMGET', release, 'round', 'phase', 'closes_at_ms', 'ended_at_ms')
   if state[1] == '0' and state[2] == 'OPEN' and not state[4] and now >= tonumber(state[3]) then
     cut(release, entering, sealed, happened, happened_sealed, audit, now)
+    return true
   end
+  return state[2] == 'DRAWING'
 end
 
 -- When an entry stands in its release that no round has cut yet, for its receipt: later than the
@@ -29,8 +31,19 @@ local function after_last_cut(release, now)
   return math.max(now, tonumber(state[3]) + 1)
 end
 
--- Whether no round will be cut any more. Round 0 always takes place, however late a worker wakes,
--- unless an operator ended the release before.
-local function is_past_last_cut(round, ends_at_ms, ended_at_ms, now)
+-- Whether no round will be cut any more; `round` is the next one to be cut. Round 0 always takes
+-- place, however late a worker wakes, unless an operator ended the release before; and so does a
+-- later round that is to settle an operator's changes (ADR 11).
+local function is_past_last_cut(round, ends_at_ms, ended_at_ms, now, changing_round)
+  if round > 0 and tonumber(changing_round or 0) >= round then return false end
   return ended_at_ms or (round > 0 and now >= ends_at_ms)
+end
+
+-- Has the next round take place now. A hash chain has values for so many rounds: once those to
+-- spare are spent, the round waits for its time.
+local function hurry(release, now)
+  local state = redis.call('HMGET', release, 'next_round_at_ms', 'spare_rounds')
+  if tonumber(state[1]) <= now or tonumber(state[2] or 0) <= 0 then return end
+  redis.call('HINCRBY', release, 'spare_rounds', -1)
+  redis.call('HSET', release, 'next_round_at_ms', string.format('%.0f', now))
 end

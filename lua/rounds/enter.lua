@@ -10,15 +10,16 @@
   KEYS[8]  members          hash  see lib/group
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
-  KEYS[11] audit            stream
+  KEYS[11] changes          hash  see lib/change
+  KEYS[12] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
   ARGV[3] account
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
   REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
-          | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number
-          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
+          | ENTRY_SEALED | HAS_BOOKING | SLOTS_CLOSED | ENTRY_LAPSED number
+          | IN_ANOTHER_ENTRY number | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
           (again with the same entry: ENTERED; number: which of the persons, from 0)
 ]]
 --#include lib/clock
@@ -29,11 +30,12 @@
 local now = now_ms()
 if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms',
-  'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms')
+  'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms',
+  'changing_round')
 if not state[1] then return 'RELEASE_UNKNOWN' end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
 if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
-cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[11], now)
+cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[12], now)
 
 -- Where an entry stands that nobody may put; nothing where it is over or never was.
 local function standing_of(id)
@@ -56,6 +58,14 @@ local issued_at_ms = after_last_cut(KEYS[1], now)
 if held == entry then return { 'ENTERED', result_at_ms, issued_at_ms } end
 local standing = not held and standing_of(id)
 if standing then return { standing, 0 } end
+-- Closed slots give nobody a seat any more; one that is not is enough.
+if state[8] then
+  local all_closed = true
+  for slot in string.gmatch(string.match(entry, '|([%d,]*)|'), '%d+') do
+    all_closed = all_closed and redis.call('HEXISTS', KEYS[11], slot) == 1
+  end
+  if all_closed then return 'SLOTS_CLOSED' end
+end
 
 local people = { id }
 for i = 5, #ARGV do people[#people + 1] = ARGV[i] end
@@ -75,5 +85,5 @@ if #people > 1 then
   for i = 2, #people do redis.call('HSET', KEYS[8], people[i], id) end
 end
 redis.call('HSET', KEYS[3], id, entry)
-redis.call('XADD', KEYS[11], '*', 'e', (held and 'edited ' or 'entered ') .. id)
+redis.call('XADD', KEYS[12], '*', 'e', (held and 'edited ' or 'entered ') .. id)
 return { 'ENTERED', result_at_ms, issued_at_ms }

@@ -20,12 +20,14 @@
 --#include lib/group
 local now = now_ms()
 local state = redis.call('HMGET', KEYS[1], 'ends_at_ms', 'ended_at_ms', 'published',
-  'confirm_within_ms', 'round', 'phase')
+  'confirm_within_ms', 'round', 'phase', 'changing_round')
 if not state[1] then return {} end
 -- An entry is over only when no round can give it a seat any more, for its claim ends with it: the
 -- round being drawn still can, even after the release's end.
-local cuts_over = is_past_last_cut(tonumber(state[5]), tonumber(state[1]), state[2], now)
-local draws_over = cuts_over and state[6] ~= 'DRAWING'
+local is_drawing = state[6] == 'DRAWING'
+local next_cut = tonumber(state[5]) + (is_drawing and 1 or 0)
+local cuts_over = is_past_last_cut(next_cut, tonumber(state[1]), state[2], now, state[7])
+local draws_over = cuts_over and not is_drawing
 
 local function offer_of(packed)
   local booking = unpack_booking(packed)

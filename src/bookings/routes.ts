@@ -82,7 +82,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     gates: { limit: 'answer', caller: 'account' },
     params,
     answers: { 200: Booking },
-    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER', 'OFFER_TOO_LATE'],
+    errors: ['BOOKING_UNKNOWN', 'BOOKING_DISPLACED', 'BOOKING_OVER', 'OFFER_TOO_LATE'],
     ahead: ({ account, params }) => bookings.own(account, params.booking),
     handler: async ({ account, params }, own) => {
       const booked = await bookings.confirm(account, params.booking, own);
@@ -98,7 +98,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     gates: { limit: 'answer', caller: 'account' },
     params,
     answers: { 204: null },
-    errors: ['BOOKING_UNKNOWN', 'BOOKING_OVER'],
+    errors: ['BOOKING_UNKNOWN', 'BOOKING_DISPLACED', 'BOOKING_OVER', 'ROUND_DRAWING'],
     ahead: ({ account, params }) => bookings.own(account, params.booking),
     handler: async ({ account, params }, own) => {
       const cancelled = await bookings.cancel(account, params.booking, own);

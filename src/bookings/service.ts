@@ -99,7 +99,8 @@ function answers({ store, releases, rounds, people }: Parts) {
       const ref = await finding;
       if (isRefusal(ref)) return ref;
       const reply = await store.cancel(ref.release, ref.entry, ref.grant);
-      return reply === 'CANCELLED' ? reply : refuse(reply);
+      if (reply === 'CANCELLED') return reply;
+      return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
     },
 
     /** What the account's people hold, in whichever release their claims name. */

@@ -5,9 +5,11 @@ import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 export type ConfirmReply =
   | { outcome: 'BOOKED'; slot: number }
   | { outcome: 'OFFER_TOO_LATE'; confirmByMs: number }
-  | { outcome: 'BOOKING_UNKNOWN' | 'BOOKING_OVER' };
+  | { outcome: (typeof CONFIRM_REFUSALS)[number] };
 
-export type CancelReply = 'CANCELLED' | 'BOOKING_UNKNOWN' | 'BOOKING_OVER';
+const CONFIRM_REFUSALS = ['BOOKING_DISPLACED', 'BOOKING_UNKNOWN', 'BOOKING_OVER'] as const;
+const CANCEL_REPLIES = ['CANCELLED', ...CONFIRM_REFUSALS, 'ROUND_DRAWING'] as const;
+export type CancelReply = (typeof CANCEL_REPLIES)[number];
 
 export type ExpireReply =
   | { outcome: 'OTHER_ROUND'; round: number }
@@ -31,24 +33,36 @@ export type BookReply =
 
 const confirmScript = script({
   file: 'bookings/confirm',
-  keys: ['release', 'rounds', 'bookings', 'offers', 'audit'],
+  keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'audit'],
   args: ['entry_id', 'grant'],
   reply: (raw): ConfirmReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'BOOKED') return { outcome: word, slot: Number(fields[0]) };
     if (word === 'OFFER_TOO_LATE') return { outcome: word, confirmByMs: Number(fields[0]) };
-    if (word === 'BOOKING_UNKNOWN' || word === 'BOOKING_OVER') return { outcome: word };
+    const refusal = CONFIRM_REFUSALS.find((one) => one === word);
+    if (refusal) return { outcome: refusal };
     throw unexpectedReply('bookings/confirm', word);
   },
 });
 
 const cancelScript = script({
   file: 'bookings/cancel',
-  keys: ['release', 'rounds', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  keys: [
+    'release',
+    'rounds',
+    'entries',
+    'bookings',
+    'offers',
+    'seats',
+    'happened',
+    'displacements',
+    'audit',
+  ],
   args: ['entry_id', 'grant'],
   reply: (raw): CancelReply => {
     const { word } = replyWord(raw);
-    if (word === 'CANCELLED' || word === 'BOOKING_UNKNOWN' || word === 'BOOKING_OVER') return word;
+    const said = CANCEL_REPLIES.find((one) => one === word);
+    if (said) return said;
     throw unexpectedReply('bookings/cancel', word);
   },
 });
@@ -102,6 +116,7 @@ function answerStore(redis: Redis) {
           rounds: keys.rounds(release),
           bookings: keys.bookings(release),
           offers: keys.offers(release, roundOf(grant)),
+          displacements: keys.displacements(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },
@@ -118,6 +133,7 @@ function answerStore(redis: Redis) {
           offers: keys.offers(release, roundOf(grant)),
           seats: keys.seats(release),
           happened: keys.happened(release),
+          displacements: keys.displacements(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },

@@ -11,8 +11,8 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms; once an operator changed something: changing_round (the last that settles
-   * changes), hurried_round (the last to take place before its time), spare_rounds.
+   * sealed_at_ms; spare_rounds that may take place before their time; changing_round, the last that
+   * settles an operator's changes, once there were any.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -21,11 +21,14 @@ export const keys = {
   manifest: (id: string) => release(id, 'manifest'),
   /** hash: `<slot index>/<pool index>` -> free seats (neither offered nor booked). */
   seats: (id: string) => release(id, 'seats'),
-  /** hash: `<slot index>/<pool index>` -> seats that dereserving moved into the pool, or out. */
-  moved: (id: string) => release(id, 'moved'),
   /**
-   * hash: what operators changed: slot index -> round that settles its closing; `<slot
-   * index>/<pool index>` -> seats lost in all; `did:<id>` -> round that settles this change.
+   * hash: `<slot index>/<pool index>` -> seats, free or held, that the pool has more than in the
+   * manifest: dereserving moves them, operators take them.
+   */
+  resized: (id: string) => release(id, 'resized'),
+  /**
+   * hash: what operators changed: slot index -> round that settles its closing; `loss:<id>` ->
+   * `<slot index>/<pool index> <seats> <round that settles it>`.
    */
   changes: (id: string) => release(id, 'changes'),
   /** hash: entry id -> packed entry; put since the last seal, may still be edited. */
@@ -52,6 +55,8 @@ export const keys = {
    * for none; then the one they held, until they are told.
    */
   displaced: (id: string, round: number) => release(id, `displaced:${round}`),
+  /** hash: `<entry id>.<grant>` -> the round that took this booking. */
+  displacements: (id: string) => release(id, 'displacements'),
   /**
    * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired);
    * `closed <slot index>`, `lost <slot index>/<pool index> <seats>`.

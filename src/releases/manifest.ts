@@ -35,6 +35,8 @@ export const ReleaseId = slug(40)
   .regex(/^[^.]*$/, 'no dots')
   .meta({ id: 'ReleaseId', example: 'pune-2021-04-10' });
 export const SlotId = slug(64).meta({ id: 'SlotId', example: '6291-0900' });
+export const SessionId = slug(48);
+export const CentreId = slug(32);
 const Instant = z.iso.datetime({ precision: 3 }).meta({ example: '2026-11-22T14:30:00.000Z' });
 const Day = z.iso.date();
 const TimeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'HH:MM');
@@ -43,7 +45,7 @@ const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Base64Url32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 /** `open` takes everyone; any other name is a reserve category. */
 export const OPEN_POOL = 'open';
-const PoolName = slug(24);
+export const PoolName = slug(24);
 export const Category = PoolName.refine((name) => name !== OPEN_POOL).meta({
   id: 'Category',
   example: 'frontline',
@@ -56,21 +58,21 @@ const Pool = z.strictObject({
 });
 const Slot = z.strictObject({
   slot: SlotId,
-  session: slug(48),
+  session: SessionId,
   from: TimeOfDay,
   to: TimeOfDay,
   pools: z.array(Pool).min(1).max(MANIFEST_LIMITS.poolsPerSlot),
 });
 const Session = z.strictObject({
-  session: slug(48),
-  centre: slug(32),
+  session: SessionId,
+  centre: CentreId,
   date: Day,
   service: z.string().min(1).max(60),
   dose: z.int().min(1).max(9),
   min_age: z.int().min(0).max(130),
   max_age: z.int().min(0).max(130).nullable(),
 });
-const Centre = z.strictObject({ centre: slug(32), name: z.string().min(1).max(120) });
+const Centre = z.strictObject({ centre: CentreId, name: z.string().min(1).max(120) });
 
 /** Ed25519: `kid` is the RFC 7638 thumbprint of `x`, 32 bytes in base64url. */
 const ReceiptKey = z.strictObject({ kid: Base64Url32, x: Base64Url32 });

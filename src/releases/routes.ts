@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
+import { changeRoutes, changingRoutes } from './change-routes.ts';
 import { ReleaseId } from './manifest.ts';
 import { ReleaseTerms } from './rules.ts';
 import type { ImportTerms } from './import.ts';
@@ -27,6 +28,9 @@ const Release = z
     limits: z.object({ preferences: z.int(), entriesPerAccount: z.int(), groupSize: z.int() }),
     rounds: z.int(),
     nextRoundAt: Instant.nullable(),
+    changedInRound: z.int().nullable().meta({
+      description: 'The last round that settles what operators changed: see /changes.',
+    }),
   })
   .meta({ id: 'Release' });
 
@@ -58,6 +62,7 @@ const FOR_AN_HOUR = 'public, max-age=3600';
 export const releaseRoutes = (releases: ReleaseService): Route[] => [
   ...stateRoutes(releases),
   ...documentRoutes(releases),
+  ...changeRoutes(releases),
 ];
 
 const stateRoutes = (releases: ReleaseService): Route[] => [
@@ -190,6 +195,7 @@ export const operatorRoutes = (
 ): Route[] => [
   ...draftRoutes(releases),
   publishRoute(releases, redisNowMs),
+  ...changingRoutes(releases),
   ...watchRoutes(releases),
 ];
 

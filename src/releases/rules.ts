@@ -100,13 +100,21 @@ export type ReleaseTerms = z.output<typeof ReleaseTerms>;
 
 export type Draft = { readonly terms: ReleaseTerms; readonly places: Places };
 
-/** Most rounds that fit: round 0, then one every roundEveryS from closing to the end. */
+/** Rounds that may take place before their time, to settle an operator's changes (ADR 11). */
+export const SPARE_ROUNDS = 100;
+
+/**
+ * Most rounds that fit: round 0, then one every roundEveryS from closing to the end; and those to
+ * spare.
+ */
 export const roundsOf = (terms: {
   closesAt: string;
   endsAt: string;
   roundEveryS: number;
 }): number =>
-  2 + Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
+  SPARE_ROUNDS +
+  2 +
+  Math.ceil((msFromIso(terms.endsAt) - msFromIso(terms.closesAt)) / (terms.roundEveryS * 1000));
 
 /** What a lottery's manifest needs beyond its draft. */
 export type ManifestGrounds = {
@@ -194,6 +202,7 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     sealed_at_ms: String(msFromIso(manifest.closes_at) - 1),
     round_every_ms: String(manifest.round_every_s * 1000),
     confirm_within_ms: String(manifest.confirm_within_s * 1000),
+    spare_rounds: String(SPARE_ROUNDS),
   };
 }
 
@@ -211,16 +220,20 @@ export type ReleaseReading = {
   /** Last published round; -1 before round 0. */
   readonly published: number;
   readonly nextRoundAtMs: number;
+  /** The last round that settles an operator's changes; -1 where there were none. */
+  readonly changingRound: number;
 };
 
 export type ReleaseStateWord = 'published' | 'open' | 'drawing' | 'running' | 'ended';
 
 export function stateOf(reading: ReleaseReading): ReleaseStateWord {
   const { nowMs } = reading;
-  if (reading.endedAtMs > 0) return 'ended';
+  // As lua/lib/cut has it: a round that is to settle an operator's changes takes place after all.
+  const settles = reading.round > 0 && reading.changingRound >= reading.round;
+  if (reading.endedAtMs > 0 && !settles) return 'ended';
   if (nowMs < reading.opensAtMs) return 'published';
   if (reading.closesAtMs === 0) return nowMs < reading.endsAtMs ? 'open' : 'ended';
   if (nowMs < reading.closesAtMs) return 'open';
   if (reading.published < 0 || reading.phase === 'DRAWING') return 'drawing';
-  return nowMs < reading.endsAtMs ? 'running' : 'ended';
+  return settles || nowMs < reading.endsAtMs ? 'running' : 'ended';
 }

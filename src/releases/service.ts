@@ -6,6 +6,7 @@ import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { isPublished, unpackBooking } from '../bookings/rules.ts';
+import { createChanges } from './changes.ts';
 import { importPlaces, NO_PLACES, type ImportTerms } from './import.ts';
 import { manifestHash, type Manifest } from './manifest.ts';
 import {
@@ -40,6 +41,7 @@ export type Published = {
 };
 
 export type SeatCount = {
+  /** Those of the manifest. What operators took away is in none of the others. */
   readonly capacity: number;
   readonly free: number;
   readonly offered: number;
@@ -58,7 +60,13 @@ export type Grounds = Omit<ManifestGrounds, 'anchorOf'> & {
 export type ReleaseService = ReturnType<typeof createReleaseService>;
 
 export function createReleaseService(store: ReleaseStore, grounds: Grounds) {
-  return { ...readers(store), ...drafting(store, grounds), ...watching(store) };
+  const reading = readers(store);
+  return {
+    ...reading,
+    ...drafting(store, grounds),
+    ...createChanges(store, reading.published),
+    ...watching(store),
+  };
 }
 
 function readers(store: ReleaseStore) {
@@ -164,6 +172,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     },
     rounds,
     nextRoundAt,
+    changedInRound: reading.changingRound < 0 ? null : reading.changingRound,
   };
 }
 

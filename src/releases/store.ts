@@ -46,6 +46,7 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
+      changingRound,
     ] = fields as [
       number,
       number,
@@ -54,6 +55,7 @@ const readScript = script({
       number,
       number,
       'OPEN' | 'DRAWING',
+      number,
       number,
       number,
     ];
@@ -67,6 +69,7 @@ const readScript = script({
       phase,
       published,
       nextRoundAtMs,
+      changingRound,
     };
   },
 });
@@ -83,9 +86,115 @@ const endScript = script({
   },
 });
 
+export type CloseSlotsReply =
+  | { outcome: 'RELEASE_UNKNOWN' | 'RELEASE_ENDED' }
+  /** By slot: the round that settles its closing. */
+  | { outcome: 'CLOSED'; rounds: number[] };
+
+const LOSE_REFUSALS = [
+  'RELEASE_UNKNOWN',
+  'CHANGE_ID_REUSED',
+  'RELEASE_ENDED',
+  'ROUND_DRAWING',
+  'SLOT_CLOSED',
+] as const;
+
+export type LoseSeatsReply =
+  | { outcome: 'LOST'; round: number }
+  /** `seats`: those that the pool has. */
+  | { outcome: 'POOL_TOO_SMALL'; seats: number }
+  | { outcome: (typeof LOSE_REFUSALS)[number] };
+
+const closeSlotsScript = script({
+  file: 'releases/close-slots',
+  keys: ['release', 'entering', 'sealed', 'happened', 'happened_sealed', 'changes', 'audit'],
+  args: [],
+  rest: true,
+  reply: (raw): CloseSlotsReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'CLOSED') return { outcome: word, rounds: fields.map(Number) };
+    if (word === 'RELEASE_UNKNOWN' || word === 'RELEASE_ENDED') return { outcome: word };
+    throw unexpectedReply('releases/close-slots', word);
+  },
+});
+
+const loseSeatsScript = script({
+  file: 'releases/lose-seats',
+  keys: [
+    'release',
+    'entering',
+    'sealed',
+    'happened',
+    'happened_sealed',
+    'changes',
+    'resized',
+    'audit',
+  ],
+  args: ['change', 'slot', 'pool', 'seats', 'manifest_seats', 'dereserve_after_round'],
+  reply: (raw): LoseSeatsReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'LOST') return { outcome: word, round: Number(fields[0]) };
+    if (word === 'POOL_TOO_SMALL') return { outcome: word, seats: Number(fields[0]) };
+    const refusal = LOSE_REFUSALS.find((one) => one === word);
+    if (refusal) return { outcome: refusal };
+    throw unexpectedReply('releases/lose-seats', word);
+  },
+});
+
+/** What scripts need that may have to cut round 0 first, and then change what it hands on. */
+const changeKeys = (release: string) => ({
+  release: keys.release(release),
+  entering: keys.entering(release),
+  sealed: keys.sealed(release),
+  happened: keys.happened(release),
+  happened_sealed: keys.happenedSealed(release),
+  changes: keys.changes(release),
+  audit: keys.audit(release),
+});
+
 export type ReleaseStore = ReturnType<typeof createReleaseStore>;
 
 export function createReleaseStore(redis: Redis) {
+  return { ...publishedStore(redis), ...changeStore(redis) };
+}
+
+function changeStore(redis: Redis) {
+  return {
+    closeSlots: (release: string, slots: readonly number[]): Promise<CloseSlotsReply> =>
+      closeSlotsScript(redis, changeKeys(release), {}, slots),
+
+    /** `manifestSeats`: those of the pool. */
+    loseSeats: (
+      release: string,
+      loss: {
+        change: string;
+        slot: number;
+        pool: number;
+        seats: number;
+        manifestSeats: number;
+        dereserveAfterRound: number | null;
+      },
+    ): Promise<LoseSeatsReply> =>
+      loseSeatsScript(
+        redis,
+        { ...changeKeys(release), resized: keys.resized(release) },
+        {
+          change: loss.change,
+          slot: loss.slot,
+          pool: loss.pool,
+          seats: loss.seats,
+          manifest_seats: loss.manifestSeats,
+          dereserve_after_round: loss.dereserveAfterRound ?? '',
+        },
+      ),
+
+    /** The hash `changes` as it is held. */
+    changes: (release: string): Promise<Record<string, string>> =>
+      redis.hgetall(keys.changes(release)),
+  };
+}
+
+function publishedStore(redis: Redis) {
   return {
     /** `expected`: the draft as it was read, or '' to create one. */
     saveDraft: (release: string, draft: string, expected: string) =>

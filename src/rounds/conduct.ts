@@ -1,6 +1,6 @@
 /**
  * One step of a release's rounds, as a worker takes it: let offers lapse, draw what is due, tell
- * the winners. Every step can be repeated: a worker that dies anywhere is replaced by another,
+ * whom it concerns. Every step can be repeated: a worker that dies anywhere is replaced by another,
  * which gets the same bytes, and one that was overtaken is stopped by the fence in rounds/stage and
  * rounds/publish.
  */
@@ -24,14 +24,23 @@ export type Step =
   /** No round and no expiry will ever be due again. */
   | { readonly step: 'OVER' };
 
+/** Whom a round concerns. */
+export type Concerned = {
+  readonly round: number;
+  /** Entries whose offer of this round is unanswered. */
+  readonly offered: readonly string[];
+  /** Packed bookings that people held until this round took them, by entry. */
+  readonly displaced: Readonly<Record<string, string>>;
+};
+
 type Parts = {
   store: RoundStore;
   drawing: DrawingStore;
   bookings: BookingStore;
   releases: ReleaseService;
   beaconOf: (manifest: LotteryManifest) => Beacon;
-  /** Called with the winners of a round once it is published; may be called again after a crash. */
-  notify: (manifest: LotteryManifest, entryIds: readonly string[]) => Promise<void>;
+  /** Called once a round is published; may be called again after a crash. */
+  notify: (manifest: LotteryManifest, concerned: Concerned) => Promise<void>;
   log: Log;
   /** Called as each phase of a round is over; phases are few and have fixed names. */
   onPhase?: (phase: string, ms: number) => void;
@@ -52,10 +61,12 @@ export function createConductor(parts: Parts): Conductor {
     if (isRefusal(found)) return IDLE; // listed, about to be published
     const { manifest } = found;
     if (manifest.mode !== 'lottery') return { step: 'OVER' };
-    const expiry = await expireOffers(parts.bookings, release);
-    const cut = await parts.drawing.cut(release);
+    let expiry = await expireOffers(parts.bookings, release);
+    let cut = await parts.drawing.cut(release);
+    for (; cut.outcome === 'EXPIRE_FIRST'; cut = await parts.drawing.cut(release))
+      expiry = await expireOffers(parts.bookings, release);
     if (cut.outcome === 'DRAWING') return drawing.step(manifest, cut);
-    await notifyWinners(parts, manifest);
+    await notifyConcerned(parts, manifest);
     if (cut.outcome === 'NOT_DUE')
       return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
     return cut.outcome === 'ENDED' && expiry === 'NONE_OUT' ? { step: 'OVER' } : IDLE;
@@ -63,20 +74,27 @@ export function createConductor(parts: Parts): Conductor {
   return { step };
 }
 
-/** Tells the winners of rounds that were published and not told. It never holds up a round. */
-async function notifyWinners(
-  { store, releases, notify, log }: Parts,
+/**
+ * Tells whom it concerns of rounds that were published and not told. It never holds up a round.
+ */
+async function notifyConcerned(
+  { store, drawing, releases, notify, log }: Parts,
   manifest: LotteryManifest,
 ): Promise<void> {
   const { release } = manifest;
   const reading = present(await releases.read(release), `state of ${release}`);
   for (let round = (await store.notified(release)) + 1; round <= reading.published; round++) {
     try {
-      await notify(manifest, await store.openOffers(release, round));
+      const [offered, displaced] = await Promise.all([
+        store.openOffers(release, round),
+        drawing.displaced(release, round),
+      ]);
+      await notify(manifest, { round, offered, displaced });
     } catch (error) {
-      log.error({ err: error, release, round }, 'winners were not told and are told again');
+      log.error({ err: error, release, round }, 'a result was not told and is told again');
       return;
     }
+    await drawing.forgetDisplaced(release, round);
     await store.markNotified(release, round);
   }
 }

@@ -6,7 +6,8 @@ import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 export type CutReply =
   | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
   | { outcome: 'NOT_DUE'; waitMs: number }
-  | { outcome: 'ENDED' | 'NOTHING_NEW' };
+  /** EXPIRE_FIRST: offers that have lapsed are to expire before this round. */
+  | { outcome: 'ENDED' | 'NOTHING_NEW' | 'EXPIRE_FIRST' };
 
 export type WriteSealReply =
   | { outcome: 'WRITTEN' }
@@ -21,14 +22,15 @@ export type PublishReply =
 
 const cutScript = script({
   file: 'rounds/cut',
-  keys: ['release', 'entering', 'sealed', 'happened', 'happened_sealed', 'audit'],
+  keys: ['release', 'rounds', 'entering', 'sealed', 'happened', 'happened_sealed', 'audit'],
   args: [],
   reply: (raw): CutReply => {
     const { word, fields } = replyWord(raw);
     const [first, second] = fields.map(Number) as [number, number];
     if (word === 'DRAWING') return { outcome: word, round: first, sealedAtMs: second };
     if (word === 'NOT_DUE') return { outcome: word, waitMs: first - second };
-    if (word === 'ENDED' || word === 'NOTHING_NEW') return { outcome: word };
+    if (word === 'ENDED' || word === 'NOTHING_NEW' || word === 'EXPIRE_FIRST')
+      return { outcome: word };
     throw unexpectedReply('rounds/cut', word);
   },
 });
@@ -60,7 +62,19 @@ const stageScript = script({
 
 const publishScript = script({
   file: 'rounds/publish',
-  keys: ['release', 'rounds', 'sealed', 'entries', 'happened_sealed', 'seats', 'audit'],
+  keys: [
+    'release',
+    'rounds',
+    'sealed',
+    'entries',
+    'happened_sealed',
+    'bookings',
+    'displaced',
+    'displacements',
+    'seats',
+    'resized',
+    'audit',
+  ],
   args: ['round', 'record', 'digest'],
   rest: true,
   reply: (raw): PublishReply => {
@@ -82,6 +96,9 @@ const leadScript = script({
     throw unexpectedReply('rounds/lead', word);
   },
 });
+
+/** `<slot index>/<pool index>`, the change of its free seats, and of its seats by dereserving. */
+export type SeatChange = readonly [pool: string, free: number, moved: number];
 
 /** Hash fields read in one step of a scan, and written in one script. */
 const SCAN_COUNT = 2_000;
@@ -105,6 +122,7 @@ function stepStore(redis: Redis) {
         redis,
         {
           release: keys.release(release),
+          rounds: keys.rounds(release),
           entering: keys.entering(release),
           sealed: keys.sealed(release),
           happened: keys.happened(release),
@@ -134,7 +152,7 @@ function stepStore(redis: Redis) {
       take(batch);
     },
 
-    /** `<word> <entry id>` of what happened before the cut. */
+    /** What happened before the cut: `<word> <entry id>`, and what an operator changed (keys.ts). */
     sealedHappenings: (release: string): Promise<string[]> =>
       redis.lrange(keys.happenedSealed(release), 0, -1),
 
@@ -159,6 +177,14 @@ function stepStore(redis: Redis) {
 
 function flipStore(redis: Redis) {
   return {
+    /** Packed bookings, by entry, that a published round displaced; until they are forgotten. */
+    displaced: (release: string, round: number): Promise<Record<string, string>> =>
+      redis.hgetall(keys.displaced(release, round)),
+
+    forgetDisplaced: async (release: string, round: number): Promise<void> => {
+      await redis.del(keys.displaced(release, round));
+    },
+
     /** Makes all that was staged count, at once. */
     publish: (
       release: string,
@@ -166,8 +192,7 @@ function flipStore(redis: Redis) {
       result: {
         record: string;
         digest: string;
-        /** What changes in free seats, by field. */
-        seats: readonly (readonly [field: string, change: number])[];
+        seats: readonly SeatChange[];
       },
     ): Promise<PublishReply> =>
       publishScript(
@@ -178,7 +203,11 @@ function flipStore(redis: Redis) {
           sealed: keys.sealed(release),
           entries: keys.entries(release),
           happened_sealed: keys.happenedSealed(release),
+          bookings: keys.bookings(release),
+          displaced: keys.displaced(release, round),
+          displacements: keys.displacements(release),
           seats: keys.seats(release),
+          resized: keys.resized(release),
           audit: keys.audit(release),
         },
         { round, record: result.record, digest: result.digest },
@@ -233,6 +262,16 @@ function stagingStore(redis: Redis) {
       round: number,
       bookings: readonly (readonly [string, string])[],
     ) => stage(release, round, keys.bookings(release), bookings, STAGE_FIELDS),
+
+    /**
+     * Bookings in place of those that people held whom a change displaced, '' for none. What they
+     * held counts until the flip.
+     */
+    stageDisplaced: (
+      release: string,
+      round: number,
+      bookings: readonly (readonly [string, string])[],
+    ) => stage(release, round, keys.displaced(release, round), bookings, STAGE_FIELDS),
 
     stageOffers: (release: string, round: number, entryIds: readonly string[]) =>
       stage(

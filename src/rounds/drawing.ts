@@ -12,7 +12,7 @@ import type { LotteryManifest } from '../releases/manifest.ts';
 import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
 import type { Step } from './conduct.ts';
 import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
-import type { DrawingStore } from './drawing-store.ts';
+import type { DrawingStore, SeatChange } from './drawing-store.ts';
 import {
   checkedBuilder,
   ENTRIES_MAX,
@@ -21,7 +21,8 @@ import {
   type EntryTable,
   leavesOf,
 } from './entry-table.ts';
-import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
+import { sinceOf } from './happened.ts';
+import { createLedger, type Ledger, type Since } from './ledger.ts';
 import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
@@ -156,7 +157,7 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   lap('read');
   const table = { ...columns, leaves: leavesOf(manifest, columns) };
   lap('hash');
-  const since = sinceOf(happened);
+  const since = sinceOf(manifest, happened);
   const tree = keptTree(table);
   const list = { count: table.count, root: tree.root };
   lap('tree');
@@ -209,35 +210,56 @@ async function drawAndPublish(
   );
   if (!finished) return undefined;
   lap('transcript');
-  if (!(await publish(drawing, ledger, round, drawn, finished))) return undefined;
+  const seats = seatChanges(ledger, drawn);
+  if (!(await publish(drawing, release, round, drawn, { ...finished, seats }))) return undefined;
   lap('write');
   const { digest } = finished;
-  const counts = { entries: table.count, offers: drawn.offers.length };
+  const displaced = drawn.settled.displaced.length;
+  const counts = { entries: table.count, offers: drawn.offers.length, displaced };
   const tookMs = Math.round(monotonicMs() - startedMs);
   log.info({ release, round, digest, ...counts, tookMs }, 'round published');
   return digest;
 }
 
+type Finished = FinishedRound & { readonly seats: readonly SeatChange[] };
+
 /** Stages all other results of a round, then flips. False when another worker did so before. */
 async function publish(
   drawing: DrawingStore,
-  ledger: Ledger,
+  release: string,
   round: number,
-  drawn: Drawn,
-  { record, digest }: FinishedRound,
+  { offers, settled }: Drawn,
+  { record, digest, seats }: Finished,
 ): Promise<boolean> {
-  const { release } = ledger.manifest;
-  const { offers } = drawn;
-  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
+  const { bookings, displaced } = packedBookings(round, offers, settled.displaced);
   const ids = offers.map(({ entry }: Offer) => entry);
   const staged =
     (await drawing.stageBookings(release, round, bookings)) &&
+    (displaced.length === 0 || (await drawing.stageDisplaced(release, round, displaced))) &&
     (await drawing.stageOffers(release, round, ids));
   if (!staged) return false;
-  const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
+  const result = { record: jcs(record), digest, seats };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
   return outcome === 'PUBLISHED';
+}
+
+type Packed = readonly [entry: string, booking: string];
+
+/** What everyone holds now; apart, those who held something else until now, '' for nothing. */
+function packedBookings(
+  round: number,
+  offers: readonly Offer[],
+  displacedIds: readonly string[],
+): { readonly bookings: Packed[]; readonly displaced: Packed[] } {
+  const displaced = new Map(displacedIds.map((entry) => [entry, '']));
+  const bookings: Packed[] = [];
+  for (const offer of offers) {
+    const packed = packOffer(round, offer);
+    if (displaced.has(offer.entry)) displaced.set(offer.entry, packed);
+    else bookings.push([offer.entry, packed]);
+  }
+  return { bookings, displaced: [...displaced] };
 }
 
 /** The sealed list, which is never in memory but as columns. */
@@ -256,32 +278,18 @@ async function readEntries(
   return builder.finish().table;
 }
 
-/** `<word> <entry id>` lines, sorted into the lists of a round record. */
-function sinceOf(happened: readonly string[]): Since {
-  const of = (word: string): string[] =>
-    happened
-      .filter((line) => line.startsWith(`${word} `))
-      .map((line) => line.slice(word.length + 1));
-  return inOrder({
-    cancelled: of('cancelled'),
-    closed: [],
-    expired: of('expired'),
-    lost: [],
-    withdrawn: of('withdrawn'),
-  });
-}
-
 /**
- * What the round changes in free seats, by field of the seats hash. What cancelled and expired
- * entries gave back is there already.
+ * What the round changes in pools. What cancelled and expired entries gave back is free in Redis
+ * already, and what operators took is no longer counted there as a pool's.
  */
-function seatChanges({ pools }: Ledger, { settled, after }: Drawn): [string, number][] {
-  const changes: [field: string, seats: number][] = [];
-  for (const [number, free] of after.entries()) {
-    const change = free - present(settled.returned[number], 'pool');
+function seatChanges({ pools, capacity }: Ledger, { settled, after }: Drawn): SeatChange[] {
+  const changes: SeatChange[] = [];
+  for (const [number, seats] of after.entries()) {
+    const free = seats - present(settled.returned[number], 'pool');
+    const moved = present(capacity[number], 'pool') - present(settled.capacity[number], 'pool');
     const slot = present(pools.slot[number], 'pool');
     const pool = number - present(pools.start[slot], 'slot');
-    if (change !== 0) changes.push([`${slot}/${pool}`, change]);
+    if (free !== 0 || moved !== 0) changes.push([`${slot}/${pool}`, free, moved]);
   }
   return changes;
 }

@@ -1,57 +1,81 @@
-/** Tells the winners of a round by SMS. */
+/** Tells by SMS whom a round gave a seat to, and whose seat an operator's change took. */
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { unpackBooking } from '../bookings/rules.ts';
+import type { Message, Place } from '../notify/messages.ts';
 import type { Outbox, Sms } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
+import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
-import type { RoundStore } from './store.ts';
+import type { EntryStanding, RoundStore } from './store.ts';
 
 /** Entries looked up and told together. */
 const BATCH = 500;
 
+type Parts = { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets };
+
 export const createNotifier =
-  (parts: { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets }) =>
-  async (manifest: LotteryManifest, entryIds: readonly string[]): Promise<void> => {
-    for (let i = 0; i < entryIds.length; i += BATCH) {
-      await parts.outbox.send(await messagesFor(parts, manifest, entryIds.slice(i, i + BATCH)));
+  (parts: Parts) =>
+  async (manifest: LotteryManifest, concerned: Concerned): Promise<void> => {
+    const ids = [...new Set([...Object.keys(concerned.displaced), ...concerned.offered])];
+    for (let i = 0; i < ids.length; i += BATCH) {
+      const batch = ids.slice(i, i + BATCH);
+      await parts.outbox.send(await messagesFor(parts, manifest, concerned, batch));
     }
   };
 
 async function messagesFor(
-  { store, people, secrets }: { store: RoundStore; people: PeopleStore; secrets: Secrets },
+  { store, people, secrets }: Parts,
   manifest: LotteryManifest,
-  entryIds: readonly string[],
+  concerned: Concerned,
+  ids: readonly string[],
 ): Promise<Sms[]> {
   const [entries, standings] = await Promise.all([
-    store.entries(manifest.release, entryIds),
-    store.view(manifest.release, entryIds),
+    store.entries(manifest.release, ids),
+    store.view(manifest.release, ids),
   ]);
-  // An offer that was answered or has lapsed by now needs no SMS.
-  const open = entries.flatMap((packed, index) => {
-    const standing = standings[index];
-    if (!packed || standing?.state !== 'OFFERED') return [];
+  const told = ids.flatMap((id, index) => {
+    const packed = entries[index];
+    const standing = present(standings[index], 'a standing');
+    const message = messageOf(manifest, concerned, id, standing);
+    if (!packed || !message) return []; // whoever withdrew or cancelled knows where they stand
     const [person = ''] = unpackEntry(packed).persons;
-    return [
-      { person, slot: unpackBooking(standing.booking).slot, confirmByMs: standing.confirmByMs },
-    ];
+    return [{ person, message }];
   });
-  const contacts = await people.contactsOf(open.map(({ person }) => person));
-  return open.flatMap(({ slot, confirmByMs }, index) => {
+  const contacts = await people.contactsOf(told.map(({ person }) => person));
+  return told.flatMap(({ message }, index) => {
     const contact = contacts[index];
     if (!contact) return [];
-    const message = {
-      template: 'offer' as const,
-      ...offerText(manifest, slot),
-      confirmBy: isoFromMs(confirmByMs),
-    };
     return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
   });
 }
 
-function offerText(manifest: LotteryManifest, slotNumber: number) {
+/** Nothing for an offer that was answered or has lapsed by now. */
+function messageOf(
+  manifest: LotteryManifest,
+  { round, displaced }: Concerned,
+  id: string,
+  { state, booking, confirmByMs }: EntryStanding,
+): Message | undefined {
+  const { title } = manifest;
+  const held = displaced[id];
+  const lost = held ? placeOf(manifest, unpackBooking(held).slot) : undefined;
+  if (state === 'OFFERED') {
+    const { slot, grant } = unpackBooking(booking);
+    const offered = placeOf(manifest, slot);
+    const confirmBy = isoFromMs(confirmByMs);
+    if (lost) return { template: 'moved', title, lost, offered, confirmBy };
+    // A later round gave this one, and tells of it.
+    if (grant !== String(round)) return undefined;
+    return { template: 'offer', title, ...offered, confirmBy };
+  }
+  if (!lost || state === 'BOOKED') return undefined;
+  return { template: 'displaced', title, lost, waits: state === 'WAITING' };
+}
+
+function placeOf(manifest: LotteryManifest, slotNumber: number): Place {
   const slot = present(manifest.slots[slotNumber], 'the slot of an offer');
   const session = present(
     manifest.sessions.find((one) => one.session === slot.session),
@@ -61,5 +85,5 @@ function offerText(manifest: LotteryManifest, slotNumber: number) {
     manifest.centres.find((one) => one.centre === session.centre),
     session.centre,
   );
-  return { title: manifest.title, centre: centre.name, date: session.date, from: slot.from };
+  return { centre: centre.name, date: session.date, from: slot.from };
 }

@@ -118,6 +118,7 @@ const enterRoute = (rounds: RoundService): Route =>
       'RELEASE_ENDED',
       'ENTRY_SEALED',
       'HAS_BOOKING',
+      'SLOTS_CLOSED',
       'ENTRY_LAPSED',
       'IN_ANOTHER_ENTRY',
       'TOO_MANY_ENTRIES',

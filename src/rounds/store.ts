@@ -10,6 +10,7 @@ const ENTER_REFUSALS = [
   'RELEASE_ENDED',
   'ENTRY_SEALED',
   'HAS_BOOKING',
+  'SLOTS_CLOSED',
   'TOO_MANY_ENTRIES',
 ] as const;
 
@@ -49,6 +50,7 @@ const enterScript = script({
     'members',
     'happened',
     'happened_sealed',
+    'changes',
     'audit',
   ],
   args: ['entry_id', 'entry', 'account', 'enter_before_ms'],
@@ -155,6 +157,7 @@ function entryStore(redis: Redis) {
           members: keys.members(release),
           happened: keys.happened(release),
           happened_sealed: keys.happenedSealed(release),
+          changes: keys.changes(release),
           audit: keys.audit(release),
         },
         {

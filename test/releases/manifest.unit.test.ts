@@ -9,6 +9,7 @@ import {
   releaseState,
   ReleaseTerms,
   roundsOf,
+  SPARE_ROUNDS,
   stateOf,
 } from '../../src/releases/rules.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
@@ -93,7 +94,7 @@ describe('the terms of a release', () => {
   it('leave room for every round until the end', () => {
     const terms = { closesAt: '2021-04-10T14:40:00Z', endsAt: '2021-04-10T14:42:30Z' };
     // Round 0 at closing, then at most one a minute, and one that was cut just before the end.
-    expect(roundsOf({ ...terms, roundEveryS: 60 })).toBe(5);
+    expect(roundsOf({ ...terms, roundEveryS: 60 })).toBe(5 + SPARE_ROUNDS);
   });
 });
 
@@ -114,8 +115,10 @@ describe('a manifest', () => {
         },
       }),
     );
-    expect(lengths).toEqual([62]);
-    expect(made).toMatchObject({ beacon: { kind: 'hash-chain', anchor, length: 62 } });
+    expect(lengths).toEqual([62 + SPARE_ROUNDS]);
+    expect(made).toMatchObject({
+      beacon: { kind: 'hash-chain', anchor, length: 62 + SPARE_ROUNDS },
+    });
   });
 
   it('shares seats out: reserves rounded down, the rest for everyone, in the order of the terms', () => {
@@ -179,6 +182,7 @@ describe('a manifest', () => {
       phase: 'OPEN',
       published: '-1',
       unexpired_round: '0',
+      spare_rounds: '100',
     });
   });
 });
@@ -194,6 +198,7 @@ describe('the state of a release', () => {
     phase: 'OPEN',
     published: -1,
     nextRoundAtMs: 20,
+    changingRound: -1,
   };
   const drawn = { published: 0, round: 1 } as const;
 
@@ -211,6 +216,16 @@ describe('the state of a release', () => {
       'drawing',
       'while a round is drawn past the end',
       { nowMs: 30, ...drawn, phase: 'DRAWING' as const },
+    ],
+    [
+      'running',
+      'past its end with a change to settle',
+      { nowMs: 30, ...drawn, round: 1, changingRound: 1 },
+    ],
+    [
+      'ended',
+      'once its last change is settled',
+      { nowMs: 30, ...drawn, round: 2, changingRound: 1 },
     ],
     ['ended', 'when an operator ended it', { nowMs: 15, endedAtMs: 12 }],
     ['published', 'before opening, in immediate mode', { nowMs: 9, closesAtMs: 0 }],

@@ -306,7 +306,8 @@ describe('the seats of a group', () => {
     if (manifest.mode !== 'lottery') throw new Error('a lottery is needed');
     const { stores, outbox, secrets } = engine;
     const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
-    await notify(manifest, [entryIdOf(secrets, release, a)]);
+    const offered = [entryIdOf(secrets, release, a)];
+    await notify(manifest, { round: 0, offered, displaced: {} });
     expect(await test.redis.xlen(keys.outbox())).toBe(1);
   });
 });

@@ -22,6 +22,7 @@ import {
   letPass,
   publishRelease,
   register,
+  replayed,
   verify,
   workerOn,
 } from '../support/engine.ts';
@@ -95,6 +96,18 @@ const action = fc.oneof(
   // Removes a person from their account, or registers one who has none.
   { weight: 15, arbitrary: fc.record({ do: is('move'), person, as, to: fc.nat(ACCOUNTS - 1) }) },
   { weight: 1, arbitrary: fc.record({ do: is('end'), release }) },
+  { weight: 3, arbitrary: fc.record({ do: is('close'), release, slots: prefs }) },
+  // Few ids of changes, so that some are sent again.
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: is('lose'),
+      release,
+      slot: fc.nat(SLOTS - 1),
+      seats: fc.integer({ min: 1, max: 2 }),
+      change: fc.constantFrom('a', 'b', 'c'),
+    }),
+  },
 );
 const evening = fc.array(action, { maxLength: 120, size: 'max' });
 /** At the same time, in releases of their own: they share round trips to Redis. */
@@ -150,6 +163,9 @@ const HELD = [
   keys.members,
   keys.happened,
   keys.happenedSealed,
+  keys.changes,
+  keys.resized,
+  keys.displacements,
   keys.rounds,
   keys.audit,
 ];
@@ -270,8 +286,10 @@ function doer(evening: Evening) {
     await Promise.all(steps);
     const due = model.prepare(number, two === true || diesAfter !== 0);
     const record = due ? await engine.rounds.round(release, round) : {};
-    if ('seed' in record) model.publish(number, String(record['seed']));
-    else
+    if ('seed' in record) {
+      model.publish(number, String(record['seed']));
+      await compareLedger(evening, number);
+    } else
       expect(due && (two === true || diesAfter === null), 'a round that nobody drew').toBe(false);
     remember(number);
   };
@@ -342,6 +360,19 @@ function doer(evening: Evening) {
     return outcome(said, model.withdraw(by, person, release), [release]);
   };
 
+  const change = async (action: Action & { do: 'close' | 'lose' }) => {
+    const { release } = releaseAt(action.release);
+    if (action.do === 'close') {
+      const slots = slotIds(action.release, action.slots);
+      const said = await engine.releases.close(release, { slots });
+      return outcome(said, model.close(action.release, action.slots), [action.release]);
+    }
+    const { change, seats, slot: number } = action;
+    const [slot = ''] = slotIds(action.release, [number]);
+    const said = await engine.releases.lose(release, { change, slot, pool: 'open', seats });
+    return outcome(said, model.lose(action.release, change, number, seats), [action.release]);
+  };
+
   return async (action: Action): Promise<Outcome> => {
     switch (action.do) {
       case 'ask': {
@@ -355,6 +386,9 @@ function doer(evening: Evening) {
         return answer(action);
       case 'move':
         return move(action);
+      case 'close':
+      case 'lose':
+        return change(action);
       case 'wait':
         await letPass(redis, model.wait(action.seconds, MARGIN_S), timed);
         return outcome(undefined, 'DONE', everywhere);
@@ -367,6 +401,15 @@ function doer(evening: Evening) {
         return outcome(undefined, 'DONE', [action.release]);
     }
   };
+}
+
+/** What follows from the published files alone is what the model and, by `check`, Redis hold. */
+async function compareLedger({ engine, model, releases }: Evening, number: number) {
+  const { release } = present(releases[number], 'a release');
+  const ledger = await replayed(engine, release);
+  const { free, returned, capacity } = model.release(number);
+  expect([...ledger.capacity]).toEqual(capacity);
+  expect([...ledger.free]).toEqual(free.map((seats, slot) => seats - (returned[slot] ?? 0)));
 }
 
 /** What the engine holds of a release, in the model's terms, and a fingerprint of all of it. */
@@ -426,7 +469,8 @@ const LIVE = new Set(['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED']);
 async function check(evening: Evening, number: number) {
   const { state, capacities, persons, print } = await held(evening, number);
   expect(state).toMatchObject(foreseen(evening, number));
-  expect(capacities, 'free, offered and booked').toEqual(evening.terms[number]?.seats);
+  const { capacity } = evening.model.release(number);
+  expect(capacities, 'free, offered and booked').toEqual(capacity);
   expect(new Set(persons).size, 'people in two entries').toBe(persons.length);
   for (const { prefs, booking } of state.entries)
     if (prefs && booking) expect(prefs, 'their own list').toContain(booking.slot);

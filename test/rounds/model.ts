@@ -27,6 +27,10 @@ export type Terms = {
 /** The lead comes first. */
 type Entry = { readonly persons: readonly Person[]; readonly prefs: readonly number[] };
 
+/** An entry that was drawn: what it has for good is its place in the order of entries. */
+type Drawn = Entry & { readonly place: number };
+type Waiting = Drawn & { readonly displaced: boolean };
+
 type Booking = {
   state: 'OFFERED' | 'BOOKED' | 'CANCELLED' | 'LAPSED';
   readonly grant: string;
@@ -34,7 +38,13 @@ type Booking = {
   readonly size: number;
   /** Whom it speaks for: those who enter again leave one that was cancelled. */
   persons: readonly Person[];
+  /** What it was given to; none in immediate mode. */
+  readonly entry: Drawn | undefined;
 };
+
+/** What operators changed and one round settles. */
+type Changes = { readonly closed: Set<number>; readonly lost: Map<number, number> };
+const noChanges = (): Changes => ({ closed: new Set(), lost: new Map() });
 
 type Release = {
   readonly terms: Terms;
@@ -49,12 +59,30 @@ type Release = {
   entering: Map<Person, Entry>;
   sealed: Map<Person, Entry>;
   /** In the order in which they are served. */
-  waiting: Map<Person, Entry>;
+  waiting: Map<Person, Waiting>;
+  /** The next place in the order of entries. */
+  places: number;
   readonly bookings: Map<Person, Booking>;
   /** By slot: free seats, and those of them that came back after the last cut. */
   readonly free: number[];
   returned: number[];
   happened: boolean;
+  /** By slot: seats, free or held. */
+  readonly capacity: number[];
+  /** Those that the next cut takes, and those of the round being drawn. */
+  changes: Changes;
+  settled: Changes;
+  /** Whether a round is being drawn that may take what somebody holds. */
+  settling: boolean;
+  /** The last round that settles changes; -1 before any. */
+  changingRound: number;
+  /** `<person> <grant>` of bookings that a change took. */
+  readonly displaced: Set<string>;
+  /** Slots ever closed, and by slot the seats ever lost, settled or not. */
+  readonly closed: Set<number>;
+  readonly lost: number[];
+  /** By change id: what was lost. */
+  readonly losses: Map<string, string>;
   readonly charged: Map<Account, Set<Person>>;
 };
 
@@ -78,10 +106,20 @@ const releaseOf = (terms: Terms): Release => ({
   entering: new Map(),
   sealed: new Map(),
   waiting: new Map(),
+  places: 0,
   bookings: new Map(),
   free: [...terms.seats],
   returned: terms.seats.map(() => 0),
   happened: false,
+  capacity: [...terms.seats],
+  changes: noChanges(),
+  settled: noChanges(),
+  settling: false,
+  changingRound: -1,
+  displaced: new Set(),
+  closed: new Set(),
+  lost: terms.seats.map(() => 0),
+  losses: new Map(),
   charged: new Map(),
 });
 
@@ -95,6 +133,44 @@ const cut = (one: Release): void => {
   one.entering = new Map();
   one.returned = one.free.map(() => 0);
   one.happened = false;
+  one.settled = one.changes;
+  one.changes = noChanges();
+  one.settling = one.round > 0 && one.changingRound === one.round;
+};
+
+/** The next round to be cut. */
+const nextCut = ({ round, drawing }: Release): number => round + Number(drawing);
+
+/** Whoever held this booking waits again, ahead of all who never had one. */
+const displace = (one: Release, lead: Person, booking: Booking): void => {
+  one.bookings.delete(lead);
+  one.displaced.add(`${lead} ${booking.grant}`);
+  one.waiting.set(lead, { ...present(booking.entry, 'an entry'), displaced: true });
+};
+
+/** Takes away what operators closed, and what they lost: free seats first, then the last given. */
+const settle = (one: Release): void => {
+  const holders = (slot: number): [Person, Booking][] =>
+    [...one.bookings].filter(
+      ([, { slot: held, state }]) => held === slot && (state === 'OFFERED' || state === 'BOOKED'),
+    );
+  for (const slot of one.settled.closed) {
+    for (const [lead, booking] of holders(slot)) displace(one, lead, booking);
+    one.free[slot] = one.capacity[slot] = 0;
+  }
+  for (const [slot, seats] of one.settled.lost) {
+    if (one.settled.closed.has(slot)) continue;
+    const place = ([, { entry }]: [Person, Booking]): number => present(entry, 'an entry').place;
+    let free = present(one.free[slot], 'a slot');
+    for (const [lead, booking] of holders(slot).toSorted((a, b) => place(b) - place(a))) {
+      if (free >= seats) break;
+      displace(one, lead, booking);
+      free += booking.size;
+    }
+    one.free[slot] = free - seats;
+    one.capacity[slot] = present(one.capacity[slot], 'a slot') - seats;
+  }
+  one.settling = false;
 };
 
 const giveBack = (one: Release, booking: Booking, state: 'CANCELLED' | 'LAPSED'): void => {
@@ -118,9 +194,12 @@ export function createModel(
 
   const at = (release: number): Release => present(releases[release], 'a release');
   const hasLapsed = (one: Release, { state, grant }: Booking): boolean =>
-    state === 'LAPSED' || (state === 'OFFERED' && now > deadline(one, grant));
-  const pastLastCut = (one: Release): boolean =>
-    one.endedAt !== undefined || (one.round > 0 && now >= one.terms.endsAt);
+    state === 'LAPSED' || (state === 'OFFERED' && now > deadline(one, grant) && !one.settling);
+  const pastLastCut = (one: Release): boolean => {
+    const next = nextCut(one);
+    if (next > 0 && one.changingRound >= next) return false;
+    return one.endedAt !== undefined || (next > 0 && now >= one.terms.endsAt);
+  };
 
   /** Where the entry stands that a person leads. */
   const ownStanding = (one: Release, lead: Person): Word => {
@@ -220,12 +299,16 @@ export function createModel(
     const refusal = claimed.find((word) => word !== undefined) ?? closedTo(one);
     if (refusal) return refusal;
     cutFirstIfDue(one);
-    if (!one.entering.has(lead)) {
+    const held = one.entering.get(lead);
+    if (!held) {
       const booking = one.bookings.get(lead);
       if (one.sealed.has(lead) || one.waiting.has(lead)) return 'ENTRY_SEALED';
       if (booking && hasLapsed(one, booking)) return 'ENTRY_LAPSED';
       if (booking && booking.state !== 'CANCELLED') return 'HAS_BOOKING';
     }
+    const again =
+      String(held?.persons) === String(persons) && String(held?.prefs) === String(prefs);
+    if (!again && prefs.every((slot) => one.closed.has(slot))) return 'SLOTS_CLOSED';
     const taken = persons.map((person) => elsewhere(one, person, lead));
     const word = taken.find((found) => found !== undefined);
     if (word) return word;
@@ -256,13 +339,16 @@ export function createModel(
 
   /** The booking that an account names by its grant. */
   const named = (account: Account, person: Person, release: number, grant: string) => {
-    const booking = at(release).bookings.get(person);
-    return accountOf.get(person) === account && booking?.grant === grant ? booking : undefined;
+    if (accountOf.get(person) !== account) return 'BOOKING_UNKNOWN';
+    const { bookings, displaced } = at(release);
+    const booking = bookings.get(person);
+    if (booking?.grant === grant) return booking;
+    return displaced.has(`${person} ${grant}`) ? 'BOOKING_DISPLACED' : 'BOOKING_UNKNOWN';
   };
 
   const confirm = (account: Account, person: Person, release: number, grant: string): Word => {
     const booking = named(account, person, release, grant);
-    if (!booking) return 'BOOKING_UNKNOWN';
+    if (typeof booking === 'string') return booking;
     if (booking.state === 'CANCELLED') return 'BOOKING_OVER';
     if (hasLapsed(at(release), booking)) return 'OFFER_TOO_LATE';
     booking.state = 'BOOKED';
@@ -271,9 +357,10 @@ export function createModel(
 
   const cancel = (account: Account, person: Person, release: number, grant: string): Word => {
     const booking = named(account, person, release, grant);
-    if (!booking) return 'BOOKING_UNKNOWN';
+    if (typeof booking === 'string') return booking;
     if (booking.state === 'CANCELLED') return 'DONE';
     if (hasLapsed(at(release), booking)) return 'BOOKING_OVER';
+    if (at(release).settling) return 'ROUND_DRAWING';
     giveBack(at(release), booking, 'CANCELLED');
     return 'DONE';
   };
@@ -295,13 +382,15 @@ export function createModel(
     if (free === 0) return 'SLOT_FULL';
     if (!charge(one, account, [person])) return 'TOO_MANY_ENTRIES';
     one.free[slot] = free - 1;
-    one.bookings.set(person, { state: 'BOOKED', grant, slot, size: 1, persons: [person] });
+    const booking = { grant, slot, size: 1, persons: [person], entry: undefined };
+    one.bookings.set(person, { state: 'BOOKED', ...booking });
     return 'DONE';
   };
 
   // --- rounds ---
 
   const expire = (one: Release): void => {
+    if (one.settling) return;
     for (; one.unexpired < one.publishedAt.length; one.unexpired++) {
       const grant = String(one.unexpired);
       if (now <= deadline(one, grant)) return;
@@ -335,9 +424,17 @@ export function createModel(
         .update(Buffer.from(seed, 'hex'))
         .update(Buffer.from(entryId(release, person), 'base64url'))
         .digest('hex');
+    settle(one);
     const late = [...one.sealed].toSorted(([a], [b]) => (key(a) < key(b) ? -1 : 1));
-    one.waiting = new Map([...one.waiting, ...late]);
-    for (const [lead, { persons, prefs }] of one.waiting) {
+    for (const [lead, entry] of late)
+      one.waiting.set(lead, { ...entry, place: one.places++, displaced: false });
+    one.waiting = new Map(
+      [...one.waiting].toSorted(
+        ([, a], [, b]) => Number(b.displaced) - Number(a.displaced) || a.place - b.place,
+      ),
+    );
+    for (const [lead, entry] of one.waiting) {
+      const { persons, prefs } = entry;
       const size = persons.length;
       const slot = prefs.find(
         (slot) => present(one.free[slot], 'a slot') - present(one.returned[slot], 'a slot') >= size,
@@ -346,13 +443,54 @@ export function createModel(
       one.free[slot] = present(one.free[slot], 'a slot') - size;
       one.waiting.delete(lead);
       const grant = String(one.round);
-      one.bookings.set(lead, { state: 'OFFERED', grant, slot, size, persons });
+      one.bookings.set(lead, { state: 'OFFERED', grant, slot, size, persons, entry });
     }
     one.sealed = new Map();
     one.drawing = false;
     one.round += 1;
     one.publishedAt.push(now);
-    one.nextRoundAt = now + one.terms.roundEvery;
+    one.nextRoundAt = one.changingRound === one.round ? now : now + one.terms.roundEvery;
+  };
+
+  // --- what operators change ---
+
+  const change = (one: Release): void => {
+    const first = one.changingRound !== nextCut(one);
+    one.changingRound = nextCut(one);
+    one.happened = true;
+    if (first && one.round > 0 && !one.drawing) one.nextRoundAt = Math.min(one.nextRoundAt, now);
+  };
+
+  const close = (release: number, slots: readonly number[]): Word => {
+    const one = at(release);
+    if (one.terms.mode !== 'lottery') return 'NOT_A_LOTTERY';
+    cutFirstIfDue(one);
+    const closing = slots.filter((slot) => !one.closed.has(slot));
+    if (closing.length === 0) return 'DONE';
+    if (pastLastCut(one)) return 'RELEASE_ENDED';
+    for (const slot of closing) {
+      one.closed.add(slot);
+      one.changes.closed.add(slot);
+    }
+    change(one);
+    return 'DONE';
+  };
+
+  const lose = (release: number, id: string, slot: number, seats: number): Word => {
+    const one = at(release);
+    if (one.terms.mode !== 'lottery') return 'NOT_A_LOTTERY';
+    const done = one.losses.get(id);
+    if (done) return done === `${slot} ${seats}` ? 'DONE' : 'CHANGE_ID_REUSED';
+    cutFirstIfDue(one);
+    if (pastLastCut(one)) return 'RELEASE_ENDED';
+    if (one.closed.has(slot)) return 'SLOT_CLOSED';
+    const lost = present(one.lost[slot], 'a slot') + seats;
+    if (lost > present(one.terms.seats[slot], 'a slot')) return 'POOL_TOO_SMALL';
+    one.lost[slot] = lost;
+    one.losses.set(id, `${slot} ${seats}`);
+    one.changes.lost.set(slot, (one.changes.lost.get(slot) ?? 0) + seats);
+    change(one);
+    return 'DONE';
   };
 
   // --- time ---
@@ -394,6 +532,8 @@ export function createModel(
     book,
     prepare,
     publish,
+    close,
+    lose,
     wait,
     end,
     standing,

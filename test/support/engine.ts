@@ -14,6 +14,8 @@ import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
 import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
+import { createLedger, type Ledger } from '../../src/rounds/ledger.ts';
+import { isMismatch, replay } from '../../src/rounds/replay.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
 import { SECRET } from './app.ts';
@@ -186,6 +188,18 @@ export const bookingOf = async (
   release: string,
 ): Promise<string> =>
   present((await entryOf(engine, account, release)).booking, 'a booking').bookingId;
+
+/** The ledger after the last published round, from the transcripts alone. */
+export async function replayed(engine: Engine, release: string): Promise<Ledger> {
+  const { manifest } = granted(await engine.releases.published(release));
+  if (manifest.mode !== 'lottery') throw new Error('a lottery is needed');
+  const ledger = createLedger(manifest);
+  for (const { round } of granted(await engine.rounds.rounds(release))) {
+    const answer = await replay(ledger, engine.stores.rounds.transcript(release, round));
+    if (isMismatch(answer)) throw new Error(JSON.stringify(answer));
+  }
+  return ledger;
+}
 
 /** Verifies all that a release has published. */
 export async function verify(engine: Engine, release: string): Promise<VerifyReport> {
