@@ -2,7 +2,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
-import type { Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
 import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
@@ -17,7 +16,10 @@ import {
   publishRelease,
   registerMany,
   type ReleaseWishes,
+  restore,
+  snapshot,
   verify,
+  watchedStore,
   workerOn,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
@@ -62,30 +64,8 @@ const views = (all: readonly Wish[]) =>
 const digest = async (round = 0) =>
   present(await engine.stores.rounds.round(release, round), 'a round').digest;
 
-type Snapshot = readonly (readonly [key: string, dump: Buffer])[];
-const snapshot = async (redis: Redis): Promise<Snapshot> => {
-  const names = (await redis.keys('*')).toSorted();
-  return Promise.all(
-    names.map(async (key) => [key, present(await redis.dumpBuffer(key), key)] as const),
-  );
-};
-const restore = async (redis: Redis, taken: Snapshot): Promise<void> => {
-  await redis.flushall();
-  await Promise.all(taken.map(([key, dump]) => redis.restore(key, 0, dump)));
-};
-
-/** A store that calls `before` with the number of each call, and waits for it. */
-const watched = (before: (call: number) => Promise<void>): DrawingStore => {
-  let calls = 0;
-  const calling = Object.entries(engine.stores.drawing).map(([name, call]) => [
-    name,
-    async (...parts: unknown[]) => {
-      await before(calls++);
-      return (call as (...parts: unknown[]) => unknown)(...parts);
-    },
-  ]);
-  return Object.fromEntries(calling) as DrawingStore;
-};
+const watched = (before: (call: number) => Promise<void>): DrawingStore =>
+  watchedStore(engine, before);
 /** Calls of a worker to its store for one round: cut, two reads, seal, three stages, flip. */
 const CALLS = [0, 1, 2, 3, 4, 5, 6, 7];
 

@@ -16,6 +16,7 @@ import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { createLedger, type Ledger } from '../../src/rounds/ledger.ts';
 import { isMismatch, replay } from '../../src/rounds/replay.ts';
+import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
 import { SECRET } from './app.ts';
@@ -69,6 +70,7 @@ export type ReleaseWishes = {
   readonly idTypes?: readonly string[];
   readonly entriesPerAccount?: number;
   readonly pools?: readonly PoolShare[];
+  readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
 };
@@ -97,6 +99,7 @@ export async function publishRelease(
       closesAt: at(wishes.closesInS ?? 600),
       roundEveryS: wishes.roundEveryS ?? 60,
       confirmWithinS: wishes.confirmWithinS ?? 900,
+      dereserveAfterRound: wishes.dereserveAfterRound,
       ...(wishes.beacon && { beacon: wishes.beacon }),
     }),
   });
@@ -151,6 +154,37 @@ export function workerOn(engine: Engine, drawing = engine.stores.drawing): Condu
     notify: async () => undefined,
     log: createLog('silent'),
   });
+}
+
+/** The engine's store, which calls `before` with the number of each call and waits for it. */
+export function watchedStore(
+  { stores }: Engine,
+  before: (call: number) => Promise<void>,
+): DrawingStore {
+  let calls = 0;
+  const calling = Object.entries(stores.drawing).map(([name, call]) => [
+    name,
+    async (...parts: unknown[]) => {
+      await before(calls++);
+      return (call as (...parts: unknown[]) => unknown)(...parts);
+    },
+  ]);
+  return Object.fromEntries(calling) as DrawingStore;
+}
+
+export type Snapshot = readonly (readonly [key: string, dump: Buffer])[];
+
+/** All that Redis holds. */
+export async function snapshot(redis: Redis): Promise<Snapshot> {
+  const names = (await redis.keys('*')).toSorted();
+  return Promise.all(
+    names.map(async (key) => [key, present(await redis.dumpBuffer(key), key)] as const),
+  );
+}
+
+export async function restore(redis: Redis, taken: Snapshot): Promise<void> {
+  await redis.flushall();
+  await Promise.all(taken.map(([key, dump]) => redis.restore(key, 0, dump)));
 }
 
 /** Lets a worker take steps until a round is published; gives its number. */
