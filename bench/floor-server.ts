@@ -25,6 +25,7 @@ const enterScript = script({
     'members',
     'happened',
     'happenedSealed',
+    'changes',
     'audit',
   ],
   args: ['id', 'packed', 'account', 'enterBeforeMs'],

@@ -69,6 +69,11 @@ export function createWorkerMetrics(overdueS: () => number) {
         help: 'Rounds that this worker published.',
         registers,
       }),
+      displaced: new Counter({
+        name: 'fairslot_rounds_displaced_total',
+        help: "Entries that lost their seats to an operator's change.",
+        registers,
+      }),
       beaconAnswers: new Counter({
         name: 'fairslot_rounds_beacon_answers_total',
         help: 'Answers of drand endpoints, by what they were.',

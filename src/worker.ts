@@ -90,7 +90,10 @@ async function conductAll(
       try {
         const taken = await step(release);
         if (taken.step === 'OVER') return;
-        if (taken.step === 'PUBLISHED') metrics.rounds.published.inc();
+        if (taken.step === 'PUBLISHED') {
+          metrics.rounds.published.inc();
+          metrics.rounds.displaced.inc(taken.displaced);
+        }
         waitMs = waitAfter(taken);
       } catch (error) {
         log.error({ err: error, release }, 'a round could not be conducted and is tried again');

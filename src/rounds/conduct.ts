@@ -18,7 +18,13 @@ import type { RoundStore } from './store.ts';
 export type Step =
   /** Nothing to do before `waitMs`. */
   | { readonly step: 'WAITING'; readonly waitMs: number }
-  | { readonly step: 'PUBLISHED'; readonly round: number; readonly digest: string }
+  | {
+      readonly step: 'PUBLISHED';
+      readonly round: number;
+      readonly digest: string;
+      /** Entries that lost their seats to an operator's change. */
+      readonly displaced: number;
+    }
   /** Another worker finished the round. */
   | { readonly step: 'AGAIN' }
   /** No round and no expiry will ever be due again. */

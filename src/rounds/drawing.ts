@@ -104,10 +104,10 @@ export function createDrawing(parts: Parts): Drawing {
     const beacon = await parts.beaconOf(manifest).value(sealed.seal.beacon, cut.round);
     if (beacon === 'NOT_YET') return { step: 'WAITING', waitMs: beaconWaitMs(manifest, sealed) };
     held.delete(manifest.release);
-    const digest = await drawAndPublish(parts, sealed, beacon);
-    if (digest === undefined) return { step: 'AGAIN' };
+    const published = await drawAndPublish(parts, sealed, beacon);
+    if (!published) return { step: 'AGAIN' };
     ledgers.keep(sealed.ledger);
-    return { step: 'PUBLISHED', round: cut.round, digest };
+    return { step: 'PUBLISHED', round: cut.round, ...published };
   };
   return { step };
 }
@@ -188,12 +188,12 @@ const stageTree = (
       round === 0 ? [] : Array.from({ length: table.count }, (_, row) => entryAt(table, row)),
   });
 
-/** The digest of the published round; undefined when another worker finished it before. */
+/** Undefined when another worker finished the round before. */
 async function drawAndPublish(
   parts: Parts,
   sealed: Sealed,
   beacon: BeaconValue,
-): Promise<string | undefined> {
+): Promise<{ digest: string; displaced: number } | undefined> {
   const { drawing, log } = parts;
   const { ledger, table, since, seal, startedMs } = sealed;
   const { release, beacon: terms } = ledger.manifest;
@@ -218,7 +218,7 @@ async function drawAndPublish(
   const counts = { entries: table.count, offers: drawn.offers.length, displaced };
   const tookMs = Math.round(monotonicMs() - startedMs);
   log.info({ release, round, digest, ...counts, tookMs }, 'round published');
-  return digest;
+  return { digest, displaced };
 }
 
 type Finished = FinishedRound & { readonly seats: readonly SeatChange[] };

@@ -321,6 +321,79 @@ describe('a booking', () => {
   });
 });
 
+describe('a change', () => {
+  const close = (body: object, asked: Asked = {}) => operate('closeSlots', { body, ...asked });
+  const lose = (change: object = {}, asked: Asked = {}) => {
+    const body = { change: 'a', slot: slots[0], pool: 'open', seats: 1, ...change };
+    return operate('loseSeats', { body, ...asked });
+  };
+
+  test('is refused for what it names, and when it is sent again as another', async () => {
+    await open({ seats: [2, 1] });
+    expect(await codeOf(close({ slots }, NOWHERE))).toBe('RELEASE_UNKNOWN');
+    expect(await codeOf(close({ centre: 'nowhere' }))).toBe('CENTRE_UNKNOWN');
+    expect(await codeOf(close({ session: 'nowhere' }))).toBe('SESSION_UNKNOWN');
+    expect(await codeOf(close({ slots: ['nowhere'] }))).toBe('SLOT_UNKNOWN');
+    for (const body of [{}, { slots: [] }, { centre: 'c0', slots }])
+      expect(await codeOf(close(body))).toBe('REQUEST_INVALID');
+    expect(await codeOf(lose({}, NOWHERE))).toBe('RELEASE_UNKNOWN');
+    expect(await codeOf(lose({ slot: 'nowhere' }))).toBe('SLOT_UNKNOWN');
+    expect(await codeOf(lose({ pool: 'senior' }))).toBe('POOL_UNKNOWN');
+    for (const change of [{ seats: 0 }, { seats: 1.5 }, { change: '' }, { change: 'a b' }])
+      expect(await codeOf(lose(change))).toBe('REQUEST_INVALID');
+    expect((await lose({ seats: 3 })).json).toMatchObject({ code: 'POOL_TOO_SMALL', seats: 2 });
+    const lost = { slot: slots[0], pool: 'open', seats: 1, round: 0 };
+    expect((await lose()).json).toEqual(lost);
+    expect((await lose()).json).toEqual(lost);
+    expect(await codeOf(lose({ seats: 2 }))).toBe('CHANGE_ID_REUSED');
+    const closed = [{ slot: slots[1], round: 0 }];
+    expect((await close({ centre: 'c1' })).json).toEqual({ closed });
+    expect(await codeOf(lose({ change: 'b', slot: slots[1] }))).toBe('SLOT_CLOSED');
+    expect((await ask('listChanges', { params: { release } })).json).toEqual({
+      closed,
+      lost: [lost],
+    });
+    expect(await codeOf(enter({ preferences: [slots[1]] }))).toBe('SLOTS_CLOSED');
+    expect((await enter()).status).toBe(200);
+  });
+
+  test('is refused for when it is, and where there are no rounds', async () => {
+    await operate('endRelease');
+    expect(await codeOf(close({ slots }))).toBe('RELEASE_ENDED');
+    expect(await codeOf(lose())).toBe('RELEASE_ENDED');
+    await open({
+      pools: [{ pool: 'senior', percent: 50 }, { pool: 'open' }],
+      dereserveAfterRound: 0,
+    });
+    await draw();
+    await enter();
+    await letPass(used.redis, 60);
+    await engine.stores.drawing.cut(release);
+    const drawing = await lose();
+    expect(drawing.json['code']).toBe('ROUND_DRAWING');
+    expect(drawing.headers['retry-after']).toBe('1');
+    await open({ mode: 'immediate' });
+    expect(await codeOf(close({ slots }))).toBe('NOT_A_LOTTERY');
+    expect(await codeOf(lose())).toBe('NOT_A_LOTTERY');
+  });
+
+  test('takes a booking, which can be answered neither while it is settled nor after', async () => {
+    await enter();
+    await draw();
+    const offer = await bookingOf();
+    await close({ slots });
+    await engine.stores.drawing.cut(release);
+    const drawing = await answer('cancelBooking', offer);
+    expect(drawing.json['code']).toBe('ROUND_DRAWING');
+    expect(drawing.headers['retry-after']).toBe('1');
+    await nextRound(engine, release);
+    for (const name of ['confirmBooking', 'cancelBooking'] as const)
+      expect(await codeOf(answer(name, offer))).toBe('BOOKING_DISPLACED');
+    const { json } = await ask('listEntries', { token: who.token, params: { release } });
+    expect(json['entries']).toMatchObject([{ state: 'waiting', booking: null }]);
+  });
+});
+
 describe('what is published', () => {
   test('is described as it is, and unknown where it is not', async () => {
     const { entryId } = (await enter()).json as { entryId: string };
@@ -333,7 +406,7 @@ describe('what is published', () => {
     expect((await ask('readProof', proof)).headers['cache-control']).not.toContain('immutable');
     expect(await codeOf(ask('readProof', stranger))).toBe('PROOF_UNKNOWN');
     expect(await codeOf(ask('readProof', nowhere))).toBe('RELEASE_UNKNOWN');
-    const reads = ['readRelease', 'readManifest', 'listSlots', 'listRounds'];
+    const reads = ['readRelease', 'readManifest', 'listSlots', 'listRounds', 'listChanges'];
     const round = { release, round: '0' };
     for (const name of reads) expect((await ask(name, { params: { release } })).status).toBe(200);
     for (const name of ['readRound', 'readTranscript']) {

@@ -70,48 +70,61 @@ async function until<T>(look: () => Promise<T | undefined | null>): Promise<T> {
   }
 }
 
-it('a round whose workers are killed, one after the other, ends as if nothing had happened', async () => {
-  const engine = engineOn(redis);
-  const { release } = await publishRelease(engine, redis, { seats: [500, 300, 200] });
-  await Promise.all(
-    Array.from(
-      { length: ENTRIES },
-      (_entry, number) => enter(release, [number % 3, (number + 1) % 3]).done,
-    ),
-  );
-  await redis.hset(keys.release(release), { closes_at_ms: 1, next_round_at_ms: 1 });
-  await engine.stores.drawing.cut(release);
-  const cut = await Promise.all(
-    (await redis.keys('*')).map(
-      async (key) => [key, present(await redis.dumpBuffer(key), key)] as const,
-    ),
-  );
-  const startedMs = monotonicMs();
-  await nextRound(engine, release);
-  const tookMs = monotonicMs() - startedMs;
-  const digestOf = async () => (await engine.stores.rounds.round(release, 0))?.digest;
-  const undisturbed = await digestOf();
+it.each([
+  ['the first round', 0, 1_000],
+  ['a round that settles changes', 1, 400],
+] as const)(
+  '%s, whose workers are killed one after the other, ends as if nothing had happened',
+  async (_which, round, given) => {
+    const engine = engineOn(redis);
+    const { release, slots } = await publishRelease(engine, redis, { seats: [500, 300, 200] });
+    await Promise.all(
+      Array.from(
+        { length: ENTRIES },
+        (_entry, number) => enter(release, [number % 3, (number + 1) % 3]).done,
+      ),
+    );
+    await redis.hset(keys.release(release), { closes_at_ms: 1, next_round_at_ms: 1 });
+    if (round > 0) {
+      await nextRound(engine, release);
+      const [closed = '', smaller = ''] = slots;
+      granted(await engine.releases.close(release, { slots: [closed] }));
+      const loss = { change: 'a', slot: smaller, pool: 'open', seats: 100 };
+      granted(await engine.releases.lose(release, loss));
+    }
+    await engine.stores.drawing.cut(release);
+    const cut = await Promise.all(
+      (await redis.keys('*')).map(
+        async (key) => [key, present(await redis.dumpBuffer(key), key)] as const,
+      ),
+    );
+    const startedMs = monotonicMs();
+    await nextRound(engine, release);
+    const tookMs = monotonicMs() - startedMs;
+    const digestOf = async () => (await engine.stores.rounds.round(release, round))?.digest;
+    const undisturbed = await digestOf();
 
-  await redis.flushall();
-  await Promise.all(cut.map(([key, dump]) => redis.restore(key, 0, dump)));
-  const killed: number[] = [];
-  while (killed.length < KILLS) {
-    const worker = await startWorker();
-    await until(() => redis.get(keys.lease(release)));
-    const afterMs = randomInt(Math.ceil(tookMs));
-    await sleep(afterMs);
-    await kill(worker, 'SIGKILL');
-    killed.push(afterMs);
-    await redis.del(keys.lease(release)); // as if its ten seconds were over
-  }
-  await startWorker();
-  expect(await until(digestOf), `killed after ${killed.join(', ')} ms`).toBe(undisturbed);
-  expect(await verify(engine, release)).toMatchObject({ accepted: true });
-  const seats = await engine.releases.seats(
-    granted(await engine.releases.published(release)).manifest,
-  );
-  expect(seats).toEqual({ capacity: 1_000, free: 0, offered: 1_000, booked: 0 });
-});
+    await redis.flushall();
+    await Promise.all(cut.map(([key, dump]) => redis.restore(key, 0, dump)));
+    const killed: number[] = [];
+    while (killed.length < KILLS) {
+      const worker = await startWorker();
+      await until(() => redis.get(keys.lease(release)));
+      const afterMs = randomInt(Math.ceil(tookMs));
+      await sleep(afterMs);
+      await kill(worker, 'SIGKILL');
+      killed.push(afterMs);
+      await redis.del(keys.lease(release)); // as if its ten seconds were over
+    }
+    await startWorker();
+    expect(await until(digestOf), `killed after ${killed.join(', ')} ms`).toBe(undisturbed);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+    const seats = await engine.releases.seats(
+      granted(await engine.releases.published(release)).manifest,
+    );
+    expect(seats).toEqual({ capacity: 1_000, free: 0, offered: given, booked: 0 });
+  },
+);
 
 it('a release that cannot be drawn does not hold up another', async () => {
   const engine = engineOn(redis);
