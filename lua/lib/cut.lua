@@ -1,8 +1,16 @@
+-- The time of the last event in a release's audit stream. It never goes back, even if a failover
+-- sets the clock back.
+local function last_event_ms(audit)
+  local id = redis.call('XREVRANGE', audit, '+', '-', 'COUNT', 1)[1][1]
+  return tonumber(string.match(id, '^%d+'))
+end
+
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  -- Later than the last cut and not before closing time, even if a failover sets the clock back.
-  local sealed_at = math.max(now, tonumber(redis.call('HGET', release, 'sealed_at_ms')) + 1)
+  -- Later than the last cut, not before closing time, and not before any entry that is in it.
+  local last_cut = tonumber(redis.call('HGET', release, 'sealed_at_ms'))
+  local sealed_at = math.max(now, last_cut + 1, last_event_ms(audit))
   redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', sealed_at))
   if redis.call('EXISTS', entering) == 1 then redis.call('RENAME', entering, sealed) end
   if redis.call('EXISTS', happened) == 1 then redis.call('RENAME', happened, happened_sealed) end
@@ -23,12 +31,13 @@ local function cut_first_round_if_due(release, entering, sealed, happened, happe
 end
 
 -- When an entry stands in its release that no round has cut yet, for its receipt: later than the
--- last cut, even within its millisecond or when a failover has set the clock back. Only so does the
--- time on a receipt tell which round its entry must be in.
-local function after_last_cut(release, now)
+-- last cut, even within its millisecond, and no later than the next. Only so does the time on a
+-- receipt tell which round its entry must be in.
+local function after_last_cut(release, audit)
+  local event_ms = last_event_ms(audit)
   local state = redis.call('HMGET', release, 'round', 'phase', 'sealed_at_ms')
-  if state[1] == '0' and state[2] == 'OPEN' then return now end
-  return math.max(now, tonumber(state[3]) + 1)
+  if state[1] == '0' and state[2] == 'OPEN' then return event_ms end
+  return math.max(event_ms, tonumber(state[3]) + 1)
 end
 
 -- Whether no round will be cut any more; `round` is the next one to be cut. Round 0 always takes

@@ -17,14 +17,17 @@
 --#include lib/booking
 local now = now_ms()
 local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'sealed_at_ms', 'next_round_at_ms',
-  'ends_at_ms', 'ended_at_ms', 'changing_round', 'unexpired_round', 'confirm_within_ms')
+  'ends_at_ms', 'ended_at_ms', 'changing_round', 'unexpired_round', 'confirm_within_ms',
+  'certain_round')
 local round = tonumber(state[1])
 if state[2] == 'DRAWING' then return { 'DRAWING', round, tonumber(state[3]) } end
 if is_past_last_cut(round, tonumber(state[5]), state[6], now, state[7]) then return 'ENDED' end
 if now < tonumber(state[4]) then return { 'NOT_DUE', tonumber(state[4]), now } end
--- Without new entries or freed seats a later round could give nobody anything. Round 0 always takes
--- place.
-if round > 0 and redis.call('EXISTS', KEYS[3], KEYS[5]) == 0 then return 'NOTHING_NEW' end
+-- Without new entries or freed seats a round could give nobody anything, once what was reserved is
+-- for everyone.
+if round > tonumber(state[10]) and redis.call('EXISTS', KEYS[3], KEYS[5]) == 0 then
+  return 'NOTHING_NEW'
+end
 if round > 0 and state[7] == state[1] then
   -- Whoever let an offer lapse may be in another release by now. This round must know that they
   -- hold nothing any more, or it would give them another seat for the one that they let go.

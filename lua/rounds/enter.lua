@@ -54,8 +54,10 @@ end
 local id, entry = ARGV[1], ARGV[2]
 local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
-local issued_at_ms = after_last_cut(KEYS[1], now)
-if held == entry then return { 'ENTERED', result_at_ms, issued_at_ms } end
+local function entered()
+  return { 'ENTERED', result_at_ms, after_last_cut(KEYS[1], KEYS[12]) }
+end
+if held == entry then return entered() end
 local standing = not held and standing_of(id)
 if standing then return { standing, 0 } end
 -- Closed slots give nobody a seat any more; one that is not is enough.
@@ -86,4 +88,4 @@ if #people > 1 then
 end
 redis.call('HSET', KEYS[3], id, entry)
 redis.call('XADD', KEYS[12], '*', 'e', (held and 'edited ' or 'entered ') .. id)
-return { 'ENTERED', result_at_ms, issued_at_ms }
+return entered()

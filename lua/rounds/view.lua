@@ -7,6 +7,7 @@
   KEYS[5] bookings  hash
   KEYS[6] rounds    hash  published_at_ms:n
   KEYS[7] members   hash  see lib/group
+  KEYS[8] audit     stream
   ARGV[.] entry_id, entry_id, …
   REPLY   issued_at_ms for receipts of who is ENTERED (0 for a release that books at once); then
           for each id five in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
@@ -52,7 +53,7 @@ local function standing_of(id)
 end
 
 local is_lottery = redis.call('HEXISTS', KEYS[1], 'closes_at_ms') == 1
-local reply = { is_lottery and after_last_cut(KEYS[1], now) or 0 }
+local reply = { is_lottery and after_last_cut(KEYS[1], KEYS[8]) or 0 }
 for _, id in ipairs(ARGV) do
   local lead, group = group_of(KEYS[7], id)
   local standing = standing_of(id)

@@ -11,7 +11,8 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms; spare_rounds that may take place before their time; changing_round, the last that
+   * sealed_at_ms; certain_round, up to which rounds take place though nothing is
+   * new; spare_rounds that may take place before their time; changing_round, the last that
    * settles an operator's changes, once there were any.
    */
   release: (id: string) => release(id, 'release'),

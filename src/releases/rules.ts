@@ -203,6 +203,7 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     round_every_ms: String(manifest.round_every_s * 1000),
     confirm_within_ms: String(manifest.confirm_within_s * 1000),
     spare_rounds: String(SPARE_ROUNDS),
+    certain_round: String((manifest.dereserve_after_round ?? -1) + 1),
   };
 }
 

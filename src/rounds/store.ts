@@ -98,7 +98,7 @@ const withdrawScript = script({
 
 const viewScript = script({
   file: 'rounds/view',
-  keys: ['release', 'entering', 'sealed', 'entries', 'bookings', 'rounds', 'members'],
+  keys: ['release', 'entering', 'sealed', 'entries', 'bookings', 'rounds', 'members', 'audit'],
   args: [],
   rest: true,
   reply: (raw): EntryStanding[] => {
@@ -198,6 +198,7 @@ function entryStore(redis: Redis) {
           bookings: keys.bookings(release),
           rounds: keys.rounds(release),
           members: keys.members(release),
+          audit: keys.audit(release),
         },
         {},
         entryIds,

@@ -183,6 +183,7 @@ describe('a manifest', () => {
       published: '-1',
       unexpired_round: '0',
       spare_rounds: '100',
+      certain_round: '0',
     });
   });
 });

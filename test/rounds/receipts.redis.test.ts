@@ -124,6 +124,23 @@ describe('a receipt', () => {
 });
 
 describe('the time on a receipt', () => {
+  it('is not later than the cut of its round, though a failover sets the clock back', async () => {
+    const aheadMs = (await redisNowMs(test.redis)) + 60_000;
+    await test.redis.xadd(
+      keys.audit(release),
+      `${aheadMs}-0`,
+      'e',
+      'of a Redis with another clock',
+    );
+    const { receipt } = await enter();
+    expect(receipt.issued_at).toBe(isoFromMs(aheadMs));
+    await test.redis.hset(keys.release(release), { closes_at_ms: 0, next_round_at_ms: 0 });
+    await test.redis.hset(keys.release(release), { sealed_at_ms: 0 });
+    await nextRound(engine, release);
+    const seal = present(await engine.stores.rounds.seal(release, 0), 'a seal');
+    expect(seal).toContain(`"sealed_at":"${receipt.issued_at}"`);
+  });
+
   it('tells the round, even within the millisecond of a cut or with the clock set back', async () => {
     const { receipt: early } = await enter();
     const late = { account: fresh('account'), person: '' };

@@ -118,6 +118,22 @@ describe('a round', () => {
     expect(await verify(engine, release)).toMatchObject({ accepted: true });
   });
 
+  it('takes place for the seats of a reserve once they are for everyone, though nothing is new', async () => {
+    const pools = [{ pool: 'elder', percent: 50 }, { pool: 'open' }];
+    await open({ seats: [2, 2], pools, dereserveAfterRound: 1 });
+    await put(wishes(4));
+    await letPass(test.redis, 600);
+    const offers: number[] = [];
+    for (let round = 0; round <= 2; round++) {
+      expect(await nextRound(engine, release)).toBe(round);
+      offers.push(await test.redis.hlen(keys.offers(release, round)));
+      await letPass(test.redis, 60);
+    }
+    expect(offers).toEqual([2, 0, 2]);
+    expect(await workerOn(engine).step(release)).toMatchObject({ step: 'WAITING' });
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
   it('is not drawn before its time, nor after the end of the release', async () => {
     const worker = workerOn(engine);
     await put(wishes(1));

@@ -72,6 +72,7 @@ export type ReleaseWishes = {
   readonly pools?: readonly PoolShare[];
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
+  readonly dereserveAfterRound?: number;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
 };
 
