@@ -121,7 +121,7 @@ describe('a round', () => {
   it('takes place for the seats of a reserve once they are for everyone, though nothing is new', async () => {
     const pools = [{ pool: 'elder', percent: 50 }, { pool: 'open' }];
     await open({ seats: [2, 2], pools, dereserveAfterRound: 1 });
-    await put(wishes(4));
+    await put(wishes(4).map(({ id }) => ({ id, prefs: [0, 1] })));
     await letPass(test.redis, 600);
     const offers: number[] = [];
     for (let round = 0; round <= 2; round++) {
