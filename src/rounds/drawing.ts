@@ -40,12 +40,22 @@ type Parts = {
 
 /**
  * What a round takes its time for: to `read` the list and bring it into its order, `hash` its
- * leaves and the `tree` above them, keep what `proofs` are made from, `sort` by rank keys, `assign`
- * seats, make the `transcript`, which is staged as it is compressed, and `write` the rest and flip.
+ * leaves and the `tree` above them, keep what `proofs` are made from and publish the `seal`, `sort` by
+ * rank keys, `assign` seats, make the `transcript`, which is staged as it is compressed, `write` all
+ * other results, and `flip`.
  */
-export type Phase = 'read' | 'hash' | 'tree' | 'proofs' | DrawStep | 'transcript' | 'write';
+export type Phase =
+  | 'read'
+  | 'hash'
+  | 'tree'
+  | 'proofs'
+  | 'seal'
+  | DrawStep
+  | 'transcript'
+  | 'write'
+  | 'flip';
 
-/** A phase that takes longer is logged: an operator should see where a long round is. */
+/** An operator should see where a long round is; shorter phases are for whoever debugs. */
 const LONG_PHASE_MS = 2_000;
 
 /** Ends a phase that began where the one before it ended. */
@@ -57,7 +67,8 @@ function startLaps({ log, onPhase }: Parts, release: string, round: number): Lap
     const ms = monotonicMs() - startMs;
     startMs += ms;
     onPhase?.(phase, ms);
-    if (ms > LONG_PHASE_MS) log.info({ release, round, phase, ms: Math.round(ms) }, 'round phase');
+    const level = ms > LONG_PHASE_MS ? 'info' : 'debug';
+    log[level]({ release, round, phase, ms: Math.round(ms) }, 'round phase');
   };
 }
 
@@ -167,7 +178,10 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
     const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
     const reply = await drawing.writeSeal(release, round, jcs(seal), writeBeforeMs);
     if (reply.outcome === 'NOT_DRAWING') return undefined;
-    if (reply.outcome === 'WRITTEN') return { ledger, table, since, seal, startedMs };
+    if (reply.outcome === 'WRITTEN') {
+      lap('seal');
+      return { ledger, table, since, seal, startedMs };
+    }
     sealedAtMs = reply.sealedAtMs;
   }
 }
@@ -209,8 +223,10 @@ async function drawAndPublish(
   );
   if (!finished) return undefined;
   lap('transcript');
-  if (!(await publish(drawing, ledger, round, drawn, finished))) return undefined;
+  if (!(await stageOffers(drawing, release, round, drawn))) return undefined;
   lap('write');
+  if (!(await flip(drawing, ledger, round, drawn, finished))) return undefined;
+  lap('flip');
   const { digest } = finished;
   const counts = { entries: table.count, offers: drawn.offers.length };
   const tookMs = Math.round(monotonicMs() - startedMs);
@@ -218,8 +234,23 @@ async function drawAndPublish(
   return digest;
 }
 
-/** Stages all other results of a round, then flips. False when another worker did so before. */
-async function publish(
+/** False when another worker finished the round before. */
+async function stageOffers(
+  drawing: DrawingStore,
+  release: string,
+  round: number,
+  { offers }: Drawn,
+): Promise<boolean> {
+  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
+  const ids = offers.map(({ entry }: Offer) => entry);
+  return (
+    (await drawing.stageBookings(release, round, bookings)) &&
+    drawing.stageOffers(release, round, ids)
+  );
+}
+
+/** Makes all that was staged count. False when another worker did so before. */
+async function flip(
   drawing: DrawingStore,
   ledger: Ledger,
   round: number,
@@ -227,13 +258,6 @@ async function publish(
   { record, digest }: FinishedRound,
 ): Promise<boolean> {
   const { release } = ledger.manifest;
-  const { offers } = drawn;
-  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
-  const ids = offers.map(({ entry }: Offer) => entry);
-  const staged =
-    (await drawing.stageBookings(release, round, bookings)) &&
-    (await drawing.stageOffers(release, round, ids));
-  if (!staged) return false;
   const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
