@@ -221,7 +221,7 @@ class Release:
         self.manifest, self.manifest_hash = manifest, H(JCS(manifest))
         self.read_terms(manifest)
         # The chain of rounds.
-        self.next_round, self.previous, self.sealed_at = 0, bytes(32), None
+        self.next_round, self.previous, self.sealed_at = 0, bytes(32), []  # by round, in ms
         self.hash_chain_value = bytes.fromhex(manifest["beacon"].get("anchor", ""))
         # Seats, by pool: free now, held now, free after the last round.
         self.free = [seats for _, _, seats in self.pools]
@@ -233,6 +233,7 @@ class Release:
         self.ids, self.sizes, self.cats = bytearray(), array("q"), array("I")
         self.prefs, self.starts = array("I"), array("Q", [0])
         self.state, self.pool_held = bytearray(), array("i")
+        self.seated_in = array("I")  # the round that gave the seats, where any are held
         self.waiting, self.displaced = [], []  # ascending
 
     def read_terms(self, manifest):
@@ -266,6 +267,8 @@ class Release:
                 demand((slot, "open") in self.pool_number, "slot %s has no pool open" % short(slot))
 
         self.closes_at = milliseconds(manifest.get("closes_at"), "closes_at")
+        self.confirm_within_s = manifest.get("confirm_within_s")
+        demand(is_integer(self.confirm_within_s, 1), "confirm_within_s is not whole seconds")
         check_beacon_terms(manifest.get("beacon"))
         key = manifest.get("receipt_key")
         demand(has_members(key, "kid", "x"), "the manifest's receipt_key is not {kid, x}")
@@ -392,6 +395,12 @@ def check_since(since):
     demand(ascending(lost), "since.lost does not ascend")
 
 
+def last_expired_offers(release, since):
+    """-> the last round of which offers expired; None where none did."""
+    entries = [release.number_of.get(id_bytes(text)) for text in since["expired"]]
+    return max([release.seated_in[i] for i in entries if i is not None], default=None)
+
+
 def apply_since(release, since):
     """In the order of the page's table. Leaves behind who waits and who is displaced."""
     free, held, state = release.free, release.held, release.state
@@ -469,8 +478,11 @@ def free_seats(release, i):
 # --- The seal, the beacon and the seed --------------------------------------------------------
 
 
-def check_seal(release, n, seal, since):
-    """All but `count` and `root`, which can be compared when the entries have been read."""
+def check_seal(release, n, seal, since, offers_of):
+    """All but `count` and `root`, which can be compared when the entries have been read.
+
+    `offers_of`: the last round of which offers expired, if any did.
+    """
     names = "beacon count manifest_hash previous release root round sealed_at since_hash"
     demand(has_members(seal, *names.split()), "the seal does not have the members of a seal")
     demand(is_integer(seal["count"], 0), "the seal's count is not a number")
@@ -488,9 +500,12 @@ def check_seal(release, n, seal, since):
         differs = "the seal's %s is %s, not %s" % (name, short(seal[name]), value)
         demand(JCS(seal[name]) == JCS(value), differs)
     demand(sealed_at >= release.closes_at, "sealed_at is before the manifest's closes_at")
-    later = release.sealed_at is None or sealed_at > release.sealed_at
+    later = not release.sealed_at or sealed_at > release.sealed_at[-1]
     demand(later, "sealed_at is not later than that of the round before")
-    release.sealed_at = sealed_at
+    if offers_of is not None:
+        earliest = release.sealed_at[offers_of] + 1000 * release.confirm_within_s
+        demand(sealed_at >= earliest, "offers of round %d expired too early" % offers_of)
+    release.sealed_at.append(sealed_at)
 
     terms = release.manifest["beacon"]
     if terms["kind"] == "hash-chain":
@@ -539,6 +554,7 @@ def give_seats(release, i):
                 free[pool] -= size
                 release.held[pool] += size
                 release.state[i], release.pool_held[i] = HOLDS, pool
+                release.seated_in[i] = release.next_round
                 return pool
     return None
 
@@ -722,6 +738,7 @@ def read_entry_line(release, doc, claims, line):
     release.starts.append(len(release.prefs))
     release.state.append(WAITS)
     release.pool_held.append(-1)
+    release.seated_in.append(0)
     claims.leaves += leaf
     claims.keys += bytes.fromhex(doc["key"])
     claims.pools.append(taken)
@@ -738,12 +755,13 @@ def verify_round(lines, release, progress, watched):
 
     since = lines.next("since", "since")["since"]
     check_since(since)
+    offers_of = last_expired_offers(release, since)
     apply_since(release, since)
     dereserve(release, n)
     free_before = list(release.free)
 
     seal = lines.next("seal", "seal")["seal"]
-    check_seal(release, n, seal, since)
+    check_seal(release, n, seal, since, offers_of)
     seal_line = lines.number
 
     beacon = lines.next("beacon", "beacon", "seed", "trust")
@@ -1087,6 +1105,7 @@ def report(options, release, rounds, receipt, proof, in_round):
         trust = TRUST[beacon["kind"]]
         checked += ["every line of %d rounds, byte for byte" % len(rounds)]
         checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
+        checked += ["no offer expired before its time"]
         if beacon["kind"] == "hash-chain":
             checked += ["the beacon's values hash to those before, the first to the anchor"]
         else:

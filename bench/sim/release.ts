@@ -65,7 +65,7 @@ const manifestOf = (seats: readonly number[]): LotteryManifest => ({
   closes_at: isoAt(CLOSES_AT_MS),
   ends_at: isoAt(CLOSES_AT_MS + 43_200_000),
   round_every_s: ROUND_EVERY_MS / 1_000,
-  confirm_within_s: 900,
+  confirm_within_s: ROUND_EVERY_MS / 1_000,
   dereserve_after_round: null,
   series: null,
   id_types: ['aadhaar'],

@@ -1,8 +1,10 @@
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  -- Later than the last cut and not before closing time, even if a failover sets the clock back.
-  local sealed_at = math.max(now, tonumber(redis.call('HGET', release, 'sealed_at_ms')) + 1)
+  -- Later than the last cut, not before closing time, and not before offers that have expired had
+  -- their time, even if a failover sets the clock back.
+  local state = redis.call('HMGET', release, 'sealed_at_ms', 'sealed_from_ms')
+  local sealed_at = math.max(now, tonumber(state[1]) + 1, tonumber(state[2] or 0))
   redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', sealed_at))
   if redis.call('EXISTS', entering) == 1 then redis.call('RENAME', entering, sealed) end
   if redis.call('EXISTS', happened) == 1 then redis.call('RENAME', happened, happened_sealed) end

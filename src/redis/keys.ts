@@ -11,8 +11,9 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms; once an operator changed something: changing_round (the last that settles
-   * changes), hurried_round (the last to take place before its time), spare_rounds.
+   * sealed_at_ms; sealed_from_ms: when the next round is sealed at the soonest, since it tells of
+   * offers that have expired; once an operator changed something: changing_round (the last that
+   * settles changes), hurried_round (the last to take place before its time), spare_rounds.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -60,8 +61,8 @@ export const keys = {
   /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
   /**
-   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`; settling:
-   * the round being drawn, while it settles what an operator changed.
+   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`,
+   * `sealed_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
    */
   rounds: (id: string) => release(id, 'rounds'),
   /**

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { present } from '../lib/assert.ts';
+import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { LotteryManifest } from '../releases/manifest.ts';
@@ -200,10 +201,26 @@ const sealStep =
       if (jcs(members[name]) !== jcs(term)) return wrong(line, `${name} must be ${jcs(term)}`);
     if (seal.sealed_at < ledger.manifest.closes_at)
       return wrong(line, `the round was sealed before ${ledger.manifest.closes_at}`);
-    if (seal.sealed_at <= ledger.previousSealedAt)
+    if (seal.sealed_at <= (ledger.sealedAt.at(-1) ?? ''))
       return wrong(line, 'the round was not sealed after the one before');
+    const early = expiryProblem(ledger, settled, seal);
+    if (early !== undefined) return wrong(line, early);
     return beaconStep({ ledger, since, settled, seal, sealedOnLine: line.number });
   };
+
+/** Why offers that have expired had not had their time, if so. */
+function expiryProblem(
+  { manifest, sealedAt }: Ledger,
+  { expiredOf }: Settled,
+  seal: Seal,
+): string | undefined {
+  const offeredAt = sealedAt[expiredOf];
+  if (offeredAt === undefined) return undefined;
+  const earliest = isoFromMs(msFromIso(offeredAt) + manifest.confirm_within_s * 1000);
+  return seal.sealed_at < earliest
+    ? `offers of round ${expiredOf} have expired, which could be confirmed until ${earliest}`
+    : undefined;
+}
 
 const beaconStep =
   (sealed: Pick<Opening, 'ledger' | 'since' | 'settled' | 'seal' | 'sealedOnLine'>): Step =>

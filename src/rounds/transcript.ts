@@ -140,7 +140,7 @@ export function closeRound(
   digest: string,
 ): void {
   ledger.nextRound += 1;
-  ledger.previousSealedAt = seal.sealed_at;
+  ledger.sealedAt.push(seal.sealed_at);
   ledger.previousDigest = digest;
   ledger.previousBeacon = beacon;
 }

@@ -52,6 +52,7 @@ const CHECKED = [
   'every line is canonical JSON, and no line is missing, added or out of order',
   'the manifest, and its hash in every seal',
   'what happened between rounds fits who waited and who held which seat',
+  'no offer expired before its time',
   'each seal continues the chain, and its Merkle root is that of the entries in the file',
   'each beacon value is the one that the seal named before it was known, and gives the seed',
   'each entry has its leaf, its rank key and its place in the draw order',

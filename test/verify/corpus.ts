@@ -256,6 +256,17 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
     (lines) =>
       reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.000Z'))(lines)),
   ],
+  'an offer that expires a millisecond early': [
+    1,
+    (lines) =>
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:23.999Z'))(lines)),
+  ],
+  'an offer to somebody who had waited that expires a millisecond early': [
+    2,
+    (lines) =>
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:26.999Z'))(lines)),
+  ],
+  'no time to confirm': [0, change<Json>('manifest', (m) => (m['confirm_within_s'] = 0))],
   'sealed at no time': [0, change<Json>('seal', (s) => (s['sealed_at'] = 'at eight'))],
 
   'another seed': [
@@ -335,8 +346,7 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
   ],
   'another rank key': [
     0,
-    (lines) =>
-      reclose(changeEntry(anyEntry, (entry) => (entry.key = `00${entry.key.slice(2)}`))(lines)),
+    (lines) => reclose(changeEntry(anyEntry, (entry) => (entry.key = flipped(entry.key)))(lines)),
   ],
   'other preferences': [
     0,

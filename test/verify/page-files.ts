@@ -87,6 +87,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
   const manifest = {
     beacon: NETWORK as object,
     closes_at: '2021-04-10T14:40:00.000Z',
+    confirm_within_s: 900,
     dereserve_after_round: null,
     limits: { group_size: 4, preferences: 5 },
     receipt_key: { kid: 'A'.repeat(43), x: 'A'.repeat(43) },

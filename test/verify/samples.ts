@@ -14,7 +14,7 @@ import {
   QUICKNET,
 } from '../../src/rounds/beacon.ts';
 import { drawRound } from '../../src/rounds/draw.ts';
-import { buildEntryTable, type EntryRow } from '../../src/rounds/entry-table.ts';
+import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/entry-table.ts';
 import {
   createLedger,
   inOrder,
@@ -93,7 +93,7 @@ const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryMan
   closes_at: '2023-08-23T15:59:20.000Z',
   ends_at: '2023-08-23T18:30:00.000Z',
   round_every_s: 3,
-  confirm_within_s: 2,
+  confirm_within_s: 3, // just the time between two seals
   id_types: ['aadhaar'],
   limits: { preferences: 5, entries_per_account: 4, group_size: 4 },
   dereserve_after_round: 1,
@@ -130,7 +130,15 @@ const those = ({ cohorts }: Ledger, seated: boolean): string[] =>
   cohorts.flatMap(({ table, order, standing }) =>
     Array.from(order)
       .filter((row) => standing[row]! >= 0 === seated && standing[row]! > -3)
-      .map((row) => table.ids.toString('base64url', row * 16, (row + 1) * 16)),
+      .map((row) => entryAt(table, row)),
+  );
+
+/** Entries of earlier rounds that the last round gave seats to. */
+const carried = ({ cohorts, nextRound }: Ledger): string[] =>
+  cohorts.slice(0, -1).flatMap(({ table, standing, seatedIn }) =>
+    Array.from(standing.keys())
+      .filter((row) => standing[row]! >= 0 && seatedIn[row] === nextRound - 1)
+      .map((row) => entryAt(table, row)),
   );
 
 /** What happens before each round. */
@@ -147,7 +155,12 @@ function sinceOf(ledger: Ledger): Since {
         ['yerawada-0900', 'open', 1],
       ],
     },
-    { cancelled: seated.slice(0, 3), withdrawn: waiting.slice(1, 2), closed: ['kothrud-0900'] },
+    {
+      cancelled: seated.slice(0, 3),
+      expired: carried(ledger).slice(0, 1),
+      withdrawn: waiting.slice(1, 2),
+      closed: ['kothrud-0900'],
+    },
   ];
   return inOrder({ ...NOTHING_SINCE, ...happened[ledger.nextRound] });
 }

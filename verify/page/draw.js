@@ -27,6 +27,7 @@ const CHECKED = [
   'every line is canonical JSON, byte for byte, and no line is missing, added or moved',
   'each seal goes on from the round before, under the one manifest',
   'what happened between the rounds fits who waited and who held seats',
+  'no offer expired before its time',
   'the Merkle root of each seal is that of the entries in its file',
   'each value of the beacon is the one that the seal named in advance, and gives the seed',
   'each entry has the leaf, the key and the place in the order that follow from it',

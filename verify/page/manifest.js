@@ -9,7 +9,7 @@ import { timeOf } from './time.js';
 /**
  * @typedef {{slot: string, pools: {pool: string, seats: number}[]}} Slot
  * @typedef {{release: string, hash: string, title: string, slots: Slot[], preferences: number,
- *   groupSize: number, dereserveAfter: number | null, closesAt: string,
+ *   groupSize: number, dereserveAfter: number | null, closesAt: string, confirmWithinS: number,
  *   beacon: import('./beacon.js').Terms, receiptKey: {kid: string, x: string}}} Manifest
  */
 
@@ -133,6 +133,7 @@ export function readManifest(text) {
     groupSize: whole(limits['group_size'], 1, 2 ** 31, 'limits.group_size'),
     dereserveAfter: readDereserving(manifest, slots),
     closesAt: String(closesAt),
+    confirmWithinS: whole(manifest['confirm_within_s'], 1, 2 ** 31, 'confirm_within_s'),
     beacon: readTerms(manifest['beacon']),
     receiptKey: readReceiptKey(manifest['receipt_key']),
   };

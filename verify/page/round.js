@@ -44,6 +44,8 @@ export function createRound(ledger, file) {
     hasher: sha256.create(),
     decoder: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
     sinceText: '',
+    /** The last round of which offers expired. */
+    expiredOf: -1,
     sealText: '',
     sealLine: 0,
     sealedAt: '',
@@ -192,7 +194,7 @@ function sinceStep(round, text) {
   demandAscending(read.lost, 'lost', (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]));
   const ledger = ledgerOf(round);
   ledger.touched.clear();
-  settle(ledger, read);
+  round.expiredOf = settle(ledger, read);
   round.before = ledger.free.slice();
   round.step = sealStep;
 }
@@ -251,6 +253,11 @@ function sealStep(round, text) {
   round.sealedAt = String(read['sealed_at']);
   demand(round.sealedAt >= manifest.closesAt, `the round was sealed before ${manifest.closesAt}`);
   demand(round.sealedAt > ledger.sealedAt, 'the round was not sealed after the one before');
+  const offered = ledger.sealed[round.expiredOf];
+  demand(
+    !offered || sealedAtMs >= Number(timeOf(offered.sealedAt)) + 1000 * manifest.confirmWithinS,
+    `offers of round ${round.expiredOf} have expired before their time`,
+  );
   Object.assign(round, { count, root, plan, sealLine: round.lines + 1, step: beaconStep });
 }
 
