@@ -272,7 +272,8 @@ class Release:
         check_beacon_terms(manifest.get("beacon"))
         key = manifest.get("receipt_key")
         demand(has_members(key, "kid", "x"), "the manifest's receipt_key is not {kid, x}")
-        demand(unbase64url(key["x"], 32), "receipt_key.x is not 32 bytes in base64url")
+        x = unbase64url(key["x"], 32)
+        demand(x and has_prime_order(point_decode(x)), "receipt_key.x is not a public key")
         demand(key["kid"] == thumbprint(key["x"]), "receipt_key.kid is not the thumbprint of its x")
 
     def read_slot(self, slot):
@@ -678,16 +679,15 @@ def round_named(path):
 
 
 def in_order(paths):
-    """-> [(path, the round that it names)]. A file that can't stand where it says fills a gap."""
+    """-> [(path, the round that it names)]. One that names none goes where a round is missing."""
     files = [(path, round_named(path)) for path in paths]
-    places, others = [None] * len(files), []
-    for i in sorted(range(len(files)), key=lambda i: files[i][1] != i):  # who stands right, stays
-        n = files[i][1]
-        if n is not None and n < len(places) and places[n] is None:
-            places[n] = files[i]
-        else:
-            others.append(files[i])
-    return [place or others.pop(0) for place in places]
+    named = sorted([one for one in files if one[1] is not None], key=lambda one: one[1])
+    unnamed = [one for one in files if one[1] is None]
+    places = []
+    while named or unnamed:
+        missing = not named or named[0][1] > len(places)
+        places.append((unnamed if unnamed and missing else named).pop(0))
+    return places
 
 
 # --- A round ----------------------------------------------------------------------------------
@@ -1025,7 +1025,7 @@ def point_equal(p, q):
 
 
 def point_decode(data):
-    """None for what is no point, is not written in the one way, or is of a small order."""
+    """None for what is no point, or is not written in the one way."""
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= P:
@@ -1038,19 +1038,24 @@ def point_decode(data):
         return None
     if x % 2 != sign:
         x = P - x
-    point = (x, y, 1, x * y % P)
-    return None if point_equal(point_multiply(8, point), NEUTRAL) else point
+    return x, y, 1, x * y % P
+
+
+def has_prime_order(point):
+    """Of other points, one signature can be right in one program and wrong in the next."""
+    return point is not None and point_equal(point_multiply(L, point), NEUTRAL) and point[0] != 0
 
 
 BASE = point_decode((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
 def ed25519_verify(public_key, message, signature):
+    """RFC 8032, 5.1.7, without the cofactor."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
     a, r = point_decode(public_key), point_decode(signature[:32])
     s = int.from_bytes(signature[32:], "little")
-    if a is None or r is None or s >= L:
+    if not has_prime_order(a) or r is None or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + public_key + message).digest(), "little") % L
     return point_equal(point_multiply(s, BASE), point_add(r, point_multiply(k, a)))

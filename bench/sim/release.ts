@@ -28,11 +28,13 @@ import {
   type Since,
   WAITING,
 } from '../../src/rounds/ledger.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
 import { closeRound } from '../../src/rounds/transcript.ts';
 
 const SECRETS = createSecrets('what a simulated engine derives its keys from');
+const RECEIPT_KEY = receiptKeyOf(SECRETS);
 const RELEASE = 'simulated';
 const ids = new Map<string, string>();
 
@@ -79,7 +81,7 @@ const manifestOf = (seats: readonly number[]): LotteryManifest => ({
     to: '11:00',
     pools: [{ pool: 'open', seats: count }],
   })),
-  receipt_key: { kid: 'A'.repeat(43), x: 'A'.repeat(43) },
+  receipt_key: RECEIPT_KEY,
   beacon: { kind: 'hash-chain', anchor: '0'.repeat(64), length: 20_000 },
 });
 

@@ -34,6 +34,7 @@ import {
 } from './ledger.ts';
 import { LINE_FEED, type Line, type Mismatch, readLinesTogether } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
+import { receiptKeyProblem } from './receipt-key.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
   closeRound,
@@ -159,9 +160,10 @@ function isCanonical(read: object, { text }: Line): boolean {
 const firstManifest: Step = (line) => {
   const read = parseCanonical(line, ManifestLine, Infinity);
   if (isMismatch(read)) return read;
-  const problem = manifestProblem(read.manifest);
+  const { manifest } = read;
+  const problem = manifestProblem(manifest) ?? receiptKeyProblem(manifest.receipt_key);
   if (problem !== undefined) return wrong(line, problem);
-  return sinceStep(createLedger(read.manifest));
+  return sinceStep(createLedger(manifest));
 };
 
 /** Line 1 of round 0 where the manifest is known already. */

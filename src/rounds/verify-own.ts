@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { present } from '../lib/assert.ts';
 import { LotteryManifest, manifestHash } from '../releases/manifest.ts';
 import { pathProblem, Proof } from './proofs.ts';
+import { receiptKeyProblem } from './receipt-key.ts';
 import {
   leafProblem,
   Receipt,
@@ -88,9 +89,11 @@ function read<T>(
   return refused(file, [...issue.path.map(String), issue.message].join(': '));
 }
 
-const Terms = LotteryManifest.transform((manifest) =>
-  receiptTerms(manifest, manifestHash(manifest)),
-);
+const Terms = LotteryManifest.transform((manifest, context) => {
+  const message = receiptKeyProblem(manifest.receipt_key);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+  return receiptTerms(manifest, manifestHash(manifest));
+});
 
 function readOwn(files: OwnFiles): Own | OwnRefused {
   const receipt = read(files.receipt, Receipt);

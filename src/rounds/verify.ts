@@ -62,7 +62,7 @@ const CHECKED = [
 
 /** The manifest comes first in round 0, then `since`, then the seal. */
 const SEALED_BY_LINE = 3;
-const SealRound = z.object({ kind: z.literal('seal'), seal: z.object({ round: z.int() }) });
+const SealRound = z.object({ kind: z.literal('seal'), seal: z.object({ round: z.int().min(0) }) });
 
 /** The round that a file's seal names; undefined where nothing readable does. */
 async function roundOf({ open }: TranscriptFile): Promise<number | undefined> {
@@ -85,13 +85,25 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** In the order of the rounds that their seals name; a file that names none comes last. */
+/**
+ * In the order of the rounds that their seals name. One that names none goes where a round is
+ * missing, so that it is the one that is refused.
+ */
 async function inOrderOfRounds(files: readonly TranscriptFile[]): Promise<TranscriptFile[]> {
   if (files.length < 2) return [...files];
-  const rounds = new Map<TranscriptFile, number>();
-  for (const file of files) rounds.set(file, (await roundOf(file)) ?? Infinity);
-  const place = (file: TranscriptFile): number => rounds.get(file) ?? Infinity;
-  return files.toSorted((a, b) => (place(a) < place(b) ? -1 : Number(place(a) > place(b))));
+  const named: { readonly file: TranscriptFile; readonly round: number }[] = [];
+  const unnamed: TranscriptFile[] = [];
+  for (const file of files) {
+    const round = await roundOf(file);
+    if (round === undefined) unnamed.push(file);
+    else named.push({ file, round });
+  }
+  const places: TranscriptFile[] = [];
+  for (const { file, round } of named.toSorted((a, b) => a.round - b.round)) {
+    if (round > places.length) places.push(...unnamed.splice(0, round - places.length));
+    places.push(file);
+  }
+  return [...places, ...unnamed];
 }
 
 /** `files`: those of all rounds from round 0 on, in any order. */

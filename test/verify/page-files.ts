@@ -4,7 +4,9 @@ import { gunzipSync } from 'node:zlib';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { hex, sha256, tag, u32, u64 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
+import { createSecrets } from '../../src/lib/secrets.ts';
 import { createHashChain } from '../../src/rounds/beacon.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 
 export type Source = {
   readonly name: string;
@@ -90,7 +92,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
     confirm_within_s: 900,
     dereserve_after_round: null,
     limits: { group_size: 4, preferences: 5 },
-    receipt_key: { kid: 'A'.repeat(43), x: 'A'.repeat(43) },
+    receipt_key: receiptKeyOf(createSecrets('the secret of a release of nobody')),
     release: 'nobody',
     rules: 'fairslot/v1',
     slots: [{ pools: [{ pool: 'open', seats: 2 }], slot: 'north' }],

@@ -36,7 +36,9 @@ export type Sample = {
   readonly digest: string;
 };
 
-const SECRETS = createSecrets('the secret of the samples, which everyone knows');
+/** What the key of their receipts is derived from. */
+export const SECRET = 'the secret of the samples, which everyone knows';
+const SECRETS = createSecrets(SECRET);
 const CHAIN = createHashChain(sha256(Buffer.from('the hash chain of the samples')), 12);
 /** Quicknet's rounds 1000 to 1002. */
 const SIGNATURES = [

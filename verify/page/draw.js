@@ -38,7 +38,11 @@ const CHECKED = [
 /** A file's first lines, at most, up to its seal. */
 const LINES_TO_SEAL = 3;
 
-/** @param {Source} source */
+/**
+ * The round that its seal names; undefined where none can be read.
+ *
+ * @param {Source} source
+ */
 async function roundOf(source) {
   /** @type {number | undefined} */
   let round;
@@ -54,20 +58,30 @@ async function roundOf(source) {
   } catch {
     // Its fault is told when it is verified.
   }
-  return round ?? Number.POSITIVE_INFINITY;
+  return round;
 }
 
 /**
- * By the rounds that their seals name; those without one last, as they came.
+ * By the rounds that their seals name. One that names none goes where a round is missing, so that it
+ * is the one that is refused.
  *
  * @param {readonly Source[]} files
  */
 async function inOrder(files) {
   const named = [];
-  for (const file of files) named.push({ file, round: await roundOf(file) });
-  return named
-    .toSorted((a, b) => (a.round === b.round ? 0 : a.round - b.round))
-    .map(({ file }) => file);
+  const unnamed = [];
+  for (const file of files) {
+    const round = await roundOf(file);
+    if (round === undefined) unnamed.push(file);
+    else named.push({ file, round });
+  }
+  /** @type {Source[]} */
+  const places = [];
+  for (const { file, round } of named.toSorted((a, b) => a.round - b.round)) {
+    if (round > places.length) places.push(...unnamed.splice(0, round - places.length));
+    places.push(file);
+  }
+  return [...places, ...unnamed];
 }
 
 /**

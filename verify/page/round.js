@@ -533,7 +533,7 @@ export function roundNamedIn(text) {
   try {
     const { seal } = parseLine(text, 'seal', ['seal']);
     const { round } = /** @type {Record<string, unknown>} */ (seal);
-    return typeof round === 'number' && Number.isSafeInteger(round) ? round : undefined;
+    return Number.isSafeInteger(round) && Number(round) >= 0 ? Number(round) : undefined;
   } catch {
     return undefined;
   }
