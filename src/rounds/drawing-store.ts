@@ -1,4 +1,5 @@
 /** What a worker reads and writes while it draws a round. */
+import { setImmediate } from 'node:timers/promises';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
@@ -126,8 +127,11 @@ function stepStore(redis: Redis) {
         redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
       let [cursor, batch] = await scan('0');
       while (cursor !== '0') {
-        const next = scan(cursor); // Redis looks for it while this process takes in the last one
+        // Redis looks for the next one while this process takes in the last: if it is asked by then,
+        // for the client sends what it is given only when its turn of the event loop is over.
+        const next = scan(cursor);
         next.catch(() => undefined); // for the case that `take` throws
+        await setImmediate();
         take(batch);
         [cursor, batch] = await next;
       }
@@ -189,7 +193,7 @@ function flipStore(redis: Redis) {
 
 export type StagedTree = {
   readonly roots: Uint8Array;
-  /** By number; made as they are wanted, for all together are large. */
+  /** By number. */
   readonly chunks: Iterable<readonly [number, Uint8Array]>;
   /** Ids of the entries, unless this is round 0. */
   readonly newcomers: readonly string[];
@@ -206,22 +210,25 @@ function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
   if (batch.length > 0) yield batch;
 }
 
+function* eachWith(ids: Iterable<string>, value: string): Generator<readonly [string, string]> {
+  for (const id of ids) yield [id, value];
+}
+
 function stagingStore(redis: Redis) {
-  /** Writes fields in batches; false as soon as another worker has finished the round. */
+  /**
+   * Writes fields in batches, made as they are wanted, for all together are large; false as soon as
+   * another worker has finished the round.
+   */
   const stage = async (
     release: string,
     round: number,
     target: string,
-    fields: readonly (readonly [string | number, string | Uint8Array])[],
-    batch: number,
+    fields: Iterable<readonly [string | number, string | Uint8Array]>,
+    size: number,
   ): Promise<boolean> => {
-    for (let i = 0; i < fields.length; i += batch) {
-      const reply = await stageScript(
-        redis,
-        { release: keys.release(release), target },
-        { round },
-        fields.slice(i, i + batch).flat(),
-      );
+    const places = { release: keys.release(release), target };
+    for (const batch of inBatches(fields, size)) {
+      const reply = await stageScript(redis, places, { round }, batch.flat());
       if (reply === 'NOT_DRAWING') return false;
     }
     return true;
@@ -231,17 +238,11 @@ function stagingStore(redis: Redis) {
     stageBookings: (
       release: string,
       round: number,
-      bookings: readonly (readonly [string, string])[],
+      bookings: Iterable<readonly [string, string]>,
     ) => stage(release, round, keys.bookings(release), bookings, STAGE_FIELDS),
 
-    stageOffers: (release: string, round: number, entryIds: readonly string[]) =>
-      stage(
-        release,
-        round,
-        keys.offers(release, round),
-        entryIds.map((id) => [id, ''] as const),
-        STAGE_FIELDS,
-      ),
+    stageOffers: (release: string, round: number, entryIds: Iterable<string>) =>
+      stage(release, round, keys.offers(release, round), eachWith(entryIds, ''), STAGE_FIELDS),
 
     /**
      * What proofs are made from: the round's tree in chunks, their roots, and which round its
@@ -253,10 +254,9 @@ function stagingStore(redis: Redis) {
       { roots, chunks, newcomers }: StagedTree,
     ): Promise<boolean> => {
       const target = keys.tree(release, round);
-      for (const batch of inBatches(chunks, STAGE_CHUNKS))
-        if (!(await stage(release, round, target, batch, STAGE_CHUNKS))) return false;
-      const newIn = newcomers.map((id) => [id, String(round)] as const);
+      const newIn = eachWith(newcomers, String(round));
       return (
+        (await stage(release, round, target, chunks, STAGE_CHUNKS)) &&
         (await stage(release, round, target, [['roots', roots]], 1)) &&
         stage(release, round, keys.newIn(release), newIn, STAGE_FIELDS)
       );

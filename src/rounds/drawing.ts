@@ -241,8 +241,8 @@ async function stageOffers(
   round: number,
   { offers }: Drawn,
 ): Promise<boolean> {
-  const bookings = offers.map((offer) => [offer.entry, packOffer(round, offer)] as const);
-  const ids = offers.map(({ entry }: Offer) => entry);
+  const bookings = offers.values().map((offer) => [offer.entry, packOffer(round, offer)] as const);
+  const ids = offers.values().map(({ entry }: Offer) => entry);
   return (
     (await drawing.stageBookings(release, round, bookings)) &&
     drawing.stageOffers(release, round, ids)
