@@ -43,8 +43,10 @@ MAX_INTEGER = 2**53 - 1  # beyond it, JSON numbers are not exact (RFC 8785 is ab
 CHUNK = 64 * 1024
 
 TRUST = {
-    "drand": "the drand network: nobody can know or choose a value before its time unless most "
+    "quicknet": "the drand network: nobody can know or choose a value before its time unless most "
     "members of the network work together",
+    "drand": "whoever runs the drand chain that the manifest names: no file tells whether that is "
+    "a network of many, or the operator alone, who then knew every value in advance",
     "hash-chain": "the operator: the values of a hash chain were fixed before the release opened, "
     "but the operator knew them while entries came in",
 }
@@ -300,6 +302,11 @@ class Release:
         return bytes(self.ids[16 * i : 16 * i + 16])
 
 
+def trust_of(beacon):
+    is_quicknet = beacon.get("chain") == QUICKNET["chain"]
+    return TRUST["quicknet" if is_quicknet else beacon["kind"]]
+
+
 def check_beacon_terms(beacon):
     kind = beacon.get("kind") if isinstance(beacon, dict) else None
     if kind == "hash-chain":
@@ -484,11 +491,12 @@ def check_seal(release, n, seal, since, offers_of):
 
     `offers_of`: the last round of which offers expired, if any did.
     """
-    names = "beacon count manifest_hash previous release root round sealed_at since_hash"
+    names = "beacon count cut_at manifest_hash previous release root round sealed_at since_hash"
     demand(has_members(seal, *names.split()), "the seal does not have the members of a seal")
     demand(is_integer(seal["count"], 0), "the seal's count is not a number")
     demand(seal["count"] <= MAX_ENTRIES, "more than 8,000,000 entries: this verifier stops there")
     demand(is_hex(seal["root"], 32), "the seal's root is not a hash")
+    cut_at = milliseconds(seal["cut_at"], "cut_at")
     sealed_at = milliseconds(seal["sealed_at"], "sealed_at")
     expected = {
         "round": n,
@@ -500,12 +508,13 @@ def check_seal(release, n, seal, since, offers_of):
     for name, value in expected.items():
         differs = "the seal's %s is %s, not %s" % (name, short(seal[name]), value)
         demand(JCS(seal[name]) == JCS(value), differs)
-    demand(sealed_at >= release.closes_at, "sealed_at is before the manifest's closes_at")
-    later = not release.sealed_at or sealed_at > release.sealed_at[-1]
-    demand(later, "sealed_at is not later than that of the round before")
+    demand(cut_at >= release.closes_at, "cut_at is before the manifest's closes_at")
+    demand(sealed_at >= cut_at, "sealed_at is before cut_at")
+    later = not release.sealed_at or cut_at > release.sealed_at[-1]
+    demand(later, "cut_at is not later than sealed_at of the round before")
     if offers_of is not None:
         earliest = release.sealed_at[offers_of] + 1000 * release.confirm_within_s
-        demand(sealed_at >= earliest, "offers of round %d expired too early" % offers_of)
+        demand(cut_at >= earliest, "offers of round %d expired too early" % offers_of)
     release.sealed_at.append(sealed_at)
 
     terms = release.manifest["beacon"]
@@ -780,10 +789,10 @@ def verify_round(lines, release, progress, watched):
     root = root_of(release, claims)
     demand(seal["root"] == root, "the seal's root is not that of the entries, %s" % root, seal_line)
     try:
-        trust = TRUST[release.manifest["beacon"]["kind"]]
+        trust = trust_of(release.manifest["beacon"])
         seed = seed_of(release, n, seal, beacon_bytes(release, seal, beacon["beacon"]))
         demand(beacon["seed"] == seed.hex(), "the seed is not %s" % seed.hex())
-        demand(beacon["trust"] == trust, "trust is not the sentence of this kind of beacon")
+        demand(beacon["trust"] == trust, "trust is not the sentence of this beacon")
     except Refused as refused:
         raise Refused(refused.reason, beacon_line)
     if wrong_offer:
@@ -907,6 +916,7 @@ def thumbprint(x):
 
 
 RECEIPT = ("entry", "issued_at", "kid", "leaf", "manifest_hash", "release", "signature")
+EVIDENCE = "If its owner neither edited nor withdrew it, this is evidence against the operator"
 PROOF = ("count", "entry", "index", "leaf", "path", "release", "root", "round")
 
 
@@ -947,14 +957,14 @@ def check_signed_receipt(receipt, release, rounds):
     message = tag("receipt") + JCS(signed)
     fits = ed25519_verify(unbase64url(key["x"], 32), message, signature)
     demand(fits, "the signature is not one of the manifest's receipt_key")
-    found = [one for one in rounds if one["watched_leaf"] == receipt["leaf"]]
-    evidence = "If its owner neither edited nor withdrew it, this is evidence against the operator"
-    demand(found, "the entry is in none of these rounds with this leaf. " + evidence)
-    issued_at = milliseconds(receipt["issued_at"], "issued_at")
-    for one in found:
-        if milliseconds(one["seal"]["sealed_at"], "sealed_at") >= issued_at:
-            return one["round"]
-    raise Refused("the entry is in no round that was sealed after issued_at. " + evidence)
+    after = [one for one in rounds if one["seal"]["cut_at"] >= receipt["issued_at"]]
+    demand(after, "no list here was fixed after the receipt was issued: fetch a later round")
+    first, later = after[0], [one for one in after[1:] if one["watched_leaf"]]
+    sentence = "the entry is not in round %d with this leaf" % first["round"]
+    if later and not first["watched_leaf"]:
+        sentence += ", but put off to round %d" % later[0]["round"]
+    demand(first["watched_leaf"] == receipt["leaf"], sentence + ". " + EVIDENCE)
+    return first["round"]
 
 
 def check_proof(proof, receipt, release, rounds):
@@ -1107,7 +1117,7 @@ def report(options, release, rounds, receipt, proof, in_round):
     checked, not_checked, trust = [], [], None
     if release:
         beacon = release.manifest["beacon"]
-        trust = TRUST[beacon["kind"]]
+        trust = trust_of(beacon)
         checked += ["every line of %d rounds, byte for byte" % len(rounds)]
         checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
         checked += ["no offer expired before its time"]

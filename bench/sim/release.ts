@@ -153,8 +153,8 @@ export function openRelease(seats: readonly number[], random: Random): Release {
   const play = (on: Ledger): Round => {
     const happened = inOrder({ ...NOTHING_SINCE, ...asLists(since) });
     const table = buildEntryTable(on.manifest, [...entered.values()]);
-    const sealedAt = isoAt(CLOSES_AT_MS + on.nextRound * ROUND_EVERY_MS);
-    const seal = sealRound({ ledger: on, table, since: happened, sealedAt });
+    const cutAt = isoAt(CLOSES_AT_MS + on.nextRound * ROUND_EVERY_MS);
+    const seal = sealRound({ ledger: on, table, since: happened, cutAt });
     const beacon: BeaconValue = { kind: 'hash-chain', step: on.nextRound + 1, preimage: value };
     const seed = seedOf(on.manifest.beacon, seal, beacon);
     const { offers } = drawRound({ ledger: on, table, since: happened, seed });

@@ -1,15 +1,15 @@
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  -- Later than the last cut, not before closing time, and not before offers that have expired had
+  -- Later than the last seal, not before closing time, and not before offers that have expired had
   -- their time, even if a failover sets the clock back.
-  local state = redis.call('HMGET', release, 'sealed_at_ms', 'sealed_from_ms')
-  local sealed_at = math.max(now, tonumber(state[1]) + 1, tonumber(state[2] or 0))
-  redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', sealed_at))
+  local state = redis.call('HMGET', release, 'sealed_at_ms', 'cut_from_ms')
+  local cut_at = math.max(now, tonumber(state[1]) + 1, tonumber(state[2] or 0))
+  redis.call('HSET', release, 'phase', 'DRAWING', 'cut_at_ms', string.format('%.0f', cut_at))
   if redis.call('EXISTS', entering) == 1 then redis.call('RENAME', entering, sealed) end
   if redis.call('EXISTS', happened) == 1 then redis.call('RENAME', happened, happened_sealed) end
   redis.call('XADD', audit, '*', 'e', 'sealed ' .. redis.call('HGET', release, 'round'))
-  return sealed_at
+  return cut_at
 end
 
 -- Round 0 closes by Redis's clock, whether or not a worker is awake: whoever comes first after
@@ -26,7 +26,7 @@ end
 -- last cut, even within its millisecond or when a failover has set the clock back. Only so does the
 -- time on a receipt tell which round its entry must be in.
 local function after_last_cut(release, now)
-  local state = redis.call('HMGET', release, 'round', 'phase', 'sealed_at_ms')
+  local state = redis.call('HMGET', release, 'round', 'phase', 'cut_at_ms')
   if state[1] == '0' and state[2] == 'OPEN' then return now end
   return math.max(now, tonumber(state[3]) + 1)
 end

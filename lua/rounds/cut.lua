@@ -6,14 +6,14 @@
   KEYS[4] happened         list
   KEYS[5] happened_sealed  list
   KEYS[6] audit            stream
-  REPLY   DRAWING round sealed_at_ms | ENDED | NOT_DUE at_ms now_ms | NOTHING_NEW
+  REPLY   DRAWING round cut_at_ms | ENDED | NOT_DUE at_ms now_ms | NOTHING_NEW
           (first that applies) DRAWING also answers for a round that was cut before and is not
           published: whoever asks draws it again.
 ]]
 --#include lib/clock
 --#include lib/cut
 local now = now_ms()
-local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'sealed_at_ms', 'next_round_at_ms',
+local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'cut_at_ms', 'next_round_at_ms',
   'ends_at_ms', 'ended_at_ms')
 local round = tonumber(state[1])
 if state[2] == 'DRAWING' then return { 'DRAWING', round, tonumber(state[3]) } end

@@ -11,7 +11,7 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms; sealed_from_ms: when the next round is sealed at the soonest, since it tells of
+   * cut_at_ms, sealed_at_ms; cut_from_ms: when the next round is cut at the soonest, since it tells of
    * offers that have expired; once an operator changed something: changing_round (the last that
    * settles changes), hurried_round (the last to take place before its time), spare_rounds.
    */

@@ -5,15 +5,16 @@ import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type CutReply =
-  | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
+  | { outcome: 'DRAWING'; round: number; cutAtMs: number }
   | { outcome: 'NOT_DUE'; waitMs: number }
   | { outcome: 'ENDED' | 'NOTHING_NEW' };
 
 export type WriteSealReply =
-  | { outcome: 'WRITTEN' }
+  /** Canonical JSON of the seal that counts: this one, or one that was written before. */
+  | { outcome: 'SEALED'; seal: string }
   | { outcome: 'NOT_DRAWING' }
   /** The value that the seal names exists: seal again, with this time. */
-  | { outcome: 'TOO_LATE'; sealedAtMs: number };
+  | { outcome: 'TOO_LATE'; nowMs: number };
 
 export type PublishReply =
   | { outcome: 'PUBLISHED'; publishedAtMs: number }
@@ -27,7 +28,7 @@ const cutScript = script({
   reply: (raw): CutReply => {
     const { word, fields } = replyWord(raw);
     const [first, second] = fields.map(Number) as [number, number];
-    if (word === 'DRAWING') return { outcome: word, round: first, sealedAtMs: second };
+    if (word === 'DRAWING') return { outcome: word, round: first, cutAtMs: second };
     if (word === 'NOT_DUE') return { outcome: word, waitMs: first - second };
     if (word === 'ENDED' || word === 'NOTHING_NEW') return { outcome: word };
     throw unexpectedReply('rounds/cut', word);
@@ -37,12 +38,12 @@ const cutScript = script({
 const writeSealScript = script({
   file: 'rounds/write-seal',
   keys: ['release', 'rounds'],
-  args: ['round', 'seal', 'write_before_ms'],
-  reply: (raw): WriteSealReply | { outcome: 'SEAL_DIFFERS' } => {
+  args: ['round', 'seal', 'sealed_at_ms', 'write_before_ms'],
+  reply: (raw): WriteSealReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'WRITTEN' || word === 'NOT_DRAWING' || word === 'SEAL_DIFFERS')
-      return { outcome: word };
-    if (word === 'TOO_LATE') return { outcome: word, sealedAtMs: Number(fields[0]) };
+    if (word === 'NOT_DRAWING') return { outcome: word };
+    if (word === 'SEALED') return { outcome: word, seal: String(fields[0]) };
+    if (word === 'TOO_LATE') return { outcome: word, nowMs: Number(fields[0]) };
     throw unexpectedReply('rounds/write-seal', word);
   },
 });
@@ -142,22 +143,27 @@ function stepStore(redis: Redis) {
     sealedHappenings: (release: string): Promise<string[]> =>
       redis.lrange(keys.happenedSealed(release), 0, -1),
 
-    /** `writeBeforeMs`: when the value comes into being that the seal names, if it has a time. */
-    writeSeal: async (
+    writeSeal: (
       release: string,
       round: number,
-      seal: string,
-      writeBeforeMs: number | undefined,
-    ): Promise<WriteSealReply> => {
-      const reply = await writeSealScript(
+      seal: {
+        /** Canonical JSON. */
+        readonly text: string;
+        readonly sealedAtMs: number;
+        /** When the value comes into being that it names, if that has a time. */
+        readonly writeBeforeMs: number | undefined;
+      },
+    ): Promise<WriteSealReply> =>
+      writeSealScript(
         redis,
         { release: keys.release(release), rounds: keys.rounds(release) },
-        { round, seal, write_before_ms: writeBeforeMs ?? '' },
-      );
-      if (reply.outcome === 'SEAL_DIFFERS')
-        throw new Error(`round ${round} of ${release} was sealed differently before`);
-      return reply;
-    },
+        {
+          round,
+          seal: seal.text,
+          sealed_at_ms: seal.sealedAtMs,
+          write_before_ms: seal.writeBeforeMs ?? '',
+        },
+      ),
   };
 }
 

@@ -9,8 +9,13 @@ import { isoFromMs, monotonicMs, nowMs } from '../lib/clock.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Log } from '../log.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
-import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
-import type { Step } from './conduct.ts';
+import {
+  type Beacon,
+  beaconProblem,
+  type BeaconTerms,
+  type BeaconValue,
+  valueTimeMs,
+} from './beacon.ts';
 import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
 import type { DrawingStore } from './drawing-store.ts';
 import {
@@ -25,9 +30,19 @@ import { createLedger, inOrder, type Ledger, type Since } from './ledger.ts';
 import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
-import { type Seal, sealTerms, seedOf } from './seal.ts';
+import { Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
 import { type FinishedRound, finishRound } from './transcript.ts';
+
+/** What a worker comes to with one step of a release's rounds. */
+export type Step =
+  /** Nothing to do before `waitMs`. */
+  | { readonly step: 'WAITING'; readonly waitMs: number }
+  | { readonly step: 'PUBLISHED'; readonly round: number; readonly digest: string }
+  /** Another worker finished the round. */
+  | { readonly step: 'AGAIN' }
+  /** No round and no expiry will ever be due again. */
+  | { readonly step: 'OVER' };
 
 type Parts = {
   readonly store: RoundStore;
@@ -88,7 +103,7 @@ export type Drawing = {
   /** Takes a round that was cut as far as it gets: to its publication, or to its beacon. */
   readonly step: (
     manifest: LotteryManifest,
-    cut: { readonly round: number; readonly sealedAtMs: number },
+    cut: { readonly round: number; readonly cutAtMs: number },
   ) => Promise<Step>;
 };
 
@@ -98,12 +113,12 @@ export function createDrawing(parts: Parts): Drawing {
 
   const sealedRound: (...cut: Parameters<Drawing['step']>) => Promise<Sealed | undefined> = async (
     manifest,
-    { round, sealedAtMs },
+    { round, cutAtMs },
   ) => {
     const { release } = manifest;
     const kept = held.get(release);
     if (kept?.seal.round === round) return kept;
-    const sealed = await seal(parts, await ledgers.before(manifest, round), sealedAtMs);
+    const sealed = await seal(parts, await ledgers.before(manifest, round), cutAtMs);
     if (sealed) held.set(release, sealed);
     return sealed;
   };
@@ -152,10 +167,7 @@ function keepLedgers(store: RoundStore): Ledgers {
   return { before, keep: (ledger) => void kept.set(ledger.manifest.release, ledger) };
 }
 
-/**
- * Reads what was cut, and publishes its seal. Undefined when another worker finished the round. A
- * seal that could not be written before its beacon's value exists is made again for a later value.
- */
+/** Reads what was cut, and publishes its seal. Undefined when another worker finished the round. */
 async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Sealed | undefined> {
   const { drawing } = parts;
   const { manifest, nextRound: round } = ledger;
@@ -169,20 +181,45 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   lap('hash');
   const since = sinceOf(happened);
   const tree = keptTree(table);
-  const list = { count: table.count, root: tree.root };
   lap('tree');
   if (!(await stageTree(drawing, release, round, table, tree))) return undefined;
   lap('proofs');
+  const list = { count: table.count, root: tree.root };
+  const cutAt = isoFromMs(cutAtMs);
+  const seal = await writeSeal(drawing, beacon, cutAtMs, (sealedAt) => ({
+    ...sealTerms(ledger, since, { cutAt, sealedAt }),
+    ...list,
+  }));
+  if (!seal) return undefined;
+  lap('seal');
+  return { ledger, table, since, seal, startedMs };
+}
+
+/**
+ * Publishes the seal of what was cut; one that could not be written before its beacon's value
+ * exists is made again for a later value. Answers the seal that counts, which may be that of another
+ * worker; undefined when the round is finished.
+ */
+async function writeSeal(
+  drawing: DrawingStore,
+  terms: BeaconTerms,
+  cutAtMs: number,
+  sealAt: (sealedAt: string) => Seal,
+): Promise<Seal | undefined> {
   for (let sealedAtMs = cutAtMs; ; ) {
-    const seal = { ...sealTerms(ledger, since, isoFromMs(sealedAtMs)), ...list };
-    const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
-    const reply = await drawing.writeSeal(release, round, jcs(seal), writeBeforeMs);
+    const seal = sealAt(isoFromMs(sealedAtMs));
+    const { release, round } = seal;
+    const writeBeforeMs = valueTimeMs(terms, seal.beacon);
+    const writing = { text: jcs(seal), sealedAtMs, writeBeforeMs };
+    const reply = await drawing.writeSeal(release, round, writing);
     if (reply.outcome === 'NOT_DRAWING') return undefined;
-    if (reply.outcome === 'WRITTEN') {
-      lap('seal');
-      return { ledger, table, since, seal, startedMs };
+    if (reply.outcome === 'SEALED') {
+      const sealed = Seal.parse(JSON.parse(reply.seal));
+      const same = jcs(sealAt(sealed.sealed_at)) === reply.seal;
+      assert(same, `round ${round} of ${release} was sealed over another list`);
+      return sealed;
     }
-    sealedAtMs = reply.sealedAtMs;
+    sealedAtMs = reply.nowMs;
   }
 }
 

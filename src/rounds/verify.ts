@@ -3,7 +3,7 @@
  * the beacon's kind leaves open; needs no server, no key and no network.
  */
 import { z } from 'zod';
-import { BEACON_TRUST } from './beacon.ts';
+import { isQuicknet, trustOf } from './beacon.ts';
 import type { Ledger } from './ledger.ts';
 import { readLines } from './lines.ts';
 import { isMismatch, type Replayed, replay } from './replay.ts';
@@ -30,6 +30,7 @@ export type AcceptedChain = {
   /** Digest of the last round: whoever has the same one has seen the same history. */
   readonly digest: string;
   readonly checked: readonly string[];
+  readonly notChecked: readonly string[];
   readonly trust: string;
 };
 
@@ -129,6 +130,7 @@ export async function verifyChain(
   if (expected !== undefined && expected !== digest)
     return { accepted: false, ...last, reason: `digest is not ${expected}` };
   const { manifest, manifestHash } = ledger;
+  const { beacon } = manifest;
   return {
     accepted: true,
     release: manifest.release,
@@ -136,6 +138,12 @@ export async function verifyChain(
     rounds,
     digest,
     checked: CHECKED,
-    trust: BEACON_TRUST[manifest.beacon.kind],
+    notChecked: [
+      ...(beacon.kind === 'drand' && !isQuicknet(beacon)
+        ? [`whose network the drand chain ${beacon.chain} is`]
+        : []),
+      ...(expected === undefined ? ['the digest: compare it with one from elsewhere'] : []),
+    ],
+    trust: trustOf(beacon),
   };
 }

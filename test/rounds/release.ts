@@ -75,7 +75,7 @@ export async function playRound(
 ) {
   const since = inOrder({ ...NOTHING_SINCE, ...happened });
   const table = buildEntryTable(ledger.manifest, rows);
-  const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(ledger.nextRound) });
+  const seal = sealRound({ ledger, table, since, cutAt: sealedAt(ledger.nextRound) });
   const beacon = await BEACON.value(seal.beacon);
   if (beacon === 'NOT_YET') throw new Error('a hash chain always has a value');
   const drawn = drawRound({

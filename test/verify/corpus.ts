@@ -82,6 +82,14 @@ function resealSince(lines: readonly string[]): string[] {
   return reclose(change<Json>('seal', (seal) => Object.assign(seal, { since_hash }))(lines));
 }
 
+/** The seal tells of other times; `happened`: and the round of other things before it. */
+const timed =
+  (times: { cut_at?: string; sealed_at?: string }, happened: Partial<Since> = {}) =>
+  (lines: readonly string[]): string[] => {
+    const sealed = change<Json>('seal', (seal) => Object.assign(seal, times))(lines);
+    return resealSince(change<Since>('since', (since) => Object.assign(since, happened))(sealed));
+  };
+
 const releaf = (entry: Entry): void => {
   const { cats, entry: id, prefs, size } = entry;
   entry.leaf = hex(leafHash(Buffer.from(jcs({ cats, entry: id, prefs, size }))));
@@ -285,28 +293,26 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
   ],
   'another number of the round': [1, change<{ round: number }>('seal', (s) => (s.round = 2))],
   'another release': [1, change<Json>('seal', (s) => (s['release'] = 'sample-other'))],
-  'sealed before closing time': [
-    0,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:19.999Z'))(lines)),
+  'a list fixed before closing time': [0, timed({ cut_at: '2023-08-23T15:59:19.999Z' })],
+  'sealed before the list was fixed': [0, timed({ cut_at: '2023-08-23T15:59:21.001Z' })],
+  'a list fixed when the round before was sealed': [
+    1,
+    timed({ cut_at: '2023-08-23T15:59:21.000Z' }, { expired: [] }),
   ],
   'sealed before the round before': [
     1,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.000Z'))(lines)),
+    timed({ cut_at: '2023-08-23T15:59:20.500Z', sealed_at: '2023-08-23T15:59:20.900Z' }),
   ],
-  'an offer that expires a millisecond early': [
-    1,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:23.999Z'))(lines)),
-  ],
+  'an offer that expires a millisecond early': [1, timed({ cut_at: '2023-08-23T15:59:22.999Z' })],
   'an offer to somebody who had waited that expires a millisecond early': [
     2,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:26.999Z'))(lines)),
+    timed({ cut_at: '2023-08-23T15:59:25.999Z' }),
   ],
   'no time to confirm': [0, change<Json>('manifest', (m) => (m['confirm_within_s'] = 0))],
   'sealed at no time': [0, change<Json>('seal', (s) => (s['sealed_at'] = 'at eight'))],
+  'a list fixed at no time': [0, timed({ cut_at: '2023-02-29T15:59:20.000Z' })],
+  'a list fixed before there were computers': [0, timed({ cut_at: '1969-12-31T23:59:59.999Z' })],
+  'no time at which the list was fixed': [0, change<Json>('seal', (s) => delete s['cut_at'])],
 
   'another seed': [
     0,

@@ -110,8 +110,8 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
   const trust = isChain
     ? 'the operator: the values of a hash chain were fixed before the release opened, ' +
       'but the operator knew them while entries came in'
-    : 'the drand network: nobody can know or choose a value before its time ' +
-      'unless most members of the network work together';
+    : 'whoever runs the drand chain that the manifest names: no file tells whether that is ' +
+      'a network of many, or the operator alone, who then knew every value in advance';
   const since = { cancelled: [], closed: [], expired: [], lost: [], withdrawn: [] };
   const manifestHash = sha256(Buffer.from(jcs(manifest)));
   const root = sha256(Buffer.alloc(0));
@@ -123,6 +123,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
     release: manifest.release,
     root: hex(root),
     round: 0,
+    cut_at: manifest.closes_at,
     sealed_at: manifest.closes_at,
     since_hash: hex(sha256(Buffer.from(jcs(since)))),
   };

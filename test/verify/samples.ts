@@ -3,6 +3,7 @@
  * reserves, seats lost, a slot closed and reserves given up, one drawn by a hash chain and one by
  * values that the drand network published on 23 August 2023.
  */
+import { isoFromMs } from '../../src/lib/clock.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
@@ -23,7 +24,7 @@ import {
   type Since,
 } from '../../src/rounds/ledger.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
-import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
+import { type Seal, sealRound, type SealTimes, seedOf } from '../../src/rounds/seal.ts';
 import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
 
 export type Sample = {
@@ -95,7 +96,7 @@ const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryMan
   closes_at: '2023-08-23T15:59:20.000Z',
   ends_at: '2023-08-23T18:30:00.000Z',
   round_every_s: 3,
-  confirm_within_s: 3, // just the time between two seals
+  confirm_within_s: 2, // just the time from a seal to the next list
   id_types: ['aadhaar'],
   limits: { preferences: 5, entries_per_account: 4, group_size: 4 },
   dereserve_after_round: 1,
@@ -124,8 +125,11 @@ const entries = (round: number, count: number): EntryRow[] =>
     return { entry: dice.toString('base64url', 0, 16), size, categories, prefs };
   });
 
-const sealedAt = (round: number): string =>
-  new Date(Date.UTC(2023, 7, 23, 15, 59, 21 + 3 * round)).toISOString();
+/** Sealed a second after the list was fixed: a large one takes that long. */
+const timesOf = (round: number): SealTimes => {
+  const cutAtMs = Date.UTC(2023, 7, 23, 15, 59, 20 + 3 * round);
+  return { cutAt: isoFromMs(cutAtMs), sealedAt: isoFromMs(cutAtMs + 1_000) };
+};
 
 /** Entries with (or without) a seat, in the order that they have. */
 const those = ({ cohorts }: Ledger, seated: boolean): string[] =>
@@ -174,7 +178,7 @@ function makeSample(name: string, { terms, value }: (typeof BEACONS)[string]): S
   for (const [round, count] of [48, 9, 5].entries()) {
     const since = sinceOf(ledger);
     const table = buildEntryTable(manifest, entries(round, count));
-    const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(round) });
+    const seal = sealRound({ ledger, table, since, ...timesOf(round) });
     const beacon = value(seal.beacon);
     const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
     const lines = transcriptLines({ ledger, table, since, seal, beacon, drawn });

@@ -3,7 +3,7 @@
  * Verifies the published draw of a release, written from docs/draw.md alone. Knows neither page nor
  * network: it runs wherever there are web streams.
  */
-import { isQuicknet, TRUST } from './beacon.js';
+import { isQuicknet, trustOf } from './beacon.js';
 import { createRound, roundNamedIn, takeLine } from './round.js';
 import { refusal } from './refusal.js';
 import { readLines } from './streams.js';
@@ -145,7 +145,7 @@ const accepted = ({ manifest, rounds, digest }) => ({
     manifest.beacon.kind === 'drand' && !isQuicknet(manifest.beacon)
       ? [`whose network the drand chain ${manifest.beacon.chain} is`]
       : [],
-  trust: TRUST[manifest.beacon.kind],
+  trust: trustOf(manifest.beacon),
 });
 
 /**

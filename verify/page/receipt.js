@@ -129,32 +129,33 @@ function standingOf({ table, sealed, pools }, number) {
  */
 function find(ledger, { entry, id, leafText, issuedAt }) {
   const { sealed, table } = ledger;
-  const all = everyWith(table, id).filter((number) => {
-    const round = sealed.find(({ first, count }) => number >= first && number < first + count);
-    return round !== undefined && round.sealedAt >= issuedAt;
-  });
-  const same = all.find((number) => leafIn(ledger, number, entry) === leafText);
-  if (same !== undefined) {
-    const standing = standingOf(ledger, same);
-    const text = `Your entry is in round ${standing.round}, just as on the receipt.`;
-    return { ok: true, text, standing };
-  }
-  const later = sealed.findIndex(({ sealedAt }) => sealedAt >= issuedAt);
-  if (later < 0)
+  const next = sealed.findIndex(({ cutAt }) => cutAt >= issuedAt);
+  if (next < 0)
     return {
       ok: null,
       standing: null,
-      text: 'No round in these files was sealed after the receipt was issued: look at a later one.',
+      text: 'No list in these files was fixed after the receipt was issued: look at a later round.',
     };
-  const KEEP =
-    'If you neither edited nor withdrew the entry after this receipt, that is evidence against ' +
-    'the operator: keep the receipt and these files.';
+  const { first, count } = /** @type {import('./ledger.js').Sealed} */ (sealed[next]);
+  const all = everyWith(table, id);
+  const there = all.find((number) => number >= first && number < first + count);
+  if (there !== undefined && leafIn(ledger, there, entry) === leafText) {
+    const text = `Your entry is in round ${next}, just as on the receipt.`;
+    return { ok: true, text, standing: standingOf(ledger, there) };
+  }
+  const later = all.find((number) => number >= first + count);
+  const round = later === undefined ? 0 : standingOf(ledger, later).round;
   const found =
-    all.length > 0
-      ? 'Your entry is in these files, but not with what the receipt says.'
-      : `Your entry is in none of these files, though round ${later} was sealed after the receipt.`;
+    there === undefined
+      ? `Your entry is not in round ${next}, the first whose list was fixed after the receipt` +
+        (later === undefined ? '.' : `, but put off to round ${round}.`)
+      : `Your entry is in round ${next}, but not with what the receipt says.`;
   return { ok: false, standing: null, text: `${found} ${KEEP}` };
 }
+
+const KEEP =
+  'If you neither edited nor withdrew the entry after this receipt, that is evidence against ' +
+  'the operator: keep the receipt and these files.';
 
 /**
  * @param {Ledger | undefined} ledger
