@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { draw } from './draw.ts';
 import { floor } from './floor.ts';
+import { kill } from './kill.ts';
 import { memory } from './memory.ts';
 
 /** No scenario may hold the machine longer than this, in milliseconds. */
@@ -70,6 +71,17 @@ program
   .option(...entries)
   .action(async (options: Parameters<typeof draw>[0]) =>
     report('draw', await draw(options, progress)),
+  );
+
+program
+  .command('kill')
+  .description('a round whose worker is killed again and again, against one left alone')
+  .option(...entries)
+  .option('--runs <number>', 'rounds that are disturbed', count, 10)
+  .option('--kills <number>', 'workers killed in each', count, 10)
+  .option('--seed <number>', 'of the points at which they are killed', count, 1)
+  .action(async (options: Parameters<typeof kill>[0]) =>
+    report('kill', await kill(options, progress)),
   );
 
 setTimeout(() => {

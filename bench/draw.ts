@@ -7,16 +7,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Progress } from '../src/demo/progress.ts';
 import type { Engine } from '../src/engine.ts';
-import { assert, present } from '../src/lib/assert.ts';
-import { keys } from '../src/redis/keys.ts';
-import { type Redis, type RedisAddress, redisNowMs } from '../src/redis/client.ts';
-import type { Published } from '../src/releases/service.ts';
+import { assert } from '../src/lib/assert.ts';
+import type { RedisAddress } from '../src/redis/client.ts';
 import { documentText } from '../src/rounds/entry-table.ts';
-import { entryIdOf, packEntry } from '../src/rounds/rules.ts';
+import { entryIdOf } from '../src/rounds/rules.ts';
 import type { Job, Report } from './support/drawer.ts';
-import { type BenchEngine, withEngine } from './support/engine.ts';
+import { withEngine } from './support/engine.ts';
 import { hashesMs } from './support/hashes.ts';
-import { openRelease, RELEASE, type Wishes, wishesFor } from './support/pune.ts';
+import { openRelease, RELEASE, wishesFor } from './support/pune.ts';
+import { enterStrangers, makeDue, type Strangers } from './support/strangers.ts';
 
 /** For a million; more may take as much longer as they are more. */
 const GOAL_MS = 12_000;
@@ -65,43 +64,6 @@ export const draw = ({ entries }: { readonly entries: number }, progress: Progre
       verifier.stop();
     }
   });
-
-type Strangers = Pick<BenchEngine, 'engine' | 'redis'> & {
-  readonly published: Published;
-  readonly wishes: Wishes;
-};
-
-/** Entries in one command. */
-const BATCH = 1_000;
-
-/** A draw knows no persons and no claims: entries are written to where entering leaves them. */
-async function enterStrangers(
-  { engine, redis, published, wishes }: Strangers,
-  first: number,
-  count: number,
-  progress: Progress,
-): Promise<void> {
-  const phase = progress('entering', count);
-  for (let start = first; start < first + count; start += BATCH) {
-    const fields: string[] = [];
-    for (let index = start; index < Math.min(start + BATCH, first + count); index++) {
-      const person = engine.secrets.pseudonym('person', String(index));
-      const prefs = wishes(index).map((slot) => present(published.slotNumbers.get(slot), slot));
-      const packed = packEntry({ persons: [person], prefs, categories: [] });
-      fields.push(entryIdOf(engine.secrets, RELEASE, person), packed);
-      phase.advance();
-    }
-    await redis.hset(keys.entering(RELEASE), ...fields);
-  }
-  phase.done();
-}
-
-/** The time of a round comes at once: a bench need not wait for it. */
-async function makeDue(redis: Redis, round: number): Promise<void> {
-  const nowMs = await redisNowMs(redis);
-  const closes = round === 0 ? { closes_at_ms: nowMs } : {};
-  await redis.hset(keys.release(RELEASE), { ...closes, next_round_at_ms: nowMs });
-}
 
 type Drawer = { readonly ask: (job: Job) => Promise<Report>; readonly stop: () => void };
 

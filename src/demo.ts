@@ -13,7 +13,7 @@ import { createProgress } from './demo/progress.ts';
 import { reportHtml } from './demo/report.ts';
 import { brokenPromises, summaryJson, summaryTable, type Results } from './demo/summary.ts';
 import { isoFromMs } from './lib/clock.ts';
-import { findRedisServer } from './redis/install.ts';
+import { findRedisServer } from './redis/embedded.ts';
 
 type Options = {
   readonly citizens: number;

@@ -10,12 +10,12 @@ import { createLog, type Log } from './log.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { consoleDriver } from './notify/drivers.ts';
 import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
-import { createConductor, type Conductor, type Step } from './rounds/conduct.ts';
+import { createConductor, type Conductor } from './rounds/conduct.ts';
+import type { Step } from './rounds/drawing.ts';
+import { LEASE_MS, leading } from './rounds/lead.ts';
 import { createNotifier } from './rounds/notify.ts';
 import { onStop } from './stop.ts';
 
-/** A worker that dies is replaced after at most this long. */
-const LEASE_MS = 10_000;
 /** Pause between two looks for new releases. */
 const PACE_MS = 250;
 const AFTER_FAULT_MS = 1_000;
@@ -81,9 +81,10 @@ async function conductAll(
 ): Promise<void> {
   const loops = new Map<string, Promise<void>>();
   const step = async (release: string): Promise<Step> =>
-    (await stores.drawing.lead(release, worker, LEASE_MS))
-      ? conductor.step(release)
-      : { step: 'WAITING', waitMs: LEASE_MS / 2 };
+    (await leading(stores.drawing, release, worker, () => conductor.step(release))) ?? {
+      step: 'WAITING',
+      waitMs: LEASE_MS / 2,
+    };
   const conduct = async (release: string): Promise<void> => {
     while (!signal.aborted) {
       let waitMs = AFTER_FAULT_MS;

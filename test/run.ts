@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findRedisServer } from '../src/redis/install.ts';
+import { findRedisServer } from '../src/redis/embedded.ts';
 
 type Counts = { passed: number; failed: number };
 

@@ -43,8 +43,10 @@ MAX_INTEGER = 2**53 - 1  # beyond it, JSON numbers are not exact (RFC 8785 is ab
 CHUNK = 64 * 1024
 
 TRUST = {
-    "drand": "the drand network: nobody can know or choose a value before its time unless most "
+    "quicknet": "the drand network: nobody can know or choose a value before its time unless most "
     "members of the network work together",
+    "drand": "whoever runs the drand chain that the manifest names: no file tells whether that is "
+    "a network of many, or the operator alone, who then knew every value in advance",
     "hash-chain": "the operator: the values of a hash chain were fixed before the release opened, "
     "but the operator knew them while entries came in",
 }
@@ -221,7 +223,7 @@ class Release:
         self.manifest, self.manifest_hash = manifest, H(JCS(manifest))
         self.read_terms(manifest)
         # The chain of rounds.
-        self.next_round, self.previous, self.sealed_at = 0, bytes(32), None
+        self.next_round, self.previous, self.sealed_at = 0, bytes(32), []  # by round, in ms
         self.hash_chain_value = bytes.fromhex(manifest["beacon"].get("anchor", ""))
         # Seats, by pool: free now, held now, free after the last round.
         self.free = [seats for _, _, seats in self.pools]
@@ -233,6 +235,7 @@ class Release:
         self.ids, self.sizes, self.cats = bytearray(), array("q"), array("I")
         self.prefs, self.starts = array("I"), array("Q", [0])
         self.state, self.pool_held = bytearray(), array("i")
+        self.seated_in = array("I")  # the round that gave the seats, where any are held
         self.waiting, self.displaced = [], []  # ascending
 
     def read_terms(self, manifest):
@@ -266,10 +269,13 @@ class Release:
                 demand((slot, "open") in self.pool_number, "slot %s has no pool open" % short(slot))
 
         self.closes_at = milliseconds(manifest.get("closes_at"), "closes_at")
+        self.confirm_within_s = manifest.get("confirm_within_s")
+        demand(is_integer(self.confirm_within_s, 1), "confirm_within_s is not whole seconds")
         check_beacon_terms(manifest.get("beacon"))
         key = manifest.get("receipt_key")
         demand(has_members(key, "kid", "x"), "the manifest's receipt_key is not {kid, x}")
-        demand(unbase64url(key["x"], 32), "receipt_key.x is not 32 bytes in base64url")
+        x = unbase64url(key["x"], 32)
+        demand(x and has_prime_order(point_decode(x)), "receipt_key.x is not a public key")
         demand(key["kid"] == thumbprint(key["x"]), "receipt_key.kid is not the thumbprint of its x")
 
     def read_slot(self, slot):
@@ -294,6 +300,11 @@ class Release:
 
     def id_of(self, i):
         return bytes(self.ids[16 * i : 16 * i + 16])
+
+
+def trust_of(beacon):
+    is_quicknet = beacon.get("chain") == QUICKNET["chain"]
+    return TRUST["quicknet" if is_quicknet else beacon["kind"]]
 
 
 def check_beacon_terms(beacon):
@@ -392,6 +403,12 @@ def check_since(since):
     demand(ascending(lost), "since.lost does not ascend")
 
 
+def last_expired_offers(release, since):
+    """-> the last round of which offers expired; None where none did."""
+    entries = [release.number_of.get(id_bytes(text)) for text in since["expired"]]
+    return max([release.seated_in[i] for i in entries if i is not None], default=None)
+
+
 def apply_since(release, since):
     """In the order of the page's table. Leaves behind who waits and who is displaced."""
     free, held, state = release.free, release.held, release.state
@@ -469,13 +486,17 @@ def free_seats(release, i):
 # --- The seal, the beacon and the seed --------------------------------------------------------
 
 
-def check_seal(release, n, seal, since):
-    """All but `count` and `root`, which can be compared when the entries have been read."""
-    names = "beacon count manifest_hash previous release root round sealed_at since_hash"
+def check_seal(release, n, seal, since, offers_of):
+    """All but `count` and `root`, which can be compared when the entries have been read.
+
+    `offers_of`: the last round of which offers expired, if any did.
+    """
+    names = "beacon count cut_at manifest_hash previous release root round sealed_at since_hash"
     demand(has_members(seal, *names.split()), "the seal does not have the members of a seal")
     demand(is_integer(seal["count"], 0), "the seal's count is not a number")
     demand(seal["count"] <= MAX_ENTRIES, "more than 8,000,000 entries: this verifier stops there")
     demand(is_hex(seal["root"], 32), "the seal's root is not a hash")
+    cut_at = milliseconds(seal["cut_at"], "cut_at")
     sealed_at = milliseconds(seal["sealed_at"], "sealed_at")
     expected = {
         "round": n,
@@ -487,10 +508,14 @@ def check_seal(release, n, seal, since):
     for name, value in expected.items():
         differs = "the seal's %s is %s, not %s" % (name, short(seal[name]), value)
         demand(JCS(seal[name]) == JCS(value), differs)
-    demand(sealed_at >= release.closes_at, "sealed_at is before the manifest's closes_at")
-    later = release.sealed_at is None or sealed_at > release.sealed_at
-    demand(later, "sealed_at is not later than that of the round before")
-    release.sealed_at = sealed_at
+    demand(cut_at >= release.closes_at, "cut_at is before the manifest's closes_at")
+    demand(sealed_at >= cut_at, "sealed_at is before cut_at")
+    later = not release.sealed_at or cut_at > release.sealed_at[-1]
+    demand(later, "cut_at is not later than sealed_at of the round before")
+    if offers_of is not None:
+        earliest = release.sealed_at[offers_of] + 1000 * release.confirm_within_s
+        demand(cut_at >= earliest, "offers of round %d expired too early" % offers_of)
+    release.sealed_at.append(sealed_at)
 
     terms = release.manifest["beacon"]
     if terms["kind"] == "hash-chain":
@@ -539,6 +564,7 @@ def give_seats(release, i):
                 free[pool] -= size
                 release.held[pool] += size
                 release.state[i], release.pool_held[i] = HOLDS, pool
+                release.seated_in[i] = release.next_round
                 return pool
     return None
 
@@ -662,16 +688,15 @@ def round_named(path):
 
 
 def in_order(paths):
-    """-> [(path, the round that it names)]. A file that can't stand where it says fills a gap."""
+    """-> [(path, the round that it names)]. One that names none goes where a round is missing."""
     files = [(path, round_named(path)) for path in paths]
-    places, others = [None] * len(files), []
-    for i in sorted(range(len(files)), key=lambda i: files[i][1] != i):  # who stands right, stays
-        n = files[i][1]
-        if n is not None and n < len(places) and places[n] is None:
-            places[n] = files[i]
-        else:
-            others.append(files[i])
-    return [place or others.pop(0) for place in places]
+    named = sorted([one for one in files if one[1] is not None], key=lambda one: one[1])
+    unnamed = [one for one in files if one[1] is None]
+    places = []
+    while named or unnamed:
+        missing = not named or named[0][1] > len(places)
+        places.append((unnamed if unnamed and missing else named).pop(0))
+    return places
 
 
 # --- A round ----------------------------------------------------------------------------------
@@ -722,6 +747,7 @@ def read_entry_line(release, doc, claims, line):
     release.starts.append(len(release.prefs))
     release.state.append(WAITS)
     release.pool_held.append(-1)
+    release.seated_in.append(0)
     claims.leaves += leaf
     claims.keys += bytes.fromhex(doc["key"])
     claims.pools.append(taken)
@@ -738,12 +764,13 @@ def verify_round(lines, release, progress, watched):
 
     since = lines.next("since", "since")["since"]
     check_since(since)
+    offers_of = last_expired_offers(release, since)
     apply_since(release, since)
     dereserve(release, n)
     free_before = list(release.free)
 
     seal = lines.next("seal", "seal")["seal"]
-    check_seal(release, n, seal, since)
+    check_seal(release, n, seal, since, offers_of)
     seal_line = lines.number
 
     beacon = lines.next("beacon", "beacon", "seed", "trust")
@@ -762,10 +789,10 @@ def verify_round(lines, release, progress, watched):
     root = root_of(release, claims)
     demand(seal["root"] == root, "the seal's root is not that of the entries, %s" % root, seal_line)
     try:
-        trust = TRUST[release.manifest["beacon"]["kind"]]
+        trust = trust_of(release.manifest["beacon"])
         seed = seed_of(release, n, seal, beacon_bytes(release, seal, beacon["beacon"]))
         demand(beacon["seed"] == seed.hex(), "the seed is not %s" % seed.hex())
-        demand(beacon["trust"] == trust, "trust is not the sentence of this kind of beacon")
+        demand(beacon["trust"] == trust, "trust is not the sentence of this beacon")
     except Refused as refused:
         raise Refused(refused.reason, beacon_line)
     if wrong_offer:
@@ -889,6 +916,7 @@ def thumbprint(x):
 
 
 RECEIPT = ("entry", "issued_at", "kid", "leaf", "manifest_hash", "release", "signature")
+EVIDENCE = "If its owner neither edited nor withdrew it, this is evidence against the operator"
 PROOF = ("count", "entry", "index", "leaf", "path", "release", "root", "round")
 
 
@@ -929,14 +957,14 @@ def check_signed_receipt(receipt, release, rounds):
     message = tag("receipt") + JCS(signed)
     fits = ed25519_verify(unbase64url(key["x"], 32), message, signature)
     demand(fits, "the signature is not one of the manifest's receipt_key")
-    found = [one for one in rounds if one["watched_leaf"] == receipt["leaf"]]
-    evidence = "If its owner neither edited nor withdrew it, this is evidence against the operator"
-    demand(found, "the entry is in none of these rounds with this leaf. " + evidence)
-    issued_at = milliseconds(receipt["issued_at"], "issued_at")
-    for one in found:
-        if milliseconds(one["seal"]["sealed_at"], "sealed_at") >= issued_at:
-            return one["round"]
-    raise Refused("the entry is in no round that was sealed after issued_at. " + evidence)
+    after = [one for one in rounds if one["seal"]["cut_at"] >= receipt["issued_at"]]
+    demand(after, "no list here was fixed after the receipt was issued: fetch a later round")
+    first, later = after[0], [one for one in after[1:] if one["watched_leaf"]]
+    sentence = "the entry is not in round %d with this leaf" % first["round"]
+    if later and not first["watched_leaf"]:
+        sentence += ", but put off to round %d" % later[0]["round"]
+    demand(first["watched_leaf"] == receipt["leaf"], sentence + ". " + EVIDENCE)
+    return first["round"]
 
 
 def check_proof(proof, receipt, release, rounds):
@@ -1007,7 +1035,7 @@ def point_equal(p, q):
 
 
 def point_decode(data):
-    """None for what is no point, is not written in the one way, or is of a small order."""
+    """None for what is no point, or is not written in the one way."""
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= P:
@@ -1020,19 +1048,24 @@ def point_decode(data):
         return None
     if x % 2 != sign:
         x = P - x
-    point = (x, y, 1, x * y % P)
-    return None if point_equal(point_multiply(8, point), NEUTRAL) else point
+    return x, y, 1, x * y % P
+
+
+def has_prime_order(point):
+    """Of other points, one signature can be right in one program and wrong in the next."""
+    return point is not None and point_equal(point_multiply(L, point), NEUTRAL) and point[0] != 0
 
 
 BASE = point_decode((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
 def ed25519_verify(public_key, message, signature):
+    """RFC 8032, 5.1.7, without the cofactor."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
     a, r = point_decode(public_key), point_decode(signature[:32])
     s = int.from_bytes(signature[32:], "little")
-    if a is None or r is None or s >= L:
+    if not has_prime_order(a) or r is None or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + public_key + message).digest(), "little") % L
     return point_equal(point_multiply(s, BASE), point_add(r, point_multiply(k, a)))
@@ -1084,9 +1117,10 @@ def report(options, release, rounds, receipt, proof, in_round):
     checked, not_checked, trust = [], [], None
     if release:
         beacon = release.manifest["beacon"]
-        trust = TRUST[beacon["kind"]]
+        trust = trust_of(beacon)
         checked += ["every line of %d rounds, byte for byte" % len(rounds)]
         checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
+        checked += ["no offer expired before its time"]
         if beacon["kind"] == "hash-chain":
             checked += ["the beacon's values hash to those before, the first to the anchor"]
         else:

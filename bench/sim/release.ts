@@ -28,11 +28,13 @@ import {
   type Since,
   WAITING,
 } from '../../src/rounds/ledger.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
 import { closeRound } from '../../src/rounds/transcript.ts';
 
 const SECRETS = createSecrets('what a simulated engine derives its keys from');
+const RECEIPT_KEY = receiptKeyOf(SECRETS);
 const RELEASE = 'simulated';
 const ids = new Map<string, string>();
 
@@ -65,7 +67,7 @@ const manifestOf = (seats: readonly number[]): LotteryManifest => ({
   closes_at: isoAt(CLOSES_AT_MS),
   ends_at: isoAt(CLOSES_AT_MS + 43_200_000),
   round_every_s: ROUND_EVERY_MS / 1_000,
-  confirm_within_s: 900,
+  confirm_within_s: ROUND_EVERY_MS / 1_000,
   dereserve_after_round: null,
   series: null,
   id_types: ['aadhaar'],
@@ -79,7 +81,7 @@ const manifestOf = (seats: readonly number[]): LotteryManifest => ({
     to: '11:00',
     pools: [{ pool: 'open', seats: count }],
   })),
-  receipt_key: { kid: 'A'.repeat(43), x: 'A'.repeat(43) },
+  receipt_key: RECEIPT_KEY,
   beacon: { kind: 'hash-chain', anchor: '0'.repeat(64), length: 20_000 },
 });
 
@@ -151,8 +153,8 @@ export function openRelease(seats: readonly number[], random: Random): Release {
   const play = (on: Ledger): Round => {
     const happened = inOrder({ ...NOTHING_SINCE, ...asLists(since) });
     const table = buildEntryTable(on.manifest, [...entered.values()]);
-    const sealedAt = isoAt(CLOSES_AT_MS + on.nextRound * ROUND_EVERY_MS);
-    const seal = sealRound({ ledger: on, table, since: happened, sealedAt });
+    const cutAt = isoAt(CLOSES_AT_MS + on.nextRound * ROUND_EVERY_MS);
+    const seal = sealRound({ ledger: on, table, since: happened, cutAt });
     const beacon: BeaconValue = { kind: 'hash-chain', step: on.nextRound + 1, preimage: value };
     const seed = seedOf(on.manifest.beacon, seal, beacon);
     const { offers } = drawRound({ ledger: on, table, since: happened, seed });

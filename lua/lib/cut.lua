@@ -8,14 +8,16 @@ end
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  -- Later than the last cut, not before closing time, and not before any entry that is in it.
-  local last_cut = tonumber(redis.call('HGET', release, 'sealed_at_ms'))
-  local sealed_at = math.max(now, last_cut + 1, last_event_ms(audit))
-  redis.call('HSET', release, 'phase', 'DRAWING', 'sealed_at_ms', string.format('%.0f', sealed_at))
+  -- Even if a failover sets the clock back: later than the last seal, not before closing time, not
+  -- before offers that have expired had their time, and not before any entry that is in it.
+  local state = redis.call('HMGET', release, 'sealed_at_ms', 'cut_from_ms')
+  local cut_at =
+    math.max(now, tonumber(state[1]) + 1, tonumber(state[2] or 0), last_event_ms(audit))
+  redis.call('HSET', release, 'phase', 'DRAWING', 'cut_at_ms', string.format('%.0f', cut_at))
   if redis.call('EXISTS', entering) == 1 then redis.call('RENAME', entering, sealed) end
   if redis.call('EXISTS', happened) == 1 then redis.call('RENAME', happened, happened_sealed) end
   redis.call('XADD', audit, '*', 'e', 'sealed ' .. redis.call('HGET', release, 'round'))
-  return sealed_at
+  return cut_at
 end
 
 -- Round 0 closes by Redis's clock, whether or not a worker is awake: whoever comes first after
@@ -35,7 +37,7 @@ end
 -- receipt tell which round its entry must be in.
 local function after_last_cut(release, audit)
   local event_ms = last_event_ms(audit)
-  local state = redis.call('HMGET', release, 'round', 'phase', 'sealed_at_ms')
+  local state = redis.call('HMGET', release, 'round', 'phase', 'cut_at_ms')
   if state[1] == '0' and state[2] == 'OPEN' then return event_ms end
   return math.max(event_ms, tonumber(state[3]) + 1)
 end

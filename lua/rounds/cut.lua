@@ -7,7 +7,7 @@
   KEYS[5] happened         list
   KEYS[6] happened_sealed  list
   KEYS[7] audit            stream
-  REPLY   DRAWING round sealed_at_ms | ENDED | NOT_DUE at_ms now_ms | NOTHING_NEW | EXPIRE_FIRST
+  REPLY   DRAWING round cut_at_ms | ENDED | NOT_DUE at_ms now_ms | NOTHING_NEW | EXPIRE_FIRST
           (first that applies) DRAWING also answers for a round that was cut before and is not
           published: whoever asks draws it again. EXPIRE_FIRST: offers have lapsed and are to expire
           before a round is cut that settles an operator's changes.
@@ -16,7 +16,7 @@
 --#include lib/cut
 --#include lib/booking
 local now = now_ms()
-local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'sealed_at_ms', 'next_round_at_ms',
+local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'cut_at_ms', 'next_round_at_ms',
   'ends_at_ms', 'ended_at_ms', 'changing_round', 'unexpired_round', 'confirm_within_ms',
   'certain_round')
 local round = tonumber(state[1])

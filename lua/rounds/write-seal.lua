@@ -1,24 +1,24 @@
 #!lua
 --[[ rounds/write-seal: publish the seal of the round being drawn, once, before its beacon value
-  exists.
+  exists. The first that is written counts.
   KEYS[1] release  hash  round, phase, sealed_at_ms
   KEYS[2] rounds   hash  seal:n
   ARGV[1] round
   ARGV[2] seal     canonical JSON
-  ARGV[3] write_before_ms  when the value that the seal names comes into being; '' for any time
-  REPLY   NOT_DRAWING | SEAL_DIFFERS | WRITTEN | TOO_LATE sealed_at_ms
-          (first that applies; again with the same seal: WRITTEN) TOO_LATE: seal with this time.
+  ARGV[3] sealed_at_ms     the time that it names
+  ARGV[4] write_before_ms  when the value that it names comes into being; '' for any time
+  REPLY   NOT_DRAWING | SEALED seal | TOO_LATE now_ms
+          (first that applies) SEALED: this one, or one that was written before. TOO_LATE: seal with
+          this time.
 ]]
 --#include lib/clock
 local state = redis.call('HMGET', KEYS[1], 'round', 'phase')
 if state[1] ~= ARGV[1] or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
 local field = 'seal:' .. ARGV[1]
 local held = redis.call('HGET', KEYS[2], field)
-if held then return held == ARGV[2] and 'WRITTEN' or 'SEAL_DIFFERS' end
+if held then return { 'SEALED', held } end
 local now = now_ms()
-if ARGV[3] ~= '' and now >= tonumber(ARGV[3]) then
-  redis.call('HSET', KEYS[1], 'sealed_at_ms', string.format('%.0f', now))
-  return { 'TOO_LATE', now }
-end
+if ARGV[4] ~= '' and now >= tonumber(ARGV[4]) then return { 'TOO_LATE', now } end
 redis.call('HSET', KEYS[2], field, ARGV[2])
-return 'WRITTEN'
+redis.call('HSET', KEYS[1], 'sealed_at_ms', ARGV[3])
+return { 'SEALED', ARGV[2] }

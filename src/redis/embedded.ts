@@ -7,9 +7,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync 
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { findProgram, onPath } from '../install.ts';
 import { monotonicMs, sleep } from '../lib/clock.ts';
 import { connectRedis, type Redis, type RedisAddress } from './client.ts';
-import { findRedisServer } from './install.ts';
 
 export type EmbeddedRedis = {
   readonly address: RedisAddress;
@@ -42,6 +42,15 @@ const PID_FILE = 'redis.pid';
 const RESTART_AFTER_MS = 200;
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
+
+/** Path of the server's program; installs it where there is none, or throws with instructions. */
+export const findRedisServer = (): string =>
+  findProgram({
+    need: 'fairslot needs redis-server 7.0 or later (or valkey-server)',
+    look: () => onPath('redis-server', 'valkey-server'),
+    packages: { 'apt-get': 'redis-server', apk: 'redis', dnf: 'valkey', brew: 'redis' },
+    otherwise: 'set REDIS_URL to a Redis that is running',
+  });
 
 export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise<EmbeddedRedis> {
   const server = findRedisServer();

@@ -11,9 +11,10 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * sealed_at_ms; certain_round, up to which rounds take place though nothing is
-   * new; spare_rounds that may take place before their time; changing_round, the last that
-   * settles an operator's changes, once there were any.
+   * cut_at_ms, sealed_at_ms; cut_from_ms: when the next round is cut at the soonest, since it tells
+   * of offers that have expired; certain_round, up to which rounds take place though nothing is new;
+   * spare_rounds that may take place before their time; changing_round, the last that settles an
+   * operator's changes, once there were any.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -66,8 +67,8 @@ export const keys = {
   /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
   /**
-   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`; settling:
-   * the round being drawn, while it settles what an operator changed.
+   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`,
+   * `sealed_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
    */
   rounds: (id: string) => release(id, 'rounds'),
   /**

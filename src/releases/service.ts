@@ -1,5 +1,5 @@
 /** Drafts, publishing, and what everyone may read of a release. */
-import { BEACON_TRUST, type HashChain } from '../rounds/beacon.ts';
+import { type HashChain, trustOf } from '../rounds/beacon.ts';
 import { categoriesOf, manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
@@ -163,7 +163,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     endsAt: reading.endedAtMs > 0 ? isoFromMs(reading.endedAtMs) : manifest.ends_at,
     manifestHash: hash,
     beacon,
-    trust: beacon && BEACON_TRUST[beacon],
+    trust: manifest.mode === 'lottery' ? trustOf(manifest.beacon) : null,
     idTypes: manifest.id_types,
     limits: {
       preferences: manifest.limits.preferences,

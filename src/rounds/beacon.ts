@@ -57,19 +57,29 @@ export type Beacon = {
   readonly value: (plan: BeaconPlan, round?: number) => Promise<BeaconValue | 'NOT_YET'>;
 };
 
-/** What a reader must still take on trust when everything else was recomputed (docs/draw.md). */
-export const BEACON_TRUST: Readonly<Record<BeaconTerms['kind'], string>> = {
+const TRUST = {
   'hash-chain':
     'the operator: the values of a hash chain were fixed before the release opened, ' +
     'but the operator knew them while entries came in',
-  drand:
+  quicknet:
     'the drand network: nobody can know or choose a value before its time ' +
     'unless most members of the network work together',
-};
+  drand:
+    'whoever runs the drand chain that the manifest names: no file tells whether that is ' +
+    'a network of many, or the operator alone, who then knew every value in advance',
+} as const;
+
+/** Whether the manifest names the public network, or a chain of which only its key is known. */
+export const isQuicknet = (terms: BeaconTerms): boolean =>
+  terms.kind === 'drand' && terms.chain === QUICKNET.chain;
+
+/** What a reader must still take on trust when everything else was recomputed (docs/draw.md). */
+export const trustOf = (terms: BeaconTerms): string =>
+  TRUST[isQuicknet(terms) ? 'quicknet' : terms.kind];
 
 /** What no verifier would accept of a manifest's terms, if anything. */
 export function termsProblem(terms: BeaconTerms): string | undefined {
-  if (terms.kind !== 'drand' || terms.chain !== QUICKNET.chain) return undefined;
+  if (terms.kind !== 'drand' || !isQuicknet(terms)) return undefined;
   const same =
     terms.genesis_time === QUICKNET.genesis_time &&
     terms.period_s === QUICKNET.period_s &&

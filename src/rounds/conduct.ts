@@ -11,24 +11,9 @@ import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
 import type { Beacon } from './beacon.ts';
-import { createDrawing } from './drawing.ts';
+import { createDrawing, type Step } from './drawing.ts';
 import type { DrawingStore } from './drawing-store.ts';
 import type { RoundStore } from './store.ts';
-
-export type Step =
-  /** Nothing to do before `waitMs`. */
-  | { readonly step: 'WAITING'; readonly waitMs: number }
-  | {
-      readonly step: 'PUBLISHED';
-      readonly round: number;
-      readonly digest: string;
-      /** Entries that lost their seats to an operator's change. */
-      readonly displaced: number;
-    }
-  /** Another worker finished the round. */
-  | { readonly step: 'AGAIN' }
-  /** No round and no expiry will ever be due again. */
-  | { readonly step: 'OVER' };
 
 /** Whom a round concerns. */
 export type Concerned = {

@@ -109,7 +109,7 @@ function offerOf({ pools }: Ledger, table: EntryColumns, row: number, number: nu
  */
 function serve(ledger: Ledger, standing: number, seats: number, offers: Offer[]): void {
   let left = seats;
-  for (const { table, order, standing: standings } of ledger.cohorts)
+  for (const { table, order, standing: standings, seatedIn } of ledger.cohorts)
     for (let place = 0; place < order.length; place++) {
       if (left === 0) return;
       const row = present(order[place], 'place');
@@ -117,6 +117,7 @@ function serve(ledger: Ledger, standing: number, seats: number, offers: Offer[])
       const pool = takeSeats(ledger, table, row);
       if (pool === WAITING) continue;
       standings[row] = pool;
+      seatedIn[row] = ledger.nextRound;
       const offer = offerOf(ledger, table, row, pool);
       left -= offer.size;
       offers.push(offer);
@@ -155,7 +156,13 @@ export function joinLedger(ledger: Ledger, table: EntryTable, order: Uint32Array
   for (const row of order) given[row] = takeSeats(ledger, table, row);
   const { leaves: _, ...columns } = table;
   if (table.count > 0)
-    ledger.cohorts.push({ table: columns, order, standing: given.slice(), live: table.count });
+    ledger.cohorts.push({
+      table: columns,
+      order,
+      standing: given.slice(),
+      seatedIn: new Uint32Array(table.count).fill(ledger.nextRound),
+      live: table.count,
+    });
   return given;
 }
 

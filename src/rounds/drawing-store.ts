@@ -1,19 +1,21 @@
 /** What a worker reads and writes while it draws a round. */
+import { setImmediate } from 'node:timers/promises';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type CutReply =
-  | { outcome: 'DRAWING'; round: number; sealedAtMs: number }
+  | { outcome: 'DRAWING'; round: number; cutAtMs: number }
   | { outcome: 'NOT_DUE'; waitMs: number }
   /** EXPIRE_FIRST: offers that have lapsed are to expire before this round. */
   | { outcome: 'ENDED' | 'NOTHING_NEW' | 'EXPIRE_FIRST' };
 
 export type WriteSealReply =
-  | { outcome: 'WRITTEN' }
+  /** Canonical JSON of the seal that counts: this one, or one that was written before. */
+  | { outcome: 'SEALED'; seal: string }
   | { outcome: 'NOT_DRAWING' }
   /** The value that the seal names exists: seal again, with this time. */
-  | { outcome: 'TOO_LATE'; sealedAtMs: number };
+  | { outcome: 'TOO_LATE'; nowMs: number };
 
 export type PublishReply =
   | { outcome: 'PUBLISHED'; publishedAtMs: number }
@@ -27,7 +29,7 @@ const cutScript = script({
   reply: (raw): CutReply => {
     const { word, fields } = replyWord(raw);
     const [first, second] = fields.map(Number) as [number, number];
-    if (word === 'DRAWING') return { outcome: word, round: first, sealedAtMs: second };
+    if (word === 'DRAWING') return { outcome: word, round: first, cutAtMs: second };
     if (word === 'NOT_DUE') return { outcome: word, waitMs: first - second };
     if (word === 'ENDED' || word === 'NOTHING_NEW' || word === 'EXPIRE_FIRST')
       return { outcome: word };
@@ -38,12 +40,12 @@ const cutScript = script({
 const writeSealScript = script({
   file: 'rounds/write-seal',
   keys: ['release', 'rounds'],
-  args: ['round', 'seal', 'write_before_ms'],
-  reply: (raw): WriteSealReply | { outcome: 'SEAL_DIFFERS' } => {
+  args: ['round', 'seal', 'sealed_at_ms', 'write_before_ms'],
+  reply: (raw): WriteSealReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'WRITTEN' || word === 'NOT_DRAWING' || word === 'SEAL_DIFFERS')
-      return { outcome: word };
-    if (word === 'TOO_LATE') return { outcome: word, sealedAtMs: Number(fields[0]) };
+    if (word === 'NOT_DRAWING') return { outcome: word };
+    if (word === 'SEALED') return { outcome: word, seal: String(fields[0]) };
+    if (word === 'TOO_LATE') return { outcome: word, nowMs: Number(fields[0]) };
     throw unexpectedReply('rounds/write-seal', word);
   },
 });
@@ -144,8 +146,11 @@ function stepStore(redis: Redis) {
         redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
       let [cursor, batch] = await scan('0');
       while (cursor !== '0') {
-        const next = scan(cursor); // Redis looks for it while this process takes in the last one
+        // Redis looks for the next one while this process takes in the last: if it is asked by then,
+        // for the client sends what it is given only when its turn of the event loop is over.
+        const next = scan(cursor);
         next.catch(() => undefined); // for the case that `take` throws
+        await setImmediate();
         take(batch);
         [cursor, batch] = await next;
       }
@@ -156,22 +161,27 @@ function stepStore(redis: Redis) {
     sealedHappenings: (release: string): Promise<string[]> =>
       redis.lrange(keys.happenedSealed(release), 0, -1),
 
-    /** `writeBeforeMs`: when the value comes into being that the seal names, if it has a time. */
-    writeSeal: async (
+    writeSeal: (
       release: string,
       round: number,
-      seal: string,
-      writeBeforeMs: number | undefined,
-    ): Promise<WriteSealReply> => {
-      const reply = await writeSealScript(
+      seal: {
+        /** Canonical JSON. */
+        readonly text: string;
+        readonly sealedAtMs: number;
+        /** When the value comes into being that it names, if that has a time. */
+        readonly writeBeforeMs: number | undefined;
+      },
+    ): Promise<WriteSealReply> =>
+      writeSealScript(
         redis,
         { release: keys.release(release), rounds: keys.rounds(release) },
-        { round, seal, write_before_ms: writeBeforeMs ?? '' },
-      );
-      if (reply.outcome === 'SEAL_DIFFERS')
-        throw new Error(`round ${round} of ${release} was sealed differently before`);
-      return reply;
-    },
+        {
+          round,
+          seal: seal.text,
+          sealed_at_ms: seal.sealedAtMs,
+          write_before_ms: seal.writeBeforeMs ?? '',
+        },
+      ),
   };
 }
 
@@ -218,7 +228,7 @@ function flipStore(redis: Redis) {
 
 export type StagedTree = {
   readonly roots: Uint8Array;
-  /** By number; made as they are wanted, for all together are large. */
+  /** By number. */
   readonly chunks: Iterable<readonly [number, Uint8Array]>;
   /** Ids of the entries, unless this is round 0. */
   readonly newcomers: readonly string[];
@@ -235,22 +245,25 @@ function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
   if (batch.length > 0) yield batch;
 }
 
+function* eachWith(ids: Iterable<string>, value: string): Generator<readonly [string, string]> {
+  for (const id of ids) yield [id, value];
+}
+
 function stagingStore(redis: Redis) {
-  /** Writes fields in batches; false as soon as another worker has finished the round. */
+  /**
+   * Writes fields in batches, made as they are wanted, for all together are large; false as soon as
+   * another worker has finished the round.
+   */
   const stage = async (
     release: string,
     round: number,
     target: string,
-    fields: readonly (readonly [string | number, string | Uint8Array])[],
-    batch: number,
+    fields: Iterable<readonly [string | number, string | Uint8Array]>,
+    size: number,
   ): Promise<boolean> => {
-    for (let i = 0; i < fields.length; i += batch) {
-      const reply = await stageScript(
-        redis,
-        { release: keys.release(release), target },
-        { round },
-        fields.slice(i, i + batch).flat(),
-      );
+    const places = { release: keys.release(release), target };
+    for (const batch of inBatches(fields, size)) {
+      const reply = await stageScript(redis, places, { round }, batch.flat());
       if (reply === 'NOT_DRAWING') return false;
     }
     return true;
@@ -260,7 +273,7 @@ function stagingStore(redis: Redis) {
     stageBookings: (
       release: string,
       round: number,
-      bookings: readonly (readonly [string, string])[],
+      bookings: Iterable<readonly [string, string]>,
     ) => stage(release, round, keys.bookings(release), bookings, STAGE_FIELDS),
 
     /**
@@ -270,17 +283,11 @@ function stagingStore(redis: Redis) {
     stageDisplaced: (
       release: string,
       round: number,
-      bookings: readonly (readonly [string, string])[],
+      bookings: Iterable<readonly [string, string]>,
     ) => stage(release, round, keys.displaced(release, round), bookings, STAGE_FIELDS),
 
-    stageOffers: (release: string, round: number, entryIds: readonly string[]) =>
-      stage(
-        release,
-        round,
-        keys.offers(release, round),
-        entryIds.map((id) => [id, ''] as const),
-        STAGE_FIELDS,
-      ),
+    stageOffers: (release: string, round: number, entryIds: Iterable<string>) =>
+      stage(release, round, keys.offers(release, round), eachWith(entryIds, ''), STAGE_FIELDS),
 
     /**
      * What proofs are made from: the round's tree in chunks, their roots, and which round its
@@ -292,10 +299,9 @@ function stagingStore(redis: Redis) {
       { roots, chunks, newcomers }: StagedTree,
     ): Promise<boolean> => {
       const target = keys.tree(release, round);
-      for (const batch of inBatches(chunks, STAGE_CHUNKS))
-        if (!(await stage(release, round, target, batch, STAGE_CHUNKS))) return false;
-      const newIn = newcomers.map((id) => [id, String(round)] as const);
+      const newIn = eachWith(newcomers, String(round));
       return (
+        (await stage(release, round, target, chunks, STAGE_CHUNKS)) &&
         (await stage(release, round, target, [['roots', roots]], 1)) &&
         stage(release, round, keys.newIn(release), newIn, STAGE_FIELDS)
       );

@@ -9,8 +9,13 @@ import { isoFromMs, monotonicMs, nowMs } from '../lib/clock.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Log } from '../log.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
-import { type Beacon, beaconProblem, type BeaconValue, valueTimeMs } from './beacon.ts';
-import type { Step } from './conduct.ts';
+import {
+  type Beacon,
+  beaconProblem,
+  type BeaconTerms,
+  type BeaconValue,
+  valueTimeMs,
+} from './beacon.ts';
 import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
 import type { DrawingStore, SeatChange } from './drawing-store.ts';
 import {
@@ -26,9 +31,25 @@ import { createLedger, type Ledger, type Since } from './ledger.ts';
 import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
 import { isMismatch, replay } from './replay.ts';
 import { unpackEntry } from './rules.ts';
-import { type Seal, sealTerms, seedOf } from './seal.ts';
+import { Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
 import { type FinishedRound, finishRound } from './transcript.ts';
+
+/** What a worker comes to with one step of a release's rounds. */
+export type Step =
+  /** Nothing to do before `waitMs`. */
+  | { readonly step: 'WAITING'; readonly waitMs: number }
+  | {
+      readonly step: 'PUBLISHED';
+      readonly round: number;
+      readonly digest: string;
+      /** Entries that lost their seats to an operator's change. */
+      readonly displaced: number;
+    }
+  /** Another worker finished the round. */
+  | { readonly step: 'AGAIN' }
+  /** No round and no expiry will ever be due again. */
+  | { readonly step: 'OVER' };
 
 type Parts = {
   readonly store: RoundStore;
@@ -41,12 +62,22 @@ type Parts = {
 
 /**
  * What a round takes its time for: to `read` the list and bring it into its order, `hash` its
- * leaves and the `tree` above them, keep what `proofs` are made from, `sort` by rank keys, `assign`
- * seats, make the `transcript`, which is staged as it is compressed, and `write` the rest and flip.
+ * leaves and the `tree` above them, keep what `proofs` are made from and publish the `seal`, `sort` by
+ * rank keys, `assign` seats, make the `transcript`, which is staged as it is compressed, `write` all
+ * other results, and `flip`.
  */
-export type Phase = 'read' | 'hash' | 'tree' | 'proofs' | DrawStep | 'transcript' | 'write';
+export type Phase =
+  | 'read'
+  | 'hash'
+  | 'tree'
+  | 'proofs'
+  | 'seal'
+  | DrawStep
+  | 'transcript'
+  | 'write'
+  | 'flip';
 
-/** A phase that takes longer is logged: an operator should see where a long round is. */
+/** An operator should see where a long round is; shorter phases are for whoever debugs. */
 const LONG_PHASE_MS = 2_000;
 
 /** Ends a phase that began where the one before it ended. */
@@ -58,7 +89,8 @@ function startLaps({ log, onPhase }: Parts, release: string, round: number): Lap
     const ms = monotonicMs() - startMs;
     startMs += ms;
     onPhase?.(phase, ms);
-    if (ms > LONG_PHASE_MS) log.info({ release, round, phase, ms: Math.round(ms) }, 'round phase');
+    const level = ms > LONG_PHASE_MS ? 'info' : 'debug';
+    log[level]({ release, round, phase, ms: Math.round(ms) }, 'round phase');
   };
 }
 
@@ -78,7 +110,7 @@ export type Drawing = {
   /** Takes a round that was cut as far as it gets: to its publication, or to its beacon. */
   readonly step: (
     manifest: LotteryManifest,
-    cut: { readonly round: number; readonly sealedAtMs: number },
+    cut: { readonly round: number; readonly cutAtMs: number },
   ) => Promise<Step>;
 };
 
@@ -88,12 +120,12 @@ export function createDrawing(parts: Parts): Drawing {
 
   const sealedRound: (...cut: Parameters<Drawing['step']>) => Promise<Sealed | undefined> = async (
     manifest,
-    { round, sealedAtMs },
+    { round, cutAtMs },
   ) => {
     const { release } = manifest;
     const kept = held.get(release);
     if (kept?.seal.round === round) return kept;
-    const sealed = await seal(parts, await ledgers.before(manifest, round), sealedAtMs);
+    const sealed = await seal(parts, await ledgers.before(manifest, round), cutAtMs);
     if (sealed) held.set(release, sealed);
     return sealed;
   };
@@ -142,10 +174,7 @@ function keepLedgers(store: RoundStore): Ledgers {
   return { before, keep: (ledger) => void kept.set(ledger.manifest.release, ledger) };
 }
 
-/**
- * Reads what was cut, and publishes its seal. Undefined when another worker finished the round. A
- * seal that could not be written before its beacon's value exists is made again for a later value.
- */
+/** Reads what was cut, and publishes its seal. Undefined when another worker finished the round. */
 async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Sealed | undefined> {
   const { drawing } = parts;
   const { manifest, nextRound: round } = ledger;
@@ -159,17 +188,45 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   lap('hash');
   const since = sinceOf(manifest, happened);
   const tree = keptTree(table);
-  const list = { count: table.count, root: tree.root };
   lap('tree');
   if (!(await stageTree(drawing, release, round, table, tree))) return undefined;
   lap('proofs');
+  const list = { count: table.count, root: tree.root };
+  const cutAt = isoFromMs(cutAtMs);
+  const seal = await writeSeal(drawing, beacon, cutAtMs, (sealedAt) => ({
+    ...sealTerms(ledger, since, { cutAt, sealedAt }),
+    ...list,
+  }));
+  if (!seal) return undefined;
+  lap('seal');
+  return { ledger, table, since, seal, startedMs };
+}
+
+/**
+ * Publishes the seal of what was cut; one that could not be written before its beacon's value
+ * exists is made again for a later value. Answers the seal that counts, which may be that of another
+ * worker; undefined when the round is finished.
+ */
+async function writeSeal(
+  drawing: DrawingStore,
+  terms: BeaconTerms,
+  cutAtMs: number,
+  sealAt: (sealedAt: string) => Seal,
+): Promise<Seal | undefined> {
   for (let sealedAtMs = cutAtMs; ; ) {
-    const seal = { ...sealTerms(ledger, since, isoFromMs(sealedAtMs)), ...list };
-    const writeBeforeMs = valueTimeMs(beacon, seal.beacon);
-    const reply = await drawing.writeSeal(release, round, jcs(seal), writeBeforeMs);
+    const seal = sealAt(isoFromMs(sealedAtMs));
+    const { release, round } = seal;
+    const writeBeforeMs = valueTimeMs(terms, seal.beacon);
+    const writing = { text: jcs(seal), sealedAtMs, writeBeforeMs };
+    const reply = await drawing.writeSeal(release, round, writing);
     if (reply.outcome === 'NOT_DRAWING') return undefined;
-    if (reply.outcome === 'WRITTEN') return { ledger, table, since, seal, startedMs };
-    sealedAtMs = reply.sealedAtMs;
+    if (reply.outcome === 'SEALED') {
+      const sealed = Seal.parse(JSON.parse(reply.seal));
+      const same = jcs(sealAt(sealed.sealed_at)) === reply.seal;
+      assert(same, `round ${round} of ${release} was sealed over another list`);
+      return sealed;
+    }
+    sealedAtMs = reply.nowMs;
   }
 }
 
@@ -210,9 +267,10 @@ async function drawAndPublish(
   );
   if (!finished) return undefined;
   lap('transcript');
-  const seats = seatChanges(ledger, drawn);
-  if (!(await publish(drawing, release, round, drawn, { ...finished, seats }))) return undefined;
+  if (!(await stageOffers(drawing, release, round, drawn))) return undefined;
   lap('write');
+  if (!(await flip(drawing, ledger, round, drawn, finished))) return undefined;
+  lap('flip');
   const { digest } = finished;
   const displaced = drawn.settled.displaced.length;
   const counts = { entries: table.count, offers: drawn.offers.length, displaced };
@@ -221,45 +279,46 @@ async function drawAndPublish(
   return { digest, displaced };
 }
 
-type Finished = FinishedRound & { readonly seats: readonly SeatChange[] };
-
-/** Stages all other results of a round, then flips. False when another worker did so before. */
-async function publish(
+/**
+ * Stages who holds what, and apart from them those who held something else until now. False when
+ * another worker finished the round before.
+ */
+async function stageOffers(
   drawing: DrawingStore,
   release: string,
   round: number,
   { offers, settled }: Drawn,
-  { record, digest, seats }: Finished,
 ): Promise<boolean> {
-  const { bookings, displaced } = packedBookings(round, offers, settled.displaced);
-  const ids = offers.map(({ entry }: Offer) => entry);
-  const staged =
+  const ids = offers.values().map(({ entry }: Offer) => entry);
+  const booking = (offer: Offer) => [offer.entry, packOffer(round, offer)] as const;
+  const displaced = new Map(settled.displaced.map((entry) => [entry, '']));
+  const isDisplaced = ({ entry }: Offer): boolean => displaced.has(entry);
+  const moved = displaced.size === 0 ? [] : offers.filter(isDisplaced);
+  for (const [entry, packed] of moved.map(booking)) displaced.set(entry, packed);
+  const bookings = offers
+    .values()
+    .filter((offer) => !isDisplaced(offer))
+    .map(booking);
+  return (
     (await drawing.stageBookings(release, round, bookings)) &&
-    (displaced.length === 0 || (await drawing.stageDisplaced(release, round, displaced))) &&
-    (await drawing.stageOffers(release, round, ids));
-  if (!staged) return false;
-  const result = { record: jcs(record), digest, seats };
+    (displaced.size === 0 || (await drawing.stageDisplaced(release, round, displaced))) &&
+    drawing.stageOffers(release, round, ids)
+  );
+}
+
+/** Makes all that was staged count. False when another worker did so before. */
+async function flip(
+  drawing: DrawingStore,
+  ledger: Ledger,
+  round: number,
+  drawn: Drawn,
+  { record, digest }: FinishedRound,
+): Promise<boolean> {
+  const { release } = ledger.manifest;
+  const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
   return outcome === 'PUBLISHED';
-}
-
-type Packed = readonly [entry: string, booking: string];
-
-/** What everyone holds now; apart, those who held something else until now, '' for nothing. */
-function packedBookings(
-  round: number,
-  offers: readonly Offer[],
-  displacedIds: readonly string[],
-): { readonly bookings: Packed[]; readonly displaced: Packed[] } {
-  const displaced = new Map(displacedIds.map((entry) => [entry, '']));
-  const bookings: Packed[] = [];
-  for (const offer of offers) {
-    const packed = packOffer(round, offer);
-    if (displaced.has(offer.entry)) displaced.set(offer.entry, packed);
-    else bookings.push([offer.entry, packed]);
-  }
-  return { bookings, displaced: [...displaced] };
 }
 
 /** The sealed list, which is never in memory but as columns. */

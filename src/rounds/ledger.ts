@@ -53,6 +53,8 @@ export type Cohort = {
   readonly order: Uint32Array;
   /** By row: number of the pool held, or WAITING, DISPLACED, GONE. */
   readonly standing: Int32Array;
+  /** By row: the round that gave the seats, where the entry holds some. */
+  readonly seatedIn: Uint32Array;
   /** Entries that are not gone. */
   live: number;
 };
@@ -75,8 +77,8 @@ export type Ledger = {
   /** Digest of the last round in hex; zeros before round 0. */
   previousDigest: string;
   previousBeacon: BeaconValue | undefined;
-  /** When the last round was sealed; '' before round 0. */
-  previousSealedAt: string;
+  /** By round: when it was sealed. */
+  readonly sealedAt: string[];
 };
 
 export function createLedger(manifest: LotteryManifest): Ledger {
@@ -94,7 +96,7 @@ export function createLedger(manifest: LotteryManifest): Ledger {
     nextRound: 0,
     previousDigest: '0'.repeat(64),
     previousBeacon: undefined,
-    previousSealedAt: '',
+    sealedAt: [],
   };
 }
 
@@ -142,6 +144,14 @@ function giveBack(ledger: Ledger, entry: string): string | undefined {
   found.cohort.standing[found.row] = GONE;
   found.cohort.live -= 1;
   return undefined;
+}
+
+/** The last round of which one of these entries holds an offer; -1 where none does. */
+function lastOffered(ledger: Ledger, entries: readonly string[]): number {
+  return entries.reduce((last, entry) => {
+    const found = findLive(ledger, entry);
+    return found ? Math.max(last, present(found.cohort.seatedIn[found.row], 'row')) : last;
+  }, -1);
 }
 
 function withdraw(ledger: Ledger, entry: string): string | undefined {
@@ -243,6 +253,8 @@ export type Settled = {
   readonly returned: Int32Array;
   /** By pool: seats, free or held, before reserves were moved. */
   readonly capacity: Int32Array;
+  /** The last round of which offers expired; -1 where none did. */
+  readonly expiredOf: number;
   /** Entries that lost their seats to an operator's change. */
   readonly displaced: readonly string[];
 };
@@ -256,6 +268,7 @@ export type Misfit = { readonly misfit: string };
 export function settle(ledger: Ledger, since: Since): Settled | Misfit {
   assert(ledger.regained.size === 0, 'the ledger was settled already for this round');
   const last = ledger.free.slice();
+  const expiredOf = lastOffered(ledger, since.expired);
   const displaced: string[] = [];
   const apply = <T>(list: readonly T[], change: (item: T) => string | undefined) =>
     list.reduce<string | undefined>((misfit, item) => misfit ?? change(item), undefined);
@@ -272,5 +285,5 @@ export function settle(ledger: Ledger, since: Since): Settled | Misfit {
   const capacity = ledger.capacity.slice();
   dereserve(ledger);
   ledger.cohorts = ledger.cohorts.filter(({ live }) => live > 0);
-  return { last, returned, capacity, displaced };
+  return { last, returned, capacity, expiredOf, displaced };
 }

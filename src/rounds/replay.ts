@@ -5,10 +5,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { present } from '../lib/assert.ts';
+import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { LotteryManifest } from '../releases/manifest.ts';
-import { BEACON_TRUST, BeaconValue, beaconProblem } from './beacon.ts';
+import { BeaconValue, beaconProblem, trustOf } from './beacon.ts';
 import { drawCarried, joinLedger, type Offer, rankKeys } from './draw.ts';
 import { withRoom } from './bytes.ts';
 import {
@@ -33,6 +34,7 @@ import {
 } from './ledger.ts';
 import { LINE_FEED, type Line, type Mismatch, readLinesTogether } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
+import { receiptKeyProblem } from './receipt-key.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
   closeRound,
@@ -158,9 +160,10 @@ function isCanonical(read: object, { text }: Line): boolean {
 const firstManifest: Step = (line) => {
   const read = parseCanonical(line, ManifestLine, Infinity);
   if (isMismatch(read)) return read;
-  const problem = manifestProblem(read.manifest);
+  const { manifest } = read;
+  const problem = manifestProblem(manifest) ?? receiptKeyProblem(manifest.receipt_key);
   if (problem !== undefined) return wrong(line, problem);
-  return sinceStep(createLedger(read.manifest));
+  return sinceStep(createLedger(manifest));
 };
 
 /** Line 1 of round 0 where the manifest is known already. */
@@ -194,16 +197,33 @@ const sealStep =
     const read = parseCanonical(line, SealLine);
     if (isMismatch(read)) return read;
     const { seal } = read;
-    const terms = sealTerms(ledger, since, seal.sealed_at);
+    const { cut_at: cutAt, sealed_at: sealedAt } = seal;
+    const terms = sealTerms(ledger, since, { cutAt, sealedAt });
     const members: Readonly<Record<string, unknown>> = seal;
     for (const [name, term] of Object.entries(terms))
       if (jcs(members[name]) !== jcs(term)) return wrong(line, `${name} must be ${jcs(term)}`);
-    if (seal.sealed_at < ledger.manifest.closes_at)
-      return wrong(line, `the round was sealed before ${ledger.manifest.closes_at}`);
-    if (seal.sealed_at <= ledger.previousSealedAt)
-      return wrong(line, 'the round was not sealed after the one before');
+    const problem = timesProblem(ledger, settled, seal);
+    if (problem !== undefined) return wrong(line, problem);
     return beaconStep({ ledger, since, settled, seal, sealedOnLine: line.number });
   };
+
+/** What the times of a seal contradict, if anything. */
+function timesProblem(
+  { manifest, sealedAt }: Ledger,
+  { expiredOf }: Settled,
+  { cut_at: cutAt, sealed_at: at }: Seal,
+): string | undefined {
+  if (cutAt < manifest.closes_at) return `the list was fixed before ${manifest.closes_at}`;
+  if (at < cutAt) return 'the round was sealed before its list was fixed';
+  if (cutAt <= (sealedAt.at(-1) ?? ''))
+    return 'the list was not fixed after the round before was sealed';
+  const offeredAt = sealedAt[expiredOf];
+  if (offeredAt === undefined) return undefined;
+  const earliest = isoFromMs(msFromIso(offeredAt) + manifest.confirm_within_s * 1000);
+  return cutAt < earliest
+    ? `offers of round ${expiredOf} have expired, which could be confirmed until ${earliest}`
+    : undefined;
+}
 
 const beaconStep =
   (sealed: Pick<Opening, 'ledger' | 'since' | 'settled' | 'seal' | 'sealedOnLine'>): Step =>
@@ -218,7 +238,7 @@ const beaconStep =
     if (problem !== undefined) return wrong(line, problem);
     const seed = hex(seedOf(terms, seal, beacon));
     if (read.seed !== seed) return wrong(line, `seed must be ${seed}, by this seal and value`);
-    const trust = BEACON_TRUST[terms.kind];
+    const trust = trustOf(terms);
     if (read.trust !== trust) return wrong(line, `trust must be ${trust}`);
     const seatsBefore = ledger.free.slice();
     const offers = drawCarried(ledger);

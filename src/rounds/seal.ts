@@ -21,6 +21,7 @@ const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 export const Seal = z.strictObject({
   beacon: BeaconPlan,
   count: z.int().min(0).max(ENTRIES_MAX),
+  cut_at: z.iso.datetime({ precision: 3 }),
   manifest_hash: Hash,
   previous: Hash,
   release: z.string(),
@@ -31,15 +32,22 @@ export const Seal = z.strictObject({
 });
 export type Seal = z.output<typeof Seal>;
 
-/**
- * The part of a seal that does not depend on the entries. `sealedAt`: RFC 3339, UTC, milliseconds.
- */
+/** RFC 3339, UTC, milliseconds. */
+export type SealTimes = {
+  /** When the list was fixed. */
+  readonly cutAt: string;
+  /** What the beacon's value is counted from. */
+  readonly sealedAt: string;
+};
+
+/** The part of a seal that does not depend on the entries. */
 export const sealTerms = (
   ledger: Ledger,
   since: Since,
-  sealedAt: string,
+  { cutAt, sealedAt }: SealTimes,
 ): Omit<Seal, 'count' | 'root'> => ({
   beacon: planBeacon(ledger.manifest.beacon, ledger.nextRound, sealedAt),
+  cut_at: cutAt,
   manifest_hash: ledger.manifestHash,
   previous: ledger.previousDigest,
   release: ledger.manifest.release,
@@ -51,16 +59,16 @@ export const sealTerms = (
 /** Merkle root of the entries, in hex. */
 export const rootOf = (table: EntryTable): string => hex(merkleRoot(table.leaves));
 
-/**
- * Seals the next round of a ledger. `since` is in order; `sealedAt`: RFC 3339, UTC, milliseconds.
- */
-export const sealRound = (input: {
-  readonly ledger: Ledger;
-  readonly table: EntryTable;
-  readonly since: Since;
-  readonly sealedAt: string;
-}): Seal => ({
-  ...sealTerms(input.ledger, input.since, input.sealedAt),
+/** Seals the next round of a ledger, at once unless said. `since` is in order. */
+export const sealRound = (
+  input: {
+    readonly ledger: Ledger;
+    readonly table: EntryTable;
+    readonly since: Since;
+  } & Pick<SealTimes, 'cutAt'> &
+    Partial<SealTimes>,
+): Seal => ({
+  ...sealTerms(input.ledger, input.since, { sealedAt: input.cutAt, ...input }),
   count: input.table.count,
   root: rootOf(input.table),
 });

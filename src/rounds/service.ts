@@ -8,7 +8,7 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { BEACON_TRUST, valueTimeMs } from './beacon.ts';
+import { trustOf, valueTimeMs } from './beacon.ts';
 import type { Log } from '../log.ts';
 import { type EntryDocument, entryDocument } from './entry-table.ts';
 import {
@@ -284,7 +284,7 @@ function sealView(manifest: Manifest, seal: Seal): Record<string, unknown> {
     release,
     round: seal.round,
     seal,
-    trust: BEACON_TRUST[terms.kind],
+    trust: trustOf(terms),
     ...(valueMs !== undefined && { valueAt: isoFromMs(valueMs) }),
   };
 }

@@ -21,7 +21,6 @@ export type Standing = {
 /** An entry where it was new. It can be new again in a later round, once it is gone. */
 export type Sighting = {
   readonly round: number;
-  readonly sealedAt: string;
   readonly leaf: string;
   /** In the order of the round's entries, from 1. */
   readonly place: number;
@@ -89,7 +88,6 @@ export function watchEntry(entry: string): Watch {
     carryOn(ledger, round, undefined); // who is new again was gone
     sightings.push({
       round,
-      sealedAt: seal.sealed_at,
       leaf: leafAt(ledger, found, entry),
       place: cohort.order.indexOf(row) + 1,
       of: entries,

@@ -9,7 +9,7 @@ import { constants, createGzip } from 'node:zlib';
 import { present } from '../lib/assert.ts';
 import { hex, sha256 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
-import { BEACON_TRUST, type BeaconTerms, type BeaconValue } from './beacon.ts';
+import { type BeaconTerms, type BeaconValue, trustOf } from './beacon.ts';
 import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
 import { type EntryTable, entryAt, HASH_BYTES, rowTexts } from './entry-table.ts';
 import { type Ledger, type Since, WAITING } from './ledger.ts';
@@ -65,7 +65,7 @@ export const beaconLine = (terms: BeaconTerms, seal: Seal, beacon: BeaconValue):
     beacon,
     kind: 'beacon',
     seed: hex(seedOf(terms, seal, beacon)),
-    trust: BEACON_TRUST[terms.kind],
+    trust: trustOf(terms),
   });
 
 export function offerLine({ manifest }: Ledger, offer: Offer): string {
@@ -125,7 +125,7 @@ export function recordOf(
     seed: hex(seedOf(terms, seal, beacon)),
     since,
     transcript_sha256: transcriptHash,
-    trust: BEACON_TRUST[terms.kind],
+    trust: trustOf(terms),
   };
   return { record, digest: hex(sha256(Buffer.from(jcs(record)))) };
 }
@@ -140,7 +140,7 @@ export function closeRound(
   digest: string,
 ): void {
   ledger.nextRound += 1;
-  ledger.previousSealedAt = seal.sealed_at;
+  ledger.sealedAt.push(seal.sealed_at);
   ledger.previousDigest = digest;
   ledger.previousBeacon = beacon;
 }

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { present } from '../lib/assert.ts';
 import { LotteryManifest, manifestHash } from '../releases/manifest.ts';
 import { pathProblem, Proof } from './proofs.ts';
+import { receiptKeyProblem } from './receipt-key.ts';
 import {
   leafProblem,
   Receipt,
@@ -36,7 +37,6 @@ export type OwnAccepted = Omit<AcceptedChain, 'manifestHash' | 'digest' | 'trust
   readonly manifestHash: string | null;
   readonly digest: string | null;
   readonly trust: string | null;
-  readonly notChecked: readonly string[];
   /** Where the files have the entry of the receipt or the proof. */
   readonly entry?: Sighting & { readonly id: string };
 };
@@ -88,9 +88,11 @@ function read<T>(
   return refused(file, [...issue.path.map(String), issue.message].join(': '));
 }
 
-const Terms = LotteryManifest.transform((manifest) =>
-  receiptTerms(manifest, manifestHash(manifest)),
-);
+const Terms = LotteryManifest.transform((manifest, context) => {
+  const message = receiptKeyProblem(manifest.receipt_key);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+  return receiptTerms(manifest, manifestHash(manifest));
+});
 
 function readOwn(files: OwnFiles): Own | OwnRefused {
   const receipt = read(files.receipt, Receipt);
@@ -121,20 +123,18 @@ function ownProblem({ receipt, proof, manifest }: Own): OwnRefused | undefined {
 /** Why the entry of a receipt is not where it must be, or where it is. */
 function sought(receipt: Read<Receipt>, { sightings, seals }: Watch): Sighting | OwnRefused {
   const { leaf, issued_at: issuedAt } = receipt.value;
-  const since = sightings.filter(({ sealedAt }) => sealedAt >= issuedAt);
-  const found = since.find((sighting) => sighting.leaf === leaf);
-  if (found) return found;
-  const [other] = since;
-  if (other)
-    return refused(receipt, `in round ${other.round} the entry has another leaf; ${EVIDENCE}`);
-  const later = seals.find(({ sealed_at: sealedAt }) => sealedAt >= issuedAt);
-  if (!later)
-    return refused(receipt, 'no round here was sealed after it was issued: fetch a later one');
-  return refused(
-    receipt,
-    `the entry is in none of these rounds, though round ${later.round} was sealed after the receipt ` +
-      `was issued; if there is a round after the last of these, look there first; ${EVIDENCE}`,
-  );
+  const next = seals.find(({ cut_at: cutAt }) => cutAt >= issuedAt);
+  if (!next)
+    return refused(receipt, 'no list here was fixed after it was issued: fetch a later round');
+  const { round } = next;
+  const found = sightings.find((sighting) => sighting.round === round);
+  if (found?.leaf === leaf) return found;
+  const later = sightings.find((sighting) => sighting.round > round);
+  const what = found
+    ? `in round ${round} the entry has another leaf`
+    : `the entry is not in round ${round}, the first whose list was fixed after that` +
+      (later ? `, but put off to round ${later.round}` : '');
+  return refused(receipt, `${what}; ${EVIDENCE}`);
 }
 
 /** What the rounds say against the documents, or where the entry is. */
@@ -183,8 +183,6 @@ function checksOf({ receipt, proof, manifest }: Own, entry: Sighting | undefined
   return { checked, notChecked };
 }
 
-const DIGEST_UNKNOWN = 'the digest: compare it with one from elsewhere';
-
 /** `transcripts`: none, or those of all rounds from round 0 on, in any order. */
 export async function verifyOwn(
   transcripts: readonly TranscriptFile[],
@@ -216,7 +214,7 @@ export async function verifyOwn(
   return {
     ...chain,
     checked: [...chain.checked, ...checked],
-    notChecked: [...(digest === undefined ? [DIGEST_UNKNOWN] : []), ...notChecked],
+    notChecked: [...chain.notChecked, ...notChecked],
     ...(found && id !== undefined && { entry: { id, ...found } }),
   };
 }

@@ -3,7 +3,7 @@
  * the beacon's kind leaves open; needs no server, no key and no network.
  */
 import { z } from 'zod';
-import { BEACON_TRUST } from './beacon.ts';
+import { isQuicknet, trustOf } from './beacon.ts';
 import type { Ledger } from './ledger.ts';
 import { readLines } from './lines.ts';
 import { isMismatch, type Replayed, replay } from './replay.ts';
@@ -30,6 +30,7 @@ export type AcceptedChain = {
   /** Digest of the last round: whoever has the same one has seen the same history. */
   readonly digest: string;
   readonly checked: readonly string[];
+  readonly notChecked: readonly string[];
   readonly trust: string;
 };
 
@@ -52,6 +53,7 @@ const CHECKED = [
   'every line is canonical JSON, and no line is missing, added or out of order',
   'the manifest, and its hash in every seal',
   'what happened between rounds fits who waited and who held which seat',
+  'no offer expired before its time',
   'each seal continues the chain, and its Merkle root is that of the entries in the file',
   'each beacon value is the one that the seal named before it was known, and gives the seed',
   'each entry has its leaf, its rank key and its place in the draw order',
@@ -61,7 +63,7 @@ const CHECKED = [
 
 /** The manifest comes first in round 0, then `since`, then the seal. */
 const SEALED_BY_LINE = 3;
-const SealRound = z.object({ kind: z.literal('seal'), seal: z.object({ round: z.int() }) });
+const SealRound = z.object({ kind: z.literal('seal'), seal: z.object({ round: z.int().min(0) }) });
 
 /** The round that a file's seal names; undefined where nothing readable does. */
 async function roundOf({ open }: TranscriptFile): Promise<number | undefined> {
@@ -84,13 +86,25 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** In the order of the rounds that their seals name; a file that names none comes last. */
+/**
+ * In the order of the rounds that their seals name. One that names none goes where a round is
+ * missing, so that it is the one that is refused.
+ */
 async function inOrderOfRounds(files: readonly TranscriptFile[]): Promise<TranscriptFile[]> {
   if (files.length < 2) return [...files];
-  const rounds = new Map<TranscriptFile, number>();
-  for (const file of files) rounds.set(file, (await roundOf(file)) ?? Infinity);
-  const place = (file: TranscriptFile): number => rounds.get(file) ?? Infinity;
-  return files.toSorted((a, b) => (place(a) < place(b) ? -1 : Number(place(a) > place(b))));
+  const named: { readonly file: TranscriptFile; readonly round: number }[] = [];
+  const unnamed: TranscriptFile[] = [];
+  for (const file of files) {
+    const round = await roundOf(file);
+    if (round === undefined) unnamed.push(file);
+    else named.push({ file, round });
+  }
+  const places: TranscriptFile[] = [];
+  for (const { file, round } of named.toSorted((a, b) => a.round - b.round)) {
+    if (round > places.length) places.push(...unnamed.splice(0, round - places.length));
+    places.push(file);
+  }
+  return [...places, ...unnamed];
 }
 
 /** `files`: those of all rounds from round 0 on, in any order. */
@@ -116,6 +130,7 @@ export async function verifyChain(
   if (expected !== undefined && expected !== digest)
     return { accepted: false, ...last, reason: `digest is not ${expected}` };
   const { manifest, manifestHash } = ledger;
+  const { beacon } = manifest;
   return {
     accepted: true,
     release: manifest.release,
@@ -123,6 +138,12 @@ export async function verifyChain(
     rounds,
     digest,
     checked: CHECKED,
-    trust: BEACON_TRUST[manifest.beacon.kind],
+    notChecked: [
+      ...(beacon.kind === 'drand' && !isQuicknet(beacon)
+        ? [`whose network the drand chain ${beacon.chain} is`]
+        : []),
+      ...(expected === undefined ? ['the digest: compare it with one from elsewhere'] : []),
+    ],
+    trust: trustOf(beacon),
   };
 }

@@ -29,6 +29,7 @@ describe('the bench', () => {
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
+    ['kill', ['--entries', '300', '--runs', '2', '--kills', '3'], { sameDigest: true, errors: 0 }],
   ])(
     'measures %s and ends with one JSON object',
     async (scenario, options, figures) => {

@@ -3,9 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { unpackBooking } from '../../src/bookings/rules.ts';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
+import { msFromIso } from '../../src/lib/clock.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
+import { Seal } from '../../src/rounds/seal.ts';
 import {
   bookingOf,
   codeOf,
@@ -19,6 +21,7 @@ import {
   register,
   registerMany,
   stateOf,
+  verify,
   workerOn,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
@@ -153,6 +156,25 @@ describe('an offer', () => {
       new Set(['LAPSED']),
     );
     expect(await test.redis.llen(keys.happened(release))).toBe(count);
+  });
+
+  it('had its time from its seal to a cut, whatever a failover did to the clock', async () => {
+    const winner = await oneWinner();
+    // The clock of the publication is behind that of the seal, by all of the time to confirm.
+    const back = -1_000 * (CONFIRM_WITHIN_S + 1);
+    await test.redis.hincrby(keys.rounds(release), 'published_at_ms:0', back);
+    await test.redis.hset(keys.release(release), { next_round_at_ms: 1 });
+    expect(await nextRound(engine, release)).toBe(1);
+    expect(await state(winner)).toBe('LAPSED');
+    const [first, second] = await Promise.all(
+      [0, 1].map(async (round) => {
+        const seal = await test.redis.hget(keys.rounds(release), `seal:${round}`);
+        return Seal.parse(JSON.parse(present(seal, 'a seal')));
+      }),
+    );
+    const earliestMs = msFromIso(present(first, 'a seal').sealed_at) + 1_000 * CONFIRM_WITHIN_S;
+    expect(msFromIso(present(second, 'a seal').cut_at)).toBe(earliestMs);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
   });
 
   it('of an older round is not the one that the entry has now', async () => {

@@ -8,7 +8,9 @@ import { monotonicMs, msFromIso, nowMs, sleep } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { createWorkerMetrics } from '../../src/metrics.ts';
 import { type DrandTerms, drandTimeMs } from '../../src/rounds/beacon.ts';
-import type { Conductor, Step } from '../../src/rounds/conduct.ts';
+import { keys } from '../../src/redis/keys.ts';
+import type { Conductor } from '../../src/rounds/conduct.ts';
+import type { Step } from '../../src/rounds/drawing.ts';
 import { createDrand, type Drand } from '../../src/rounds/drand.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
 import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
@@ -225,7 +227,7 @@ describe('a release with public randomness', () => {
       release,
       round: 0,
       seal: sealed.seal,
-      trust: expect.stringMatching(/^the drand network: /),
+      trust: expect.stringMatching(/^whoever runs the drand chain /),
       valueAt: new Date(valueMs).toISOString(),
     });
     expect(nowMs()).toBeLessThan(valueMs);
@@ -287,10 +289,10 @@ describe('a release with public randomness', () => {
     const tried: string[] = [];
     const delayed: DrawingStore = {
       ...engine.stores.drawing,
-      writeSeal: async (name, round, seal, writeBeforeMs) => {
-        tried.push(seal);
-        if (tried.length === 1) await sleep(present(writeBeforeMs, 'a time') - nowMs() + 20);
-        return engine.stores.drawing.writeSeal(name, round, seal, writeBeforeMs);
+      writeSeal: async (name, round, seal) => {
+        tried.push(seal.text);
+        if (tried.length === 1) await sleep(present(seal.writeBeforeMs, 'a time') - nowMs() + 20);
+        return engine.stores.drawing.writeSeal(name, round, seal);
       },
     };
     const worker = workerOn(engine, delayed);
@@ -306,9 +308,45 @@ describe('a release with public randomness', () => {
     expect(msFromIso(second.sealed_at)).toBeGreaterThan(msFromIso(first.sealed_at));
     expect((await readRound()).seal).toEqual(second);
     expect(endpoint.state.asked).toBe(0);
-    // Who takes over finds the later time, and seals with it.
+    // Who takes over finds that seal, and goes on with it.
     expect(await published(workerOn(engineOf()))).toMatchObject({ step: 'PUBLISHED' });
     expect((await readRound()).beacon).toEqual(valueIn(network, second.beacon.round));
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
+  it('has the seal that was written first, whoever meets in it and whoever dies', async () => {
+    const written = Promise.withResolvers<void>();
+    const late = async (...[name, round, seal]: Parameters<DrawingStore['writeSeal']>) => {
+      await sleep(Math.max(0, present(seal.writeBeforeMs, 'a time') - nowMs() + 20));
+      return engine.stores.drawing.writeSeal(name, round, seal);
+    };
+    let [slowTries, quickTries] = [0, 0];
+    // Both come too late with their first seal. The slow one has its next ready, but writes it after
+    // the quick one has written another.
+    const slow = workerOn(engine, {
+      ...engine.stores.drawing,
+      writeSeal: async (...args) => {
+        if (slowTries++ === 0) return late(...args);
+        await written.promise;
+        return engine.stores.drawing.writeSeal(...args);
+      },
+    });
+    const quick = workerOn(engine, {
+      ...engine.stores.drawing,
+      writeSeal: async (...args) => {
+        if (quickTries++ === 0) return late(...args);
+        const reply = await engine.stores.drawing.writeSeal(...args);
+        written.resolve();
+        return reply;
+      },
+    });
+    const steps = await Promise.all([slow.step(release), quick.step(release)]);
+    expect(steps).toMatchObject([{ step: 'WAITING' }, { step: 'WAITING' }]);
+    const { seal } = await readRound();
+    const sealedAtMs = await test.redis.hget(keys.release(release), 'sealed_at_ms');
+    expect(sealedAtMs).toBe(String(msFromIso(seal.sealed_at)));
+    expect(await published(workerOn(engineOf()))).toMatchObject({ step: 'PUBLISHED' });
+    expect((await readRound()).seal).toEqual(seal);
     expect(await verify(engine, release)).toMatchObject({ accepted: true });
   });
 

@@ -168,6 +168,7 @@ export function naiveRound(state: NaiveState, input: NaiveRound): { text: string
     since_hash: H(JCS(since)),
     count: entries.length,
     root: rootOf(entries.map(leafOf)),
+    cut_at: input.sealedAt,
     sealed_at: input.sealedAt,
     beacon: { kind: 'hash-chain', step: round + 1 },
   };

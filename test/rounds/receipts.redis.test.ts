@@ -148,12 +148,12 @@ describe('the time on a receipt', () => {
     await letPass(test.redis, 600);
     const request = { beneficiaries: [late.person], preferences: slots };
     const { receipt } = granted(await engine.rounds.enter(late.account, release, request));
-    const sealedAtMs = await test.redis.hget(keys.release(release), 'sealed_at_ms');
-    const sealedAt = isoFromMs(Number(sealedAtMs));
-    expect(early.issued_at <= sealedAt).toBe(true);
-    expect(receipt.issued_at > sealedAt).toBe(true);
+    const cutAtMs = await test.redis.hget(keys.release(release), 'cut_at_ms');
+    const cutAt = isoFromMs(Number(cutAtMs));
+    expect(early.issued_at <= cutAt).toBe(true);
+    expect(receipt.issued_at > cutAt).toBe(true);
     const seen = await entryOf(engine, late.account, release);
-    expect(present(seen.receipt, 'a receipt').issued_at > sealedAt).toBe(true);
+    expect(present(seen.receipt, 'a receipt').issued_at > cutAt).toBe(true);
     await nextRound(engine, release);
     expect(await lookUp(receipt)).toMatchObject({
       accepted: false,

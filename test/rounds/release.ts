@@ -63,8 +63,9 @@ export const wants = (
   more: Partial<Pick<EntryRow, 'size' | 'categories'>> = {},
 ): EntryRow => ({ entry: idOf(name), size: 1, categories: [], prefs, ...more });
 
+/** As far from one another as offers of the one must have before the other. */
 export const sealedAt = (round: number): string =>
-  new Date(Date.UTC(2021, 3, 10, 14, 40 + round)).toISOString();
+  new Date(Date.UTC(2021, 3, 10, 14, 40 + 15 * round)).toISOString();
 
 /** Seals, draws and publishes the next round of a ledger. */
 export async function playRound(
@@ -74,7 +75,7 @@ export async function playRound(
 ) {
   const since = inOrder({ ...NOTHING_SINCE, ...happened });
   const table = buildEntryTable(ledger.manifest, rows);
-  const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(ledger.nextRound) });
+  const seal = sealRound({ ledger, table, since, cutAt: sealedAt(ledger.nextRound) });
   const beacon = await BEACON.value(seal.beacon);
   if (beacon === 'NOT_YET') throw new Error('a hash chain always has a value');
   const drawn = drawRound({

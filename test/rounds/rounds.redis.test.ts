@@ -4,6 +4,7 @@ import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
+import { LEASE_MS, leading } from '../../src/rounds/lead.ts';
 import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
 import {
   bookingOf,
@@ -97,7 +98,7 @@ describe('a round', () => {
       await put(order.slice(6));
       await letPass(test.redis, 600);
       await engine.stores.drawing.cut(release);
-      await test.redis.hset(keys.release(release), 'sealed_at_ms', 1_800_000_000_000);
+      await test.redis.hset(keys.release(release), 'cut_at_ms', 1_800_000_000_000);
       await nextRound(engine, release);
       digests.push(await digest());
       const chunks: Buffer[] = [];
@@ -226,6 +227,24 @@ describe('two workers', () => {
     await letPass(test.redis, 11);
     expect(await lead('four')).toBe(true);
     expect(await lead('one')).toBe(false);
+  });
+
+  it('keep the lead for as long as a step takes, and no longer than they live', async () => {
+    const { drawing } = engine.stores;
+    const ends = Promise.withResolvers<string>();
+    const step = leading(drawing, release, 'one', () => ends.promise);
+    await expect.poll(() => test.redis.pttl(keys.lease(release))).toBeGreaterThan(0);
+    await letPass(test.redis, LEASE_MS / 1_000 - 3);
+    const renewed = async () => expect(await drawing.lead(release, 'two', LEASE_MS)).toBe(false);
+    await expect
+      .poll(() => test.redis.pttl(keys.lease(release)), { timeout: 5_000 })
+      .toBeGreaterThan(LEASE_MS - 2_000);
+    await renewed();
+    ends.resolve('done');
+    expect(await step).toBe('done');
+    await letPass(test.redis, LEASE_MS / 1_000 + 1);
+    expect(await leading(drawing, release, 'two', async () => 'mine')).toBe('mine');
+    expect(await leading(drawing, release, 'one', async () => 'mine')).toBeUndefined();
   });
 });
 

@@ -28,7 +28,7 @@ test('a finished round is the same bytes in gzip, and moves the ledger on', asyn
   const plain = await playRound(createLedger(manifest), rows);
   const ledger = createLedger(manifest);
   const table = buildEntryTable(manifest, rows.toReversed());
-  const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(0) });
+  const seal = sealRound({ ledger, table, since, cutAt: sealedAt(0) });
   const beacon = await hashChainBeacon(CHAIN).value(seal.beacon);
   if (beacon === 'NOT_YET') throw new Error('a hash chain always has a value');
   const drawn = drawRound({ ledger, table, since, seed: seedOf(manifest.beacon, seal, beacon) });

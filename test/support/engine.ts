@@ -72,7 +72,6 @@ export type ReleaseWishes = {
   readonly pools?: readonly PoolShare[];
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
-  readonly dereserveAfterRound?: number;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
 };
 
@@ -254,7 +253,8 @@ export async function verify(engine: Engine, release: string): Promise<VerifyRep
  */
 const LET_PASS = `
 local function shift(field)
-  local is_time = string.find(field, '_at_ms') and field ~= 'sealed_at_ms'
+  local is_time = string.find(field, '_at_ms') and not string.find(field, '^sealed_at')
+    and not string.find(field, '^cut_at')
   if is_time then redis.call('HINCRBY', KEYS[1], field, ARGV[1]) end
 end
 local left = redis.call('PTTL', KEYS[1])

@@ -90,7 +90,7 @@ describe('the house', () => {
     [
       'process.env',
       /\bprocess\.env\b/,
-      ['src/config.ts', 'src/start.ts', 'src/cli.ts', 'src/redis/install.ts', 'src/demo/engine.ts'],
+      ['src/config.ts', 'src/start.ts', 'src/cli.ts', 'src/install.ts', 'src/demo/engine.ts'],
     ],
     ['console', /\bconsole\./, []],
   ])('keeps %s in its home', (_name, pattern, homes) => {

@@ -4,9 +4,11 @@
  * only the rule that was broken can tell.
  */
 import { gzipSync } from 'node:zlib';
+import { ED25519_TORSION_SUBGROUP, ed25519 } from '@noble/curves/ed25519.js';
 import { hex, sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { leafHash } from '../../src/lib/merkle.ts';
+import { kidOf, type ReceiptKey } from '../../src/rounds/receipt-key.ts';
 import type { Sample } from './samples.ts';
 
 export type NamedFile = { readonly name: string; readonly bytes: Buffer };
@@ -14,8 +16,8 @@ export type NamedFile = { readonly name: string; readonly bytes: Buffer };
 export type Forgery = {
   readonly name: string;
   readonly files: readonly NamedFile[];
-  /** How far a reader got before it noticed depends on how much it reads at a time. */
-  readonly anyLine: boolean;
+  /** By how many lines verifiers may differ in where they see it: docs/draw.md, To verify. */
+  readonly within: number;
 };
 
 type Json = Record<string, unknown>;
@@ -33,8 +35,8 @@ type Since = Record<'cancelled' | 'closed' | 'expired' | 'withdrawn', string[]> 
   lost: [string, string, number][];
 };
 
-/** Where a verifier may notice one line earlier or later, by what it checks first. */
-const ANY_LINE = new Set(['another root', 'entries in another order', 'round 0 is missing']);
+/** Two lines that contradict one another: a verifier may take either for the wrong one. */
+const ONE_OF_TWO = new Set(['another root', 'entries in another order']);
 
 const linesOf = (bytes: Buffer): string[] => bytes.toString().split('\n').slice(0, -1);
 const textOf = (lines: readonly string[]): Buffer =>
@@ -80,6 +82,14 @@ function resealSince(lines: readonly string[]): string[] {
   return reclose(change<Json>('seal', (seal) => Object.assign(seal, { since_hash }))(lines));
 }
 
+/** The seal tells of other times; `happened`: and the round of other things before it. */
+const timed =
+  (times: { cut_at?: string; sealed_at?: string }, happened: Partial<Since> = {}) =>
+  (lines: readonly string[]): string[] => {
+    const sealed = change<Json>('seal', (seal) => Object.assign(seal, times))(lines);
+    return resealSince(change<Since>('since', (since) => Object.assign(since, happened))(sealed));
+  };
+
 const releaf = (entry: Entry): void => {
   const { cats, entry: id, prefs, size } = entry;
   entry.leaf = hex(leafHash(Buffer.from(jcs({ cats, entry: id, prefs, size }))));
@@ -94,6 +104,22 @@ const changeEntry =
     change('entry', mutate, entryWhere(lines, test))(lines);
 const anyEntry = (): boolean => true;
 const flipped = (hash: string): string => (hash.startsWith('0') ? '1' : '0') + hash.slice(1);
+
+/** The manifest pins another key, whose id is right. */
+const repin =
+  (mutate: (x: Buffer) => Buffer | string) =>
+  (lines: readonly string[]): string[] =>
+    change<{ receipt_key: ReceiptKey }>('manifest', ({ receipt_key: key }) => {
+      const other = mutate(Buffer.from(key.x, 'base64url'));
+      key.x = typeof other === 'string' ? other : other.toString('base64url');
+      key.kid = kidOf(key.x);
+    })(lines);
+const { Point } = ed25519;
+/** Of order 8. */
+const TORSION = Point.fromHex(ED25519_TORSION_SUBGROUP[1]!);
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+/** A letter that differs in its lowest bit, which no byte has. */
+const spelledAnew = (letter: string): string => BASE64URL[BASE64URL.indexOf(letter) ^ 1]!;
 
 type LineChange = (lines: readonly string[]) => readonly string[];
 
@@ -147,6 +173,27 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
       slots[0]!.pools.push(slots[0]!.pools.shift());
     }),
   ],
+  'the id of a receipt key that it is not the thumbprint of': [
+    0,
+    change<{ receipt_key: ReceiptKey }>('manifest', ({ receipt_key: key }) => {
+      key.kid = kidOf(key.kid);
+    }),
+  ],
+  'a receipt key under which anybody can sign': [0, repin(() => Buffer.from(Point.ZERO.toBytes()))],
+  'a receipt key that is not of prime order': [
+    0,
+    repin((x) => Buffer.from(Point.fromBytes(x).add(TORSION).toBytes())),
+  ],
+  'a receipt key that is no point': [0, repin(() => Buffer.of(2, ...Buffer.alloc(31)))],
+  'a receipt key beyond the field': [
+    0,
+    repin(() => Buffer.from('ee'.padEnd(62, 'f') + '7f', 'hex')),
+  ],
+  'a second spelling of a receipt key': [
+    0,
+    repin((x) => x.toString('base64url').replace(/.$/, (last) => spelledAnew(last))),
+  ],
+  'a receipt key with padding': [0, repin((x) => `${x.toString('base64url')}=`)],
   'the same slot twice': [
     0,
     change<{ slots: unknown[] }>('manifest', ({ slots }) => slots.push(slots[0])),
@@ -246,17 +293,26 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
   ],
   'another number of the round': [1, change<{ round: number }>('seal', (s) => (s.round = 2))],
   'another release': [1, change<Json>('seal', (s) => (s['release'] = 'sample-other'))],
-  'sealed before closing time': [
-    0,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:19.999Z'))(lines)),
+  'a list fixed before closing time': [0, timed({ cut_at: '2023-08-23T15:59:19.999Z' })],
+  'sealed before the list was fixed': [0, timed({ cut_at: '2023-08-23T15:59:21.001Z' })],
+  'a list fixed when the round before was sealed': [
+    1,
+    timed({ cut_at: '2023-08-23T15:59:21.000Z' }, { expired: [] }),
   ],
   'sealed before the round before': [
     1,
-    (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.000Z'))(lines)),
+    timed({ cut_at: '2023-08-23T15:59:20.500Z', sealed_at: '2023-08-23T15:59:20.900Z' }),
   ],
+  'an offer that expires a millisecond early': [1, timed({ cut_at: '2023-08-23T15:59:22.999Z' })],
+  'an offer to somebody who had waited that expires a millisecond early': [
+    2,
+    timed({ cut_at: '2023-08-23T15:59:25.999Z' }),
+  ],
+  'no time to confirm': [0, change<Json>('manifest', (m) => (m['confirm_within_s'] = 0))],
   'sealed at no time': [0, change<Json>('seal', (s) => (s['sealed_at'] = 'at eight'))],
+  'a list fixed at no time': [0, timed({ cut_at: '2023-02-29T15:59:20.000Z' })],
+  'a list fixed before there were computers': [0, timed({ cut_at: '1969-12-31T23:59:59.999Z' })],
+  'no time at which the list was fixed': [0, change<Json>('seal', (s) => delete s['cut_at'])],
 
   'another seed': [
     0,
@@ -335,8 +391,7 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
   ],
   'another rank key': [
     0,
-    (lines) =>
-      reclose(changeEntry(anyEntry, (entry) => (entry.key = `00${entry.key.slice(2)}`))(lines)),
+    (lines) => reclose(changeEntry(anyEntry, (entry) => (entry.key = flipped(entry.key)))(lines)),
   ],
   'other preferences': [
     0,
@@ -670,18 +725,21 @@ export function forgeriesOf({ name, files }: Sample): Forgery[] {
     ...Object.entries(lineChanges).map(([what, [round, changeLines]]) => ({
       name: what,
       files: plain.with(round, named(round, textOf(changeLines(linesOf(files[round]!))))),
-      anyLine: ANY_LINE.has(what),
+      within: ONE_OF_TWO.has(what) ? 1 : 0,
     })),
     ...Object.entries(BYTE_CHANGES).map(([what, changeBytes]) => ({
       name: what,
       files: [named(0, changeBytes(first.bytes, gzipSync(first.bytes)))],
-      anyLine: what.includes('gzip'),
+      within: what.includes('gzip') ? Infinity : 0,
     })),
     ...Object.entries({
       'round 0 is missing': [second, third],
       'round 1 is missing': [first, third],
       'round 1 is there twice': [first, second, { ...second, name: 'again.ndjson' }],
       'round 0 is there twice': [first, { ...first, name: 'again.ndjson' }],
-    }).map(([what, chain]) => ({ name: what, files: chain, anyLine: ANY_LINE.has(what) })),
+      'something else in the place of round 0': [third, second, named(0, Buffer.from('hello\n'))],
+      'something else in the place of round 1': [third, named(1, Buffer.from('hello\n')), first],
+      'something else beside all rounds': [named(9, Buffer.from('hello\n')), first, second, third],
+    }).map(([what, chain]) => ({ name: what, files: chain, within: 0 })),
   ];
 }

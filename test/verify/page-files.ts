@@ -4,7 +4,9 @@ import { gunzipSync } from 'node:zlib';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { hex, sha256, tag, u32, u64 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
+import { createSecrets } from '../../src/lib/secrets.ts';
 import { createHashChain } from '../../src/rounds/beacon.ts';
+import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 
 export type Source = {
   readonly name: string;
@@ -87,9 +89,10 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
   const manifest = {
     beacon: NETWORK as object,
     closes_at: '2021-04-10T14:40:00.000Z',
+    confirm_within_s: 900,
     dereserve_after_round: null,
     limits: { group_size: 4, preferences: 5 },
-    receipt_key: { kid: 'A'.repeat(43), x: 'A'.repeat(43) },
+    receipt_key: receiptKeyOf(createSecrets('the secret of a release of nobody')),
     release: 'nobody',
     rules: 'fairslot/v1',
     slots: [{ pools: [{ pool: 'open', seats: 2 }], slot: 'north' }],
@@ -107,8 +110,8 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
   const trust = isChain
     ? 'the operator: the values of a hash chain were fixed before the release opened, ' +
       'but the operator knew them while entries came in'
-    : 'the drand network: nobody can know or choose a value before its time ' +
-      'unless most members of the network work together';
+    : 'whoever runs the drand chain that the manifest names: no file tells whether that is ' +
+      'a network of many, or the operator alone, who then knew every value in advance';
   const since = { cancelled: [], closed: [], expired: [], lost: [], withdrawn: [] };
   const manifestHash = sha256(Buffer.from(jcs(manifest)));
   const root = sha256(Buffer.alloc(0));
@@ -120,6 +123,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
     release: manifest.release,
     root: hex(root),
     round: 0,
+    cut_at: manifest.closes_at,
     sealed_at: manifest.closes_at,
     since_hash: hex(sha256(Buffer.from(jcs(since)))),
   };

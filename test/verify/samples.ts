@@ -3,6 +3,7 @@
  * reserves, seats lost, a slot closed and reserves given up, one drawn by a hash chain and one by
  * values that the drand network published on 23 August 2023.
  */
+import { isoFromMs } from '../../src/lib/clock.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
@@ -14,7 +15,7 @@ import {
   QUICKNET,
 } from '../../src/rounds/beacon.ts';
 import { drawRound } from '../../src/rounds/draw.ts';
-import { buildEntryTable, type EntryRow } from '../../src/rounds/entry-table.ts';
+import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/entry-table.ts';
 import {
   createLedger,
   inOrder,
@@ -23,7 +24,7 @@ import {
   type Since,
 } from '../../src/rounds/ledger.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
-import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
+import { type Seal, sealRound, type SealTimes, seedOf } from '../../src/rounds/seal.ts';
 import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
 
 export type Sample = {
@@ -36,7 +37,9 @@ export type Sample = {
   readonly digest: string;
 };
 
-const SECRETS = createSecrets('the secret of the samples, which everyone knows');
+/** What the key of their receipts is derived from. */
+export const SECRET = 'the secret of the samples, which everyone knows';
+const SECRETS = createSecrets(SECRET);
 const CHAIN = createHashChain(sha256(Buffer.from('the hash chain of the samples')), 12);
 /** Quicknet's rounds 1000 to 1002. */
 const SIGNATURES = [
@@ -93,7 +96,7 @@ const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryMan
   closes_at: '2023-08-23T15:59:20.000Z',
   ends_at: '2023-08-23T18:30:00.000Z',
   round_every_s: 3,
-  confirm_within_s: 2,
+  confirm_within_s: 2, // just the time from a seal to the next list
   id_types: ['aadhaar'],
   limits: { preferences: 5, entries_per_account: 4, group_size: 4 },
   dereserve_after_round: 1,
@@ -122,15 +125,26 @@ const entries = (round: number, count: number): EntryRow[] =>
     return { entry: dice.toString('base64url', 0, 16), size, categories, prefs };
   });
 
-const sealedAt = (round: number): string =>
-  new Date(Date.UTC(2023, 7, 23, 15, 59, 21 + 3 * round)).toISOString();
+/** Sealed a second after the list was fixed: a large one takes that long. */
+const timesOf = (round: number): SealTimes => {
+  const cutAtMs = Date.UTC(2023, 7, 23, 15, 59, 20 + 3 * round);
+  return { cutAt: isoFromMs(cutAtMs), sealedAt: isoFromMs(cutAtMs + 1_000) };
+};
 
 /** Entries with (or without) a seat, in the order that they have. */
 const those = ({ cohorts }: Ledger, seated: boolean): string[] =>
   cohorts.flatMap(({ table, order, standing }) =>
     Array.from(order)
       .filter((row) => standing[row]! >= 0 === seated && standing[row]! > -3)
-      .map((row) => table.ids.toString('base64url', row * 16, (row + 1) * 16)),
+      .map((row) => entryAt(table, row)),
+  );
+
+/** Entries of earlier rounds that the last round gave seats to. */
+const carried = ({ cohorts, nextRound }: Ledger): string[] =>
+  cohorts.slice(0, -1).flatMap(({ table, standing, seatedIn }) =>
+    Array.from(standing.keys())
+      .filter((row) => standing[row]! >= 0 && seatedIn[row] === nextRound - 1)
+      .map((row) => entryAt(table, row)),
   );
 
 /** What happens before each round. */
@@ -147,7 +161,12 @@ function sinceOf(ledger: Ledger): Since {
         ['yerawada-0900', 'open', 1],
       ],
     },
-    { cancelled: seated.slice(0, 3), withdrawn: waiting.slice(1, 2), closed: ['kothrud-0900'] },
+    {
+      cancelled: seated.slice(0, 3),
+      expired: carried(ledger).slice(0, 1),
+      withdrawn: waiting.slice(1, 2),
+      closed: ['kothrud-0900'],
+    },
   ];
   return inOrder({ ...NOTHING_SINCE, ...happened[ledger.nextRound] });
 }
@@ -159,7 +178,7 @@ function makeSample(name: string, { terms, value }: (typeof BEACONS)[string]): S
   for (const [round, count] of [48, 9, 5].entries()) {
     const since = sinceOf(ledger);
     const table = buildEntryTable(manifest, entries(round, count));
-    const seal = sealRound({ ledger, table, since, sealedAt: sealedAt(round) });
+    const seal = sealRound({ ledger, table, since, ...timesOf(round) });
     const beacon = value(seal.beacon);
     const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
     const lines = transcriptLines({ ledger, table, since, seal, beacon, drawn });

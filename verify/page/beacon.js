@@ -14,10 +14,13 @@ import { demand, quoted } from './refusal.js';
  *   or of the chain's step
  */
 
-export const TRUST = {
-  drand:
+const TRUST = {
+  quicknet:
     'the drand network: nobody can know or choose a value before its time ' +
     'unless most members of the network work together',
+  drand:
+    'whoever runs the drand chain that the manifest names: no file tells whether that is ' +
+    'a network of many, or the operator alone, who then knew every value in advance',
   'hash-chain':
     'the operator: the values of a hash chain were fixed before the release opened, ' +
     'but the operator knew them while entries came in',
@@ -31,6 +34,9 @@ const DOMAIN = 'BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_';
 
 /** @param {Terms} terms */
 export const isQuicknet = (terms) => terms.kind === 'drand' && terms.chain === QUICKNET;
+
+/** @param {Terms} terms */
+export const trustOf = (terms) => TRUST[isQuicknet(terms) ? 'quicknet' : terms.kind];
 
 /**
  * @param {unknown} value

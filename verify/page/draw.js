@@ -3,7 +3,7 @@
  * Verifies the published draw of a release, written from docs/draw.md alone. Knows neither page nor
  * network: it runs wherever there are web streams.
  */
-import { isQuicknet, TRUST } from './beacon.js';
+import { isQuicknet, trustOf } from './beacon.js';
 import { createRound, roundNamedIn, takeLine } from './round.js';
 import { refusal } from './refusal.js';
 import { readLines } from './streams.js';
@@ -27,6 +27,7 @@ const CHECKED = [
   'every line is canonical JSON, byte for byte, and no line is missing, added or moved',
   'each seal goes on from the round before, under the one manifest',
   'what happened between the rounds fits who waited and who held seats',
+  'no offer expired before its time',
   'the Merkle root of each seal is that of the entries in its file',
   'each value of the beacon is the one that the seal named in advance, and gives the seed',
   'each entry has the leaf, the key and the place in the order that follow from it',
@@ -37,7 +38,11 @@ const CHECKED = [
 /** A file's first lines, at most, up to its seal. */
 const LINES_TO_SEAL = 3;
 
-/** @param {Source} source */
+/**
+ * The round that its seal names; undefined where none can be read.
+ *
+ * @param {Source} source
+ */
 async function roundOf(source) {
   /** @type {number | undefined} */
   let round;
@@ -53,20 +58,30 @@ async function roundOf(source) {
   } catch {
     // Its fault is told when it is verified.
   }
-  return round ?? Number.POSITIVE_INFINITY;
+  return round;
 }
 
 /**
- * By the rounds that their seals name; those without one last, as they came.
+ * By the rounds that their seals name. One that names none goes where a round is missing, so that it
+ * is the one that is refused.
  *
  * @param {readonly Source[]} files
  */
 async function inOrder(files) {
   const named = [];
-  for (const file of files) named.push({ file, round: await roundOf(file) });
-  return named
-    .toSorted((a, b) => (a.round === b.round ? 0 : a.round - b.round))
-    .map(({ file }) => file);
+  const unnamed = [];
+  for (const file of files) {
+    const round = await roundOf(file);
+    if (round === undefined) unnamed.push(file);
+    else named.push({ file, round });
+  }
+  /** @type {Source[]} */
+  const places = [];
+  for (const { file, round } of named.toSorted((a, b) => a.round - b.round)) {
+    if (round > places.length) places.push(...unnamed.splice(0, round - places.length));
+    places.push(file);
+  }
+  return [...places, ...unnamed];
 }
 
 /**
@@ -130,7 +145,7 @@ const accepted = ({ manifest, rounds, digest }) => ({
     manifest.beacon.kind === 'drand' && !isQuicknet(manifest.beacon)
       ? [`whose network the drand chain ${manifest.beacon.chain} is`]
       : [],
-  trust: TRUST[manifest.beacon.kind],
+  trust: trustOf(manifest.beacon),
 });
 
 /**

@@ -6,8 +6,8 @@ import { createTable, DISPLACED, GONE, HOLDS, idOf, latestWith, prefsOf, WAITS }
 
 /**
  * @typedef {{round: number, file: string, entries: number, served: number, digest: string}} Round
- * @typedef {{first: number, count: number, root: string, sealedAt: string}} Sealed first: number of
- *   the first entry that was new in the round
+ * @typedef {{first: number, count: number, root: string, cutAt: string,
+ *   sealedAt: string}} Sealed first: number of the first entry that was new in the round
  * @typedef {{cancelled: string[], closed: string[], expired: string[],
  *   lost: [string, string, number][], withdrawn: string[]}} Since
  */
@@ -185,18 +185,23 @@ function dereserve(ledger) {
 }
 
 /**
- * Applies what happened since the last round.
+ * Applies what happened since the last round. Gives the last round of which offers expired, or -1.
  *
  * @param {Ledger} ledger
  * @param {Since} since in order
  */
 export function settle(ledger, since) {
   const { table } = ledger;
-  for (const text of [...since.cancelled, ...since.expired]) {
+  let offersOf = -1;
+  const leave = (/** @type {string} */ text) => {
     const entry = entryThat(ledger, text, [HOLDS], 'holds no seat');
     giveBack(ledger, entry);
     table.state[entry] = GONE;
-  }
+    return entry;
+  };
+  for (const text of since.cancelled) leave(text);
+  for (const text of since.expired)
+    offersOf = Math.max(offersOf, table.seatedIn[leave(text)] ?? -1);
   close(ledger, since.closed);
   lose(ledger, since.lost);
   for (const text of since.withdrawn) {
@@ -205,6 +210,7 @@ export function settle(ledger, since) {
   }
   const { dereserveAfter } = ledger.manifest;
   if (dereserveAfter !== null && ledger.rounds.length > dereserveAfter) dereserve(ledger);
+  return offersOf;
 }
 
 /**
@@ -226,6 +232,7 @@ export function seat(ledger, entry) {
       held[pool] = (held[pool] ?? 0) + size;
       table.pool[entry] = pool;
       table.state[entry] = HOLDS;
+      table.seatedIn[entry] = ledger.rounds.length;
       return pool;
     }
   }

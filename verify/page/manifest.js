@@ -1,6 +1,7 @@
 // @ts-check
 /** The members of a manifest that the draw depends on. */
-import { fromBase64Url, hash, hex } from './bytes.js';
+import { ed25519 } from './vendor/noble.js';
+import { fromBase64Url, hash, hex, toBase64Url } from './bytes.js';
 import { readTerms } from './beacon.js';
 import { canonical, isObject, members, NOT_CANONICAL, parseLine } from './canonical.js';
 import { demand, quoted } from './refusal.js';
@@ -9,7 +10,7 @@ import { timeOf } from './time.js';
 /**
  * @typedef {{slot: string, pools: {pool: string, seats: number}[]}} Slot
  * @typedef {{release: string, hash: string, title: string, slots: Slot[], preferences: number,
- *   groupSize: number, dereserveAfter: number | null, closesAt: string,
+ *   groupSize: number, dereserveAfter: number | null, closesAt: string, confirmWithinS: number,
  *   beacon: import('./beacon.js').Terms, receiptKey: {kid: string, x: string}}} Manifest
  */
 
@@ -101,12 +102,29 @@ function readDereserving(manifest, slots) {
   return whole(after, 0, 2 ** 32 - 1, 'dereserve_after_round');
 }
 
+/**
+ * Whether these are a point that generates the group of Ed25519: of others, one signature can be
+ * right in one program and wrong in the next.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function hasPrimeOrder(bytes) {
+  try {
+    const point = ed25519.Point.fromBytes(bytes);
+    return point.isTorsionFree() && !point.is0();
+  } catch {
+    return false; // no point, or not the one way to write it
+  }
+}
+
 /** @param {unknown} value */
 function readReceiptKey(value) {
   const { kid, x } = members(value, 'the receipt_key of the manifest', ['kid', 'x']);
-  for (const part of [kid, x])
-    demand(fromBase64Url(part, 32), 'the receipt_key is not 32 bytes in base64url');
-  return { kid: String(kid), x: String(x) };
+  const bytes = fromBase64Url(x, 32);
+  demand(bytes && hasPrimeOrder(bytes), 'x of the receipt_key is not a public key');
+  const thumbprint = toBase64Url(hash(`{"crv":"Ed25519","kty":"OKP","x":"${String(x)}"}`));
+  demand(kid === thumbprint, 'kid of the receipt_key is not the thumbprint of its x');
+  return { kid: thumbprint, x: String(x) };
 }
 
 /**
@@ -133,6 +151,7 @@ export function readManifest(text) {
     groupSize: whole(limits['group_size'], 1, 2 ** 31, 'limits.group_size'),
     dereserveAfter: readDereserving(manifest, slots),
     closesAt: String(closesAt),
+    confirmWithinS: whole(manifest['confirm_within_s'], 1, 2 ** 31, 'confirm_within_s'),
     beacon: readTerms(manifest['beacon']),
     receiptKey: readReceiptKey(manifest['receipt_key']),
   };

@@ -1,8 +1,9 @@
 // @ts-check
 /** Receipts and proofs: what one person can check about an entry of one's own. */
 import { ed25519 } from './vendor/noble.js';
-import { fromBase64Url, fromHex, hash, hex, isHex, tag, toBase64Url } from './bytes.js';
+import { fromBase64Url, fromHex, hex, isHex, tag } from './bytes.js';
 import { canonical, members } from './canonical.js';
+import { hasPrimeOrder } from './manifest.js';
 import { leafOf, rootByProof } from './merkle.js';
 import { demand, quoted, refusal } from './refusal.js';
 import { DISPLACED, everyWith, GONE, HOLDS, idOf, prefsOf, WAITS } from './table.js';
@@ -42,15 +43,11 @@ function isSigned({ manifest: { receiptKey } }, receipt) {
   const { signature, ...signed } = receipt;
   const bytes = fromBase64Url(signature, 64);
   const key = fromBase64Url(receiptKey.x, 32);
-  const thumbprint = hash(`{"crv":"Ed25519","kty":"OKP","x":"${receiptKey.x}"}`);
-  if (!bytes || !key || receiptKey.kid !== toBase64Url(thumbprint)) return false;
-  if (receipt['kid'] !== receiptKey.kid) return false;
+  if (!bytes || !key || receipt['kid'] !== receiptKey.kid) return false;
   const message = new TextEncoder().encode(tag('receipt') + canonical(signed));
-  try {
-    return ed25519.verify(bytes, message, key, { zip215: false });
-  } catch {
-    return false; // no point of the curve
-  }
+  // The library multiplies by the cofactor. With R and the key of prime order that makes no difference.
+  const [r, strictly] = [bytes.subarray(0, 32), { zip215: false }];
+  return ed25519.verify(bytes, message, key, strictly) && hasPrimeOrder(r);
 }
 
 /**
@@ -131,29 +128,34 @@ function standingOf({ table, sealed, pools }, number) {
  * @returns {{ok: boolean | null, text: string, standing: Standing | null}}
  */
 function find(ledger, { entry, id, leafText, issuedAt }) {
-  const all = everyWith(ledger.table, id);
-  const same = all.findLast((number) => leafIn(ledger, number, entry) === leafText);
-  if (same !== undefined) {
-    const standing = standingOf(ledger, same);
-    const text = `Your entry is in round ${standing.round}, just as on the receipt.`;
-    return { ok: true, text, standing };
-  }
-  const later = ledger.sealed.findIndex(({ sealedAt }) => sealedAt > issuedAt);
-  if (later < 0)
+  const { sealed, table } = ledger;
+  const next = sealed.findIndex(({ cutAt }) => cutAt >= issuedAt);
+  if (next < 0)
     return {
       ok: null,
       standing: null,
-      text: 'No round in these files was sealed after the receipt was issued: look at a later one.',
+      text: 'No list in these files was fixed after the receipt was issued: look at a later round.',
     };
-  const KEEP =
-    'If you neither edited nor withdrew the entry after this receipt, that is evidence against ' +
-    'the operator: keep the receipt and these files.';
+  const { first, count } = /** @type {import('./ledger.js').Sealed} */ (sealed[next]);
+  const all = everyWith(table, id);
+  const there = all.find((number) => number >= first && number < first + count);
+  if (there !== undefined && leafIn(ledger, there, entry) === leafText) {
+    const text = `Your entry is in round ${next}, just as on the receipt.`;
+    return { ok: true, text, standing: standingOf(ledger, there) };
+  }
+  const later = all.find((number) => number >= first + count);
+  const round = later === undefined ? 0 : standingOf(ledger, later).round;
   const found =
-    all.length > 0
-      ? 'Your entry is in these files, but not with what the receipt says.'
-      : `Your entry is in none of these files, though round ${later} was sealed after the receipt.`;
+    there === undefined
+      ? `Your entry is not in round ${next}, the first whose list was fixed after the receipt` +
+        (later === undefined ? '.' : `, but put off to round ${round}.`)
+      : `Your entry is in round ${next}, but not with what the receipt says.`;
   return { ok: false, standing: null, text: `${found} ${KEEP}` };
 }
+
+const KEEP =
+  'If you neither edited nor withdrew the entry after this receipt, that is evidence against ' +
+  'the operator: keep the receipt and these files.';
 
 /**
  * @param {Ledger | undefined} ledger

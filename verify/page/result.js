@@ -133,7 +133,7 @@ function roundsTable({ rounds }, view) {
 function trust(report, view) {
   const chains = {
     quicknet: 'The network is quicknet, the public one, by its chain and its key.',
-    drand: `Whose network this is nobody can tell from the files. Its chain: ${view.chain}.`,
+    drand: `Whose network this is no file can tell. Its chain: ${view.chain}.`,
     'hash-chain':
       'The operator could not pick a value after the seal, but could have tried out which entry ' +
       'of its own would turn the draw its way.',

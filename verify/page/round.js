@@ -4,7 +4,7 @@
  * before it. The draw is done while entries are read, for they stand in its order.
  */
 import { sha256 } from './vendor/noble.js';
-import { planOf, readValue, TRUST } from './beacon.js';
+import { planOf, readValue, trustOf } from './beacon.js';
 import { fromBase64Url, fromHex, hash, hex, isHex, tag, u32 } from './bytes.js';
 import {
   canonical,
@@ -44,8 +44,11 @@ export function createRound(ledger, file) {
     hasher: sha256.create(),
     decoder: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
     sinceText: '',
+    /** The last round of which offers expired. */
+    expiredOf: -1,
     sealText: '',
     sealLine: 0,
+    cutAt: '',
     sealedAt: '',
     count: 0,
     root: '',
@@ -192,7 +195,7 @@ function sinceStep(round, text) {
   demandAscending(read.lost, 'lost', (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]));
   const ledger = ledgerOf(round);
   ledger.touched.clear();
-  settle(ledger, read);
+  round.expiredOf = settle(ledger, read);
   round.before = ledger.free.slice();
   round.step = sealStep;
 }
@@ -200,6 +203,7 @@ function sinceStep(round, text) {
 const SEAL = /** @type {const} */ ([
   'beacon',
   'count',
+  'cut_at',
   'manifest_hash',
   'previous',
   'release',
@@ -219,7 +223,8 @@ function sealStep(round, text) {
     read['round'] === rounds.length,
     `this file is of round ${quoted(read['round'])}, but round ${rounds.length} comes next`,
   );
-  const sealedAtMs = timeOf(read['sealed_at']);
+  const [cutAtMs, sealedAtMs] = [timeOf(read['cut_at']), timeOf(read['sealed_at'])];
+  demand(cutAtMs !== undefined, 'cut_at is not a time in UTC with milliseconds');
   demand(sealedAtMs !== undefined, 'sealed_at is not a time in UTC with milliseconds');
   const { count, root } = read;
   demand(
@@ -233,6 +238,7 @@ function sealStep(round, text) {
   const expected = {
     beacon: plan.plan,
     count,
+    cut_at: read['cut_at'],
     manifest_hash: manifest.hash,
     previous: ledger.digest,
     release: manifest.release,
@@ -248,10 +254,24 @@ function sealStep(round, text) {
     );
   round.sealText = canonical(expected);
   demand(text === `{"kind":"seal","seal":${round.sealText}}`, NOT_CANONICAL);
-  round.sealedAt = String(read['sealed_at']);
-  demand(round.sealedAt >= manifest.closesAt, `the round was sealed before ${manifest.closesAt}`);
-  demand(round.sealedAt > ledger.sealedAt, 'the round was not sealed after the one before');
-  Object.assign(round, { count, root, plan, sealLine: round.lines + 1, step: beaconStep });
+  const [cutAt, sealedAt] = [String(read['cut_at']), String(read['sealed_at'])];
+  demand(cutAt >= manifest.closesAt, `the list was fixed before ${manifest.closesAt}`);
+  demand(sealedAt >= cutAt, 'the round was sealed before its list was fixed');
+  demand(cutAt > ledger.sealedAt, 'the list was not fixed after the round before was sealed');
+  const offered = ledger.sealed[round.expiredOf];
+  demand(
+    !offered || cutAtMs >= Number(timeOf(offered.sealedAt)) + 1000 * manifest.confirmWithinS,
+    `offers of round ${round.expiredOf} have expired before their time`,
+  );
+  Object.assign(round, {
+    cutAt,
+    sealedAt,
+    count,
+    root,
+    plan,
+    sealLine: round.lines + 1,
+    step: beaconStep,
+  });
 }
 
 /** @type {Step} */
@@ -275,7 +295,7 @@ function beaconStep(round, text) {
   demandLine(
     text,
     `{"beacon":${round.beaconText},"kind":"beacon","seed":"${round.seed}",` +
-      `"trust":${quote(TRUST[manifest.beacon.kind])}}`,
+      `"trust":${quote(trustOf(manifest.beacon))}}`,
   );
   ledger.link = link;
   ledger.sealedAt = round.sealedAt;
@@ -497,7 +517,7 @@ function digestStep(round, text) {
     `{"beacon":${round.beaconText},"release":${quote(manifest.release)},` +
     `"round":${rounds.length},"seal":${round.sealText},"seed":"${round.seed}",` +
     `"since":${round.sinceText},"transcript_sha256":"${transcript}",` +
-    `"trust":${quote(TRUST[manifest.beacon.kind])}}`;
+    `"trust":${quote(trustOf(manifest.beacon))}}`;
   const digest = hex(hash(record));
   demandLine(text, `{"digest":"${digest}","kind":"digest","transcript_sha256":"${transcript}"}`);
   ledger.digest = digest;
@@ -505,6 +525,7 @@ function digestStep(round, text) {
     first: round.first,
     count: round.count,
     root: round.root,
+    cutAt: round.cutAt,
     sealedAt: round.sealedAt,
   });
   rounds.push({
@@ -526,7 +547,7 @@ export function roundNamedIn(text) {
   try {
     const { seal } = parseLine(text, 'seal', ['seal']);
     const { round } = /** @type {Record<string, unknown>} */ (seal);
-    return typeof round === 'number' && Number.isSafeInteger(round) ? round : undefined;
+    return Number.isSafeInteger(round) && Number(round) >= 0 ? Number(round) : undefined;
   } catch {
     return undefined;
   }

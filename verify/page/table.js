@@ -41,6 +41,8 @@ export function createTable() {
     state: new Uint8Array(FIRST_ROOM),
     /** Whose seats it holds. */
     pool: new Int32Array(FIRST_ROOM).fill(-1),
+    /** The round that gave it those seats. */
+    seatedIn: new Uint32Array(FIRST_ROOM),
     /** Number + 1 of the latest entry with an id, by a hash of the id; 0 is free. */
     index: new Uint32Array(4 * FIRST_ROOM),
     /** Ids are whatever a file says: unpredictable hashes keep them from colliding on purpose. */
@@ -181,6 +183,7 @@ export function add(table, { id, size, cats, prefs }) {
   table.prefs = withRoomFor(table.prefs, begin + prefs.length);
   table.state = withRoomFor(table.state, number + 1);
   table.pool = withRoomFor(table.pool, number + 1);
+  table.seatedIn = withRoomFor(table.seatedIn, number + 1);
   table.ids.set(id, 4 * number);
   table.size[number] = size;
   table.cats[number] = cats;

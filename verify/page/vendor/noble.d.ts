@@ -3,7 +3,10 @@ type Hasher = { update(bytes: Uint8Array): Hasher; digest(): Uint8Array };
 type Point = { readonly point: unique symbol };
 
 export const sha256: { (bytes: Uint8Array): Uint8Array; create(): Hasher };
+type EdwardsPoint = { isTorsionFree(): boolean; is0(): boolean };
+
 export const ed25519: {
+  Point: { fromBytes(bytes: Uint8Array): EdwardsPoint };
   verify(
     signature: Uint8Array,
     message: Uint8Array,

@@ -1,0 +1,28 @@
+/** The lead of a release's rounds: one worker at a time conducts them. */
+import type { DrawingStore } from './drawing-store.ts';
+
+/** A worker that dies is replaced after at most this long. */
+export const LEASE_MS = 10_000;
+/** So often that a phase may hold up this process for most of the lease. */
+const RENEW_MS = 2_000;
+
+/**
+ * Takes one step with the lead, which is renewed for as long as the step takes, so that no other
+ * worker begins the same round; undefined when another has the lead. Fails as the step does.
+ */
+export async function leading<T>(
+  drawing: Pick<DrawingStore, 'lead'>,
+  release: string,
+  worker: string,
+  step: () => Promise<T>,
+): Promise<T | undefined> {
+  const lead = (): Promise<boolean> => drawing.lead(release, worker, LEASE_MS);
+  if (!(await lead())) return undefined;
+  // A lead that cannot be renewed costs double work only: the fence in rounds/stage holds.
+  const renewing = setInterval(() => void lead().catch(() => undefined), RENEW_MS);
+  try {
+    return await step();
+  } finally {
+    clearInterval(renewing);
+  }
+}
