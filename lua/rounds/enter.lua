@@ -1,5 +1,6 @@
 #!lua
---[[ rounds/enter: put or edit an entry for the next round: of one person, or of a group.
+--[[ rounds/enter: put or edit an entry for the next round: of one person, or of a group. By hand,
+  or carried over from another release, which happens once and never changes what is there.
   KEYS[1]  release          hash  times and limits as numbers, round, phase, published
   KEYS[2]  rounds           hash  published_at_ms:n
   KEYS[3]  entering         hash  entry_id -> packed entry
@@ -10,16 +11,24 @@
   KEYS[8]  members          hash  see lib/group
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
-  KEYS[11] audit            stream
+  KEYS[11] standing         hash  entry_id -> packed standing entry
+  KEYS[12] carried          set   entry_id, of who was carried in here, or withdrew here
+  KEYS[13] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
   ARGV[3] account
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
+  ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
+  ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
+                           entered here and only stands on
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | ALREADY_CARRIED entered | RELEASE_ENDED
+          | RELEASE_NOT_OPEN opens_at_ms | HAS_ENTRY | PASSED_OVER
           | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number
           | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
-          (again with the same entry: ENTERED; number: which of the persons, from 0)
+          (again with the same entry: ENTERED, or ALREADY_CARRIED, where entered is 1 for as long as
+          it may be edited; number: which of the persons, from 0. HAS_ENTRY: one that was carried
+          finds another in its place.)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -31,9 +40,14 @@ if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms',
   'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms')
 if not state[1] then return 'RELEASE_UNKNOWN' end
+local id, entry, by_hand = ARGV[1], ARGV[2], ARGV[6] == 'HAND'
+-- First of all, so that whoever takes up what another worker began learns that it was done.
+if not by_hand and redis.call('SISMEMBER', KEYS[12], id) == 1 then
+  return { 'ALREADY_CARRIED', redis.call('HEXISTS', KEYS[3], id) }
+end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
 if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
-cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[11], now)
+cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[13], now)
 
 -- Where an entry stands that nobody may put; nothing where it is over or never was.
 local function standing_of(id)
@@ -49,16 +63,33 @@ local function standing_of(id)
   if redis.call('HEXISTS', KEYS[5], id) == 1 then return 'ENTRY_SEALED' end
 end
 
-local id, entry = ARGV[1], ARGV[2]
+local people = { id }
+for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
+-- Whoever enters says anew whether they stand for later releases, and says it for all of them.
+local function stand()
+  redis.call('HDEL', KEYS[11], unpack(people))
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[11], id, ARGV[5]) end
+  if not by_hand then redis.call('SADD', KEYS[12], id) end
+end
+
 local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
 local issued_at_ms = after_last_cut(KEYS[1], now)
-if held == entry then return { 'ENTERED', result_at_ms, issued_at_ms } end
-local standing = not held and standing_of(id)
-if standing then return { standing, 0 } end
+local stands = not held and standing_of(id)
+if not by_hand then
+  if held or stands or redis.call('HEXISTS', KEYS[6], id) == 1 then return 'HAS_ENTRY' end
+  if ARGV[6] == 'PASSED_OVER' then
+    stand()
+    redis.call('XADD', KEYS[13], '*', 'e', 'passed-over ' .. id)
+    return 'PASSED_OVER'
+  end
+end
+if held == entry then
+  stand()
+  return { 'ENTERED', result_at_ms, issued_at_ms }
+end
+if stands then return { stands, 0 } end
 
-local people = { id }
-for i = 5, #ARGV do people[#people + 1] = ARGV[i] end
 for i, one in ipairs(people) do
   local lead = group_of(KEYS[8], one)
   local elsewhere = one ~= id and standing_of(one) or lead and lead ~= id and standing_of(lead)
@@ -75,5 +106,7 @@ if #people > 1 then
   for i = 2, #people do redis.call('HSET', KEYS[8], people[i], id) end
 end
 redis.call('HSET', KEYS[3], id, entry)
-redis.call('XADD', KEYS[11], '*', 'e', (held and 'edited ' or 'entered ') .. id)
+stand()
+local event = held and 'edited ' or by_hand and 'entered ' or 'carried '
+redis.call('XADD', KEYS[13], '*', 'e', event .. id)
 return { 'ENTERED', result_at_ms, issued_at_ms }

@@ -12,7 +12,8 @@ export const keys = {
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
    * sealed_at_ms; once an operator changed something: changing_round (the last that settles
-   * changes), hurried_round (the last to take place before its time), spare_rounds.
+   * changes), hurried_round (the last to take place before its time), spare_rounds; of a series:
+   * series, carrying_into (where `carrying` goes).
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -43,6 +44,15 @@ export const keys = {
    * each other's id -> the lead's. Nothing of who enters alone.
    */
   members: (id: string) => release(id, 'members'),
+  /** hash: entry id -> packed standing entry, to be carried over into a later release. */
+  standing: (id: string) => release(id, 'standing'),
+  /**
+   * hash: the same, on its way into a later release: a batch at most; a minus before it once it was
+   * withdrawn.
+   */
+  carrying: (id: string) => release(id, 'carrying'),
+  /** set: entry ids that were carried in here, or withdrew here: not to be carried in again. */
+  carried: (id: string) => release(id, 'carried'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
@@ -107,6 +117,8 @@ export const keys = {
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
+  /** zset: release id by opens_at_ms; of one series, those where somebody stands or may yet. */
+  series: (series: string) => `fs:v1:{s:${series}}:releases`,
   /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
   outbox: () => 'fs:v1:{outbox}:sms',
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */

@@ -69,6 +69,8 @@ export type ReleaseWishes = {
   readonly pools?: readonly PoolShare[];
   readonly places?: Partial<ImportTerms>;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
+  readonly series?: string;
+  readonly limits?: { readonly preferences?: number; readonly groupSize?: number };
 };
 
 export type TestRelease = { readonly release: string; readonly slots: readonly string[] };
@@ -89,13 +91,14 @@ export async function publishRelease(
     opensAt: at(wishes.opensInS ?? -60),
     endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
-    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4 },
+    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4, ...wishes.limits },
     pools: wishes.pools,
     ...(mode === 'lottery' && {
       closesAt: at(wishes.closesInS ?? 600),
       roundEveryS: wishes.roundEveryS ?? 60,
       confirmWithinS: wishes.confirmWithinS ?? 900,
       ...(wishes.beacon && { beacon: wishes.beacon }),
+      ...(wishes.series !== undefined && { series: wishes.series }),
     }),
   });
   granted(await engine.releases.create(terms));
