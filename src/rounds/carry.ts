@@ -86,8 +86,8 @@ async function moveAll(parts: Parts, batch: Batch): Promise<void> {
   await Promise.all(
     moving.map(async (one) => {
       const isWithdrawn = one.standing.startsWith('-');
-      const entry = unpackStanding(isWithdrawn ? one.standing.slice(1) : one.standing);
       try {
+        const entry = unpackStanding(isWithdrawn ? one.standing.slice(1) : one.standing);
         const { outcome, message } = isWithdrawn
           ? await takeBack(parts, batch, entry)
           : await moveOne(parts, batch, entry);

@@ -13,8 +13,10 @@ import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
 import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
+import { type Carrier, createCarrier } from '../../src/rounds/carry.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
+import type { Carried } from '../../src/rounds/standing.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
 import { SECRET } from './app.ts';
 
@@ -151,6 +153,22 @@ export function workerOn(engine: Engine, drawing = engine.stores.drawing): Condu
     beaconOf: engine.beaconOf,
     notify: async () => undefined,
     log: createLog('silent'),
+  });
+}
+
+/** What carries standing entries into a release, in this process; counts what became of them. */
+export function carrierOn(engine: Engine, onCarried?: (outcome: Carried) => void): Carrier {
+  const { stores, rounds, releases, outbox, secrets } = engine;
+  return createCarrier({
+    carry: stores.carry,
+    store: stores.rounds,
+    people: stores.people,
+    rounds,
+    releases,
+    outbox,
+    secrets,
+    log: createLog('silent'),
+    ...(onCarried && { onCarried }),
   });
 }
 
