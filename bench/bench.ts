@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
+import { carry } from './carry.ts';
 import { draw } from './draw.ts';
 import { floor } from './floor.ts';
 import { memory } from './memory.ts';
@@ -70,6 +71,14 @@ program
   .option(...entries)
   .action(async (options: Parameters<typeof draw>[0]) =>
     report('draw', await draw(options, progress)),
+  );
+
+program
+  .command('carry')
+  .description('standing entries carried from a release that is over into the next')
+  .option(...entries)
+  .action(async (options: Parameters<typeof carry>[0]) =>
+    report('carry', await carry(options, progress)),
   );
 
 setTimeout(() => {

@@ -29,6 +29,7 @@ describe('the bench', () => {
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
+    ['carry', ['--entries', '600'], { carried: 600, met: true }],
   ])(
     'measures %s and ends with one JSON object',
     async (scenario, options, figures) => {
