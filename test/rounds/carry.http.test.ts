@@ -3,6 +3,8 @@
  * first and stands is in the second without having done anything.
  */
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -24,8 +26,16 @@ const used = useRedis();
 let engine: Engine;
 let server: Server;
 let worker: ChildProcess;
-/** Where `/metrics` of the worker is. */
-const METRICS_PORT = 20_000 + (process.pid % 20_000);
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  taken.close();
+  await once(taken, 'close');
+  return port;
+}
 
 beforeAll(async () => {
   const { redis } = used;
@@ -46,7 +56,7 @@ const asOperator = (path: string, body?: unknown, headers = {}): Promise<Answere
 
 type Evening = { readonly release: string; readonly slots: string[]; readonly endsAt: string };
 
-/** Publishes an evening with one seat, that closes in a second and ends a second later. */
+/** Publishes an evening with one seat, that closes after 1.5 s. */
 async function publish(release: string, day: string, endsInMs: number): Promise<Evening> {
   const at = (inMs: number): string => isoFromMs(nowMs() + inMs);
   const endsAt = at(endsInMs);
@@ -96,9 +106,10 @@ const messagesOf = async ({ mobile }: Citizen): Promise<string[]> => {
 };
 
 it('carries who got nothing over to the next evening, where they may win or withdraw', async () => {
+  const metricsPort = await freePort();
   worker = await spawnWorker(used.server.address, {
     SMS_DRIVER: 'inbox',
-    WORKER_METRICS_PORT: String(METRICS_PORT),
+    WORKER_METRICS_PORT: String(metricsPort),
   });
   const citizens = await Promise.all([1, 2, 3].map(arrive));
   const first = await publish('first', '2099-01-01', 3_000);
@@ -144,6 +155,6 @@ it('carries who got nothing over to the next evening, where they may win or with
   );
   expect(offer).toContain('a seat for you at Alpha, 2099-01-02 09:00');
   expect(await verify(engine, 'second')).toMatchObject({ accepted: true });
-  const metrics = await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`);
+  const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   expect(await metrics.text()).toContain('fairslot_rounds_carried_total{outcome="entered"} 2');
 }, 60_000);
