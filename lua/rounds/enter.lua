@@ -12,7 +12,7 @@
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
   KEYS[11] standing         hash  entry_id -> packed standing entry
-  KEYS[12] carried          set   entry_id, of who was carried in here, or withdrew here
+  KEYS[12] withdrawn        set   entry_id, of who withdrew here
   KEYS[13] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
@@ -22,13 +22,13 @@
   ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
                            entered here and only stands on
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | ALREADY_CARRIED entered | RELEASE_ENDED
-          | RELEASE_NOT_OPEN opens_at_ms | HAS_ENTRY | PASSED_OVER
-          | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number
-          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
-          (again with the same entry: ENTERED, or ALREADY_CARRIED, where entered is 1 for as long as
-          it may be edited; number: which of the persons, from 0. HAS_ENTRY: one that was carried
-          finds another in its place.)
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | RELEASE_ENDED
+          | RELEASE_NOT_OPEN opens_at_ms | PASSED_OVER | ENTRY_SEALED | HAS_BOOKING
+          | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | TOO_MANY_ENTRIES
+          | ENTERED result_at_ms issued_at_ms
+          (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
+          entered is 1 for as long as it may be edited; number: which of the persons, from 0.
+          HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn.)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -41,8 +41,16 @@ local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_a
   'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms')
 if not state[1] then return 'RELEASE_UNKNOWN' end
 local id, entry, by_hand = ARGV[1], ARGV[2], ARGV[6] == 'HAND'
+-- Whether an entry was ever put here, by hand or carried.
+local function is_known()
+  for _, key in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[11] }) do
+    if redis.call('HEXISTS', key, id) == 1 then return true end
+  end
+  return redis.call('SISMEMBER', KEYS[12], id) == 1
+end
 -- First of all, so that whoever takes up what another worker began learns that it was done.
-if not by_hand and redis.call('SISMEMBER', KEYS[12], id) == 1 then
+if not by_hand and is_known() then
+  if redis.call('HGET', KEYS[11], id) ~= ARGV[5] then return 'HAS_ENTRY' end
   return { 'ALREADY_CARRIED', redis.call('HEXISTS', KEYS[3], id) }
 end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
@@ -69,20 +77,16 @@ for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
 local function stand()
   redis.call('HDEL', KEYS[11], unpack(people))
   if ARGV[5] ~= '' then redis.call('HSET', KEYS[11], id, ARGV[5]) end
-  if not by_hand then redis.call('SADD', KEYS[12], id) end
 end
 
 local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
 local issued_at_ms = after_last_cut(KEYS[1], now)
 local stands = not held and standing_of(id)
-if not by_hand then
-  if held or stands or redis.call('HEXISTS', KEYS[6], id) == 1 then return 'HAS_ENTRY' end
-  if ARGV[6] == 'PASSED_OVER' then
-    stand()
-    redis.call('XADD', KEYS[13], '*', 'e', 'passed-over ' .. id)
-    return 'PASSED_OVER'
-  end
+if ARGV[6] == 'PASSED_OVER' then
+  stand()
+  redis.call('XADD', KEYS[13], '*', 'e', 'passed-over ' .. id)
+  return 'PASSED_OVER'
 end
 if held == entry then
   stand()

@@ -9,7 +9,7 @@
   KEYS[6] bookings         hash  entry_id -> packed booking
   KEYS[7] standing         hash  entry_id -> packed standing entry
   KEYS[8] carrying         hash  see lib/carrying
-  KEYS[9] carried          set   entry_id
+  KEYS[9] withdrawn        set   entry_id
   KEYS[10] happened        list  word entry_id
   KEYS[11] happened_sealed list
   KEYS[12] audit           stream

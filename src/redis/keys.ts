@@ -51,8 +51,8 @@ export const keys = {
    * withdrawn.
    */
   carrying: (id: string) => release(id, 'carrying'),
-  /** set: entry ids that were carried in here, or withdrew here: not to be carried in again. */
-  carried: (id: string) => release(id, 'carried'),
+  /** set: entry ids that withdrew here, in a release of a series: not to be carried in. */
+  withdrawn: (id: string) => release(id, 'withdrawn'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */

@@ -76,12 +76,6 @@ export function createCarryStore(redis: Redis) {
         { into, at_most: atMost },
       ),
 
-    /** Whether these entries were carried into a release, or withdrew there. */
-    wereCarried: async (into: string, entryIds: readonly string[]): Promise<boolean[]> =>
-      Promise.all(
-        entryIds.map(async (id) => (await redis.sismember(keys.carried(into), id)) === 1),
-      ),
-
     /** BACK: to be handed out again. */
     done: async (
       from: string,

@@ -110,22 +110,16 @@ async function moveAll(parts: Parts, batch: Batch): Promise<void> {
 const leadOf = ({ persons }: StandingEntry): string => present(persons[0], 'a lead');
 
 async function moveOne(
-  { carry, rounds, secrets }: Parts,
+  { rounds }: Parts,
   { into, release, title, nowMs }: Batch,
   entry: StandingEntry,
 ): Promise<Moved> {
   const until = isoFromMs(entry.untilMs);
-  const isOver = nowMs >= entry.untilMs;
-  if (isOver || into !== release) {
-    // Nothing new begins, but what was begun is not done twice.
-    const [was] = await carry.wereCarried(into, [entryIdOf(secrets, into, leadOf(entry))]);
-    if (was) return { outcome: 'ALREADY' };
-    return isOver
-      ? { outcome: 'EXPIRED', message: { template: 'standing-over', title, until } }
-      : { outcome: 'LATER' };
-  }
+  if (nowMs >= entry.untilMs)
+    return { outcome: 'EXPIRED', message: { template: 'standing-over', title, until } };
   const { outcome, told } = await rounds.carryIn(into, entry);
-  return told ? { outcome, message: { template: 'carried', title, until } } : { outcome };
+  const isTold = told && into === release;
+  return isTold ? { outcome, message: { template: 'carried', title, until } } : { outcome };
 }
 
 /** Withdraws what an entry that was withdrawn on its way has become, unless by hand since. */

@@ -337,7 +337,7 @@ describe('whoever enters by hand', () => {
     const second = await open();
     granted(await enter(second));
     granted(await withdraw(second));
-    expect(await carry(second)).toEqual(['ALREADY']);
+    expect(await carry(second)).toEqual(['REPLACED']);
     expect(await state(second)).toBe('NONE');
     expect((await left(first)) + (await left(second))).toBe(0);
   });
@@ -594,6 +594,51 @@ describe('whatever dies while entries are carried', () => {
       await carry(third);
       expect(await states(third, who, other), `after ${calls}`).toEqual(['ENTERED', 'ENTERED']);
       expect([await left(first), await left(second), await left(third)]).toEqual([0, 0, 2]);
+    }
+  });
+
+  it('who withdraws in the old release between entry and clean-up is not in the new one', async () => {
+    await begin();
+    const slow = engineOn(test.redis);
+    const { done } = slow.stores.carry;
+    slow.stores.carry.done = async (...parts) => {
+      if (parts[1] === 'ARRIVED') await withdraw(first);
+      return done(...parts);
+    };
+    expect(await carry(second, slow)).toEqual(['ENTERED', 'ENTERED']);
+    expect(await states(second, who, other)).toEqual(['ENTERED', 'ENTERED']);
+    expect(await carry(second)).toEqual(['WITHDRAWN']);
+    expect(await states(second, who, other)).toEqual(['NONE', 'ENTERED']);
+    expect([await left(first), await left(second)]).toEqual([0, 1]);
+  });
+
+  it('who was to be told of an entry is told', async () => {
+    for (const calls of everyCrash) {
+      await begin();
+      const mobile = engine.secrets.encrypt('+919812345678');
+      await test.redis.hset(keys.account(who.account), 'mobile', mobile);
+      await dieAfter(calls);
+      await settle();
+      const told = await templates();
+      expect(told.length, `after ${calls}`).toBeGreaterThan(0);
+      expect(told.length).toBeLessThan(3);
+      await test.redis.del(keys.outbox());
+    }
+  });
+
+  it('a seat that was let go does not bring an entry back', async () => {
+    for (const calls of everyCrash) {
+      await begin();
+      await dieAfter(calls);
+      await letPass(test.redis, 600);
+      await engine.stores.drawing.cut(second.release);
+      await nextRound(engine, second.release);
+      if ((await state(second)) !== 'OFFERED') continue;
+      await letPass(test.redis, 901);
+      await end(second);
+      const third = await open({ opensInS: -40 });
+      await carry(third);
+      expect(await state(third), `after ${calls}`).toBe('NONE');
     }
   });
 
