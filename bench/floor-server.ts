@@ -25,9 +25,11 @@ const enterScript = script({
     'members',
     'happened',
     'happenedSealed',
+    'standing',
+    'withdrawn',
     'audit',
   ],
-  args: ['id', 'packed', 'account', 'enterBeforeMs'],
+  args: ['id', 'packed', 'account', 'enterBeforeMs', 'standing', 'coming'],
   reply: (raw) => replyWord(raw),
 });
 const named = Object.fromEntries(
@@ -59,6 +61,8 @@ async function enter(incoming: IncomingMessage): Promise<string> {
     packed,
     account: id,
     enterBeforeMs,
+    standing: '',
+    coming: 'HAND',
   });
   if (word !== 'ENTERED') throw new Error(word);
   return JSON.stringify({ entryId: id, resultAt: fields[0] });

@@ -48,17 +48,21 @@ export function createCarrier(parts: Parts): Carrier {
     if (series === null || !reading) return false;
     const { nowMs, opensAtMs, endsAtMs, endedAtMs } = reading;
     if (nowMs < opensAtMs || nowMs >= endsAtMs || endedAtMs > 0) return false;
+    let room = BATCH;
     for (const from of await carry.before(series, release, RELEASES)) {
       if (isRefusal(await releases.published(from))) continue; // listed, about to be published
-      const reply = await carry.carryOut(from, release, BATCH);
+      const reply = await carry.carryOut(from, release, room);
       // What is before a release that still runs is for that one to carry.
       if (reply.outcome === 'RUNNING') return false;
       if (reply.outcome === 'EMPTY') {
         await carry.forget(series, from);
         continue;
       }
-      await moveAll(parts, { from, release, title, ...reply });
-      if (reply.left > 0) return true;
+      const settled = await moveAll(parts, { from, release, title, ...reply });
+      const { length } = reply.moving;
+      room -= length;
+      // Where nothing but time helps, there is no hurry.
+      if (reply.left > 0 || room <= 0) return settled > 0 || length === 0;
     }
     return false;
   };
@@ -76,7 +80,8 @@ type Batch = {
 
 type Moved = { readonly outcome: Carried; readonly message?: Message };
 
-async function moveAll(parts: Parts, batch: Batch): Promise<void> {
+/** How many came to an end. */
+async function moveAll(parts: Parts, batch: Batch): Promise<number> {
   const { carry, log, onCarried } = parts;
   const { from, moving } = batch;
   const arrived: Moving[] = [];
@@ -105,6 +110,7 @@ async function moveAll(parts: Parts, batch: Batch): Promise<void> {
   await carry.done(from, 'ARRIVED', arrived);
   await carry.done(from, 'BACK', back);
   for (const outcome of outcomes) onCarried?.(outcome);
+  return arrived.length;
 }
 
 const leadOf = ({ persons }: StandingEntry): string => present(persons[0], 'a lead');

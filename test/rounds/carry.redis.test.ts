@@ -732,6 +732,29 @@ describe('many', () => {
   });
 });
 
+describe('a step', () => {
+  it('takes a batch in all, and is in no hurry where only time helps', async () => {
+    const standIn = async (one: TestRelease, count: number): Promise<void> => {
+      const people = await registerMany(engine, count);
+      for (const { account, person } of people) await stand(one, { account, people: [person] });
+    };
+    const before = await open({ opensInS: -90 });
+    await standIn(before, 300);
+    await standIn(first, 300);
+    for (const { release } of [before, first]) granted(await engine.releases.end(release));
+    const second = await open({ opensInS: -50 });
+    const carrier = carrierOn(engine);
+    const manifest = await manifestOf(second.release);
+    expect(await carrier(manifest)).toBe(false); // their claims were used a moment ago
+    expect(await left(before)).toBe(300);
+    await letPass(test.redis, 11);
+    expect(await carrier(manifest)).toBe(true);
+    expect(await test.redis.hlen(keys.entering(second.release))).toBe(500);
+    expect(await carrier(manifest)).toBe(false);
+    expect(await test.redis.hlen(keys.entering(second.release))).toBe(600);
+  });
+});
+
 describe('the conductor of a release', () => {
   it('carries before it draws, and draws also where carrying fails', async () => {
     await stand(first);
