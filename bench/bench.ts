@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
+import { carry } from './carry.ts';
 import { draw } from './draw.ts';
 import { floor } from './floor.ts';
 import { kill } from './kill.ts';
@@ -82,6 +83,14 @@ program
   .option('--seed <number>', 'of the points at which they are killed', count, 1)
   .action(async (options: Parameters<typeof kill>[0]) =>
     report('kill', await kill(options, progress)),
+  );
+
+program
+  .command('carry')
+  .description('standing entries carried from a release that is over into the next')
+  .option(...entries)
+  .action(async (options: Parameters<typeof carry>[0]) =>
+    report('carry', await carry(options, progress)),
   );
 
 setTimeout(() => {

@@ -26,9 +26,11 @@ const enterScript = script({
     'happened',
     'happenedSealed',
     'changes',
+    'standing',
+    'withdrawn',
     'audit',
   ],
-  args: ['id', 'packed', 'account', 'enterBeforeMs'],
+  args: ['id', 'packed', 'account', 'enterBeforeMs', 'standing', 'coming'],
   reply: (raw) => replyWord(raw),
 });
 const named = Object.fromEntries(
@@ -60,6 +62,8 @@ async function enter(incoming: IncomingMessage): Promise<string> {
     packed,
     account: id,
     enterBeforeMs,
+    standing: '',
+    coming: 'HAND',
   });
   if (word !== 'ENTERED') throw new Error(word);
   return JSON.stringify({ entryId: id, resultAt: fields[0] });

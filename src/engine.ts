@@ -19,6 +19,7 @@ import { QUICKNET } from './rounds/beacon.ts';
 import { createBeacons } from './rounds/beacons.ts';
 import { createDrand } from './rounds/drand.ts';
 import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
+import { createCarryStore } from './rounds/carry-store.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
 import { createReceipts } from './rounds/receipts.ts';
 import { createIsLive, createRoundService } from './rounds/service.ts';
@@ -47,6 +48,7 @@ export function createEngine(
     releases: createReleaseStore(redis),
     rounds: createRoundStore(redis),
     drawing: createDrawingStore(redis),
+    carry: createCarryStore(redis),
     bookings: createBookingStore(redis),
   };
   const receipts = createReceipts(config.receiptSecrets ?? [config.secret]);

@@ -254,6 +254,16 @@ export const ERRORS = {
     title: 'More preferences than this release allows.',
     remedy: 'Name at most `limit` slots.',
   },
+  NO_SERIES: {
+    status: 422,
+    title: 'This release belongs to no series, so that nothing can be carried over from it.',
+    remedy: 'Leave `carryOverUntil` out.',
+  },
+  CARRY_OVER_DATE: {
+    status: 422,
+    title: 'An entry cannot be carried over until then.',
+    remedy: 'Choose a time later than `after`, the end of this release, and not after `latest`.',
+  },
   GROUP_TOO_LARGE: {
     status: 422,
     title: 'More people in one entry than this release allows.',

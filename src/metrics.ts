@@ -74,6 +74,12 @@ export function createWorkerMetrics(overdueS: () => number) {
         help: "Entries that lost their seats to an operator's change.",
         registers,
       }),
+      carried: new Counter({
+        name: 'fairslot_rounds_carried_total',
+        help: 'Standing entries that were to be carried over, by what became of them.',
+        labelNames: ['outcome'],
+        registers,
+      }),
       beaconAnswers: new Counter({
         name: 'fairslot_rounds_beacon_answers_total',
         help: 'Answers of drand endpoints, by what they were.',

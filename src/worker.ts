@@ -10,6 +10,7 @@ import { createLog, type Log } from './log.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { consoleDriver } from './notify/drivers.ts';
 import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
+import { carryingOver, createCarrier } from './rounds/carry.ts';
 import { createConductor, type Conductor } from './rounds/conduct.ts';
 import type { Step } from './rounds/drawing.ts';
 import { LEASE_MS, leading } from './rounds/lead.ts';
@@ -58,18 +59,27 @@ async function openMonitor(config: Config): Promise<Server | undefined> {
 }
 
 function conductorOf(engine: Engine, log: Log): Conductor {
-  const { stores, releases, outbox, secrets } = engine;
-  const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
-  return createConductor({
+  const { stores, releases, rounds, outbox, secrets } = engine;
+  const told = { store: stores.rounds, people: stores.people, outbox, secrets };
+  const carrier = createCarrier({
+    ...told,
+    carry: stores.carry,
+    rounds,
+    releases,
+    log,
+    onCarried: (outcome) => metrics.rounds.carried.inc({ outcome: outcome.toLowerCase() }),
+  });
+  const conductor = createConductor({
     store: stores.rounds,
     drawing: stores.drawing,
     bookings: stores.bookings,
     releases,
     beaconOf: engine.beaconOf,
-    notify,
+    notify: createNotifier(told),
     log,
     onPhase: (phase, ms) => metrics.rounds.phases.observe({ phase }, ms / 1000),
   });
+  return carryingOver(conductor, carrier, { releases, log });
 }
 
 /** Conducts every release in a loop of its own, so that none waits for another's draw or fault. */

@@ -30,6 +30,7 @@ export async function openRelease(
   { releases }: Engine,
   release: string,
   people: number,
+  series: string | null = null,
 ): Promise<Published> {
   const now = nowMs();
   const terms = ReleaseTerms.parse({
@@ -40,6 +41,7 @@ export async function openRelease(
     closesAt: isoFromMs(now + HOUR_MS),
     endsAt: isoFromMs(now + 2 * HOUR_MS),
     idTypes: [ID_TYPE],
+    series,
   });
   granted(await releases.create(terms));
   const sites = scaleSites(readSites(readFileSync(DATA, 'utf8')), Math.ceil(people / DEMAND));
@@ -114,13 +116,14 @@ export async function enterAll(
   published: Published,
   citizens: readonly Citizen[],
   progress: Progress,
+  carryOverUntil?: string,
 ): Promise<void> {
   const { release } = published.manifest;
   const wishes = wishesFor(published);
   const phase = progress('entering', citizens.length);
   await inBatches(citizens.length, async (index) => {
     const { account, person } = present(citizens[index], 'a citizen');
-    const request = { beneficiaries: [person], preferences: wishes(index) };
+    const request = { beneficiaries: [person], preferences: wishes(index), carryOverUntil };
     granted(await rounds.enter(account, release, request));
     phase.advance();
   });

@@ -1,5 +1,6 @@
 #!lua
---[[ rounds/enter: put or edit an entry for the next round: of one person, or of a group.
+--[[ rounds/enter: put or edit an entry for the next round: of one person, or of a group. By hand,
+  or carried over from another release, which happens once and never changes what is there.
   KEYS[1]  release          hash  times and limits as numbers, round, phase, published
   KEYS[2]  rounds           hash  published_at_ms:n
   KEYS[3]  entering         hash  entry_id -> packed entry
@@ -11,16 +12,24 @@
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
   KEYS[11] changes          hash  see lib/change
-  KEYS[12] audit            stream
+  KEYS[12] standing         hash  entry_id -> packed standing entry
+  KEYS[13] withdrawn        set   entry_id, of who withdrew here
+  KEYS[14] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
   ARGV[3] account
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
+  ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
+  ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
+                           entered here and only stands on
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
-          | ENTRY_SEALED | HAS_BOOKING | SLOTS_CLOSED | ENTRY_LAPSED number
-          | IN_ANOTHER_ENTRY number | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
-          (again with the same entry: ENTERED; number: which of the persons, from 0)
+  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | RELEASE_ENDED
+          | RELEASE_NOT_OPEN opens_at_ms | PASSED_OVER | ENTRY_SEALED | HAS_BOOKING
+          | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | TOO_MANY_ENTRIES
+          | ENTERED result_at_ms issued_at_ms
+          (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
+          entered is 1 for as long as it may be edited; number: which of the persons, from 0.
+          HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn.)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -33,9 +42,22 @@ local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_a
   'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms',
   'changing_round')
 if not state[1] then return 'RELEASE_UNKNOWN' end
+local id, entry, by_hand = ARGV[1], ARGV[2], ARGV[6] == 'HAND'
+-- Whether an entry was ever put here, by hand or carried.
+local function is_known()
+  for _, key in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[12] }) do
+    if redis.call('HEXISTS', key, id) == 1 then return true end
+  end
+  return redis.call('SISMEMBER', KEYS[13], id) == 1
+end
+-- First of all, so that whoever takes up what another worker began learns that it was done.
+if not by_hand and is_known() then
+  if redis.call('HGET', KEYS[12], id) ~= ARGV[5] then return 'HAS_ENTRY' end
+  return { 'ALREADY_CARRIED', redis.call('HEXISTS', KEYS[3], id) }
+end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
 if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
-cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[12], now)
+cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[14], now)
 
 -- Where an entry stands that nobody may put; nothing where it is over or never was.
 local function standing_of(id)
@@ -51,15 +73,30 @@ local function standing_of(id)
   if redis.call('HEXISTS', KEYS[5], id) == 1 then return 'ENTRY_SEALED' end
 end
 
-local id, entry = ARGV[1], ARGV[2]
+local people = { id }
+for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
+-- Whoever enters says anew whether they stand for later releases, and says it for all of them.
+local function stand()
+  redis.call('HDEL', KEYS[12], unpack(people))
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[12], id, ARGV[5]) end
+end
+
 local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
 local function entered()
-  return { 'ENTERED', result_at_ms, after_last_cut(KEYS[1], KEYS[12]) }
+  return { 'ENTERED', result_at_ms, after_last_cut(KEYS[1], KEYS[14]) }
 end
-if held == entry then return entered() end
-local standing = not held and standing_of(id)
-if standing then return { standing, 0 } end
+local stands = not held and standing_of(id)
+if ARGV[6] == 'PASSED_OVER' then
+  stand()
+  redis.call('XADD', KEYS[14], '*', 'e', 'passed-over ' .. id)
+  return 'PASSED_OVER'
+end
+if held == entry then
+  stand()
+  return entered()
+end
+if stands then return { stands, 0 } end
 -- Closed slots give nobody a seat any more; one that is not is enough.
 if state[8] then
   local all_closed = true
@@ -69,8 +106,6 @@ if state[8] then
   if all_closed then return 'SLOTS_CLOSED' end
 end
 
-local people = { id }
-for i = 5, #ARGV do people[#people + 1] = ARGV[i] end
 for i, one in ipairs(people) do
   local lead = group_of(KEYS[8], one)
   local elsewhere = one ~= id and standing_of(one) or lead and lead ~= id and standing_of(lead)
@@ -87,5 +122,7 @@ if #people > 1 then
   for i = 2, #people do redis.call('HSET', KEYS[8], people[i], id) end
 end
 redis.call('HSET', KEYS[3], id, entry)
-redis.call('XADD', KEYS[12], '*', 'e', (held and 'edited ' or 'entered ') .. id)
+stand()
+local event = held and 'edited ' or by_hand and 'entered ' or 'carried '
+redis.call('XADD', KEYS[14], '*', 'e', event .. id)
 return entered()

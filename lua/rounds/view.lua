@@ -7,12 +7,16 @@
   KEYS[5] bookings  hash
   KEYS[6] rounds    hash  published_at_ms:n
   KEYS[7] members   hash  see lib/group
-  KEYS[8] audit     stream
+  KEYS[8] standing  hash  entry_id -> packed standing entry
+  KEYS[9] carrying  hash  see lib/carrying
+  KEYS[10] audit    stream
   ARGV[.] entry_id, entry_id, …
   REPLY   issued_at_ms for receipts of who is ENTERED (0 for a release that books at once); then
-          for each id five in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
-          | CANCELLED | LAPSED, then packed entry ('' where gone), packed booking ('' where
-          none), confirm_by_ms (0 where none), ids of its group, the lead's first ('' where alone)
+          for each id six in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
+          | CANCELLED | LAPSED | STANDING, then packed entry ('' where gone), packed booking (''
+          where none), confirm_by_ms (0 where none), ids of its group, the lead's first ('' where
+          alone), packed standing entry ('' where none).
+          STANDING: only to be carried over to a later release, without an entry here.
           Who is somebody's member stands where the group's entry does.
 ]]
 --#include lib/clock
@@ -21,7 +25,7 @@
 --#include lib/group
 local now = now_ms()
 local state = redis.call('HMGET', KEYS[1], 'ends_at_ms', 'ended_at_ms', 'published',
-  'confirm_within_ms', 'round', 'phase', 'changing_round')
+  'confirm_within_ms', 'round', 'phase', 'changing_round', 'series')
 if not state[1] then return {} end
 -- An entry is over only when no round can give it a seat any more, for its claim ends with it: the
 -- round being drawn still can, even after the release's end.
@@ -52,8 +56,14 @@ local function standing_of(id)
   return { 'NONE', '', '', 0 }
 end
 
+-- On its way into a later release it still stands here, unless it was withdrawn.
+local function carried_over(id)
+  local standing = redis.call('HGET', KEYS[8], id) or redis.call('HGET', KEYS[9], id) or ''
+  return string.sub(standing, 1, 1) == '-' and '' or standing
+end
+
 local is_lottery = redis.call('HEXISTS', KEYS[1], 'closes_at_ms') == 1
-local reply = { is_lottery and after_last_cut(KEYS[1], KEYS[8]) or 0 }
+local reply = { is_lottery and after_last_cut(KEYS[1], KEYS[10]) or 0 }
 for _, id in ipairs(ARGV) do
   local lead, group = group_of(KEYS[7], id)
   local standing = standing_of(id)
@@ -61,6 +71,9 @@ for _, id in ipairs(ARGV) do
     if standing[1] == 'NONE' then standing = standing_of(lead) else group = nil end
   end
   standing[5] = group or ''
-  for i = 1, 5 do reply[#reply + 1] = standing[i] end
+  standing[6] = state[8] and carried_over(id) or ''
+  local word = standing[1] == 'NONE' and standing[6] ~= '' and 'STANDING' or standing[1]
+  reply[#reply + 1] = word
+  for i = 2, 6 do reply[#reply + 1] = standing[i] end
 end
 return reply

@@ -25,6 +25,12 @@ export type Message =
       readonly lost: Place;
       /** Whether there may be a next round, in which they come first. */
       readonly waits: boolean;
+    }
+  | {
+      readonly template: 'carried' | 'standing-over';
+      /** Of the release that it was entered in, or would have been. */
+      readonly title: string;
+      readonly until: string;
     };
 
 const at = ({ centre, date, from }: Place): string => `${centre}, ${date} ${from}`;
@@ -39,5 +45,9 @@ export function textOf(message: Message): string {
       return `${message.title}: your appointment at ${at(message.lost)} cannot take place. You are offered ${at(message.offered)}. Confirm by ${message.confirmBy}.`;
     case 'displaced':
       return `${message.title}: your appointment at ${at(message.lost)} cannot take place. ${message.waits ? 'You are first in the next round.' : 'There is no other seat for you in this release.'}`;
+    case 'carried':
+      return `${message.title}: you are entered, as you asked for until ${message.until}. Withdraw at any time.`;
+    case 'standing-over':
+      return `${message.title}: you are no longer entered by yourself, as you asked for until ${message.until}. Enter again if you like.`;
   }
 }

@@ -12,9 +12,9 @@ export const keys = {
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
    * cut_at_ms, sealed_at_ms; cut_from_ms: when the next round is cut at the soonest, since it tells
-   * of offers that have expired; certain_round, up to which rounds take place though nothing is new;
-   * spare_rounds that may take place before their time; changing_round, the last that settles an
-   * operator's changes, once there were any.
+   * of offers that have expired; certain_round: up to which rounds take place though nothing is
+   * new; spare_rounds that may take place before their time; changing_round: the last that settles
+   * an operator's changes; of a series: series, carrying_into (where `carrying` goes).
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -48,6 +48,15 @@ export const keys = {
    * each other's id -> the lead's. Nothing of who enters alone.
    */
   members: (id: string) => release(id, 'members'),
+  /** hash: entry id -> packed standing entry, to be carried over into a later release. */
+  standing: (id: string) => release(id, 'standing'),
+  /**
+   * hash: the same, on its way into a later release: a batch at most; a minus before it once it was
+   * withdrawn.
+   */
+  carrying: (id: string) => release(id, 'carrying'),
+  /** set: entry ids that withdrew here, in a release of a series: not to be carried in. */
+  withdrawn: (id: string) => release(id, 'withdrawn'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
@@ -114,6 +123,8 @@ export const keys = {
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
+  /** zset: release id by opens_at_ms; of one series, those where somebody stands or may yet. */
+  series: (series: string) => `fs:v1:{s:${series}}:releases`,
   /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
   outbox: () => 'fs:v1:{outbox}:sms',
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */

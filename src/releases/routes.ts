@@ -3,7 +3,7 @@ import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { changeRoutes, changingRoutes } from './change-routes.ts';
-import { ReleaseId } from './manifest.ts';
+import { ReleaseId, Series } from './manifest.ts';
 import { ReleaseTerms } from './rules.ts';
 import type { ImportTerms } from './import.ts';
 import type { ReleaseService } from './service.ts';
@@ -17,6 +17,7 @@ const Release = z
     release: ReleaseId,
     title: z.string(),
     mode: z.enum(['lottery', 'immediate']),
+    series: Series.nullable().meta({ description: 'Entries may be carried over within it.' }),
     state: z.enum(['published', 'open', 'drawing', 'running', 'ended']),
     opensAt: Instant,
     closesAt: Instant.nullable(),

@@ -157,6 +157,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     release: manifest.release,
     title: manifest.title,
     mode: manifest.mode,
+    series: manifest.mode === 'lottery' ? manifest.series : null,
     state,
     opensAt: manifest.opens_at,
     closesAt: manifest.mode === 'lottery' ? manifest.closes_at : null,
@@ -224,7 +225,8 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     const hash = manifestHash(manifest);
     // Listed first: readers pass over a release that is not published yet, while one published and
     // never listed would be drawn by nobody.
-    await store.list(release, msFromIso(manifest.opens_at));
+    const series = manifest.mode === 'lottery' ? manifest.series : null;
+    await store.list(release, msFromIso(manifest.opens_at), series);
     const outcome = await store.publish(release, {
       draft: read.text,
       manifest: jcs(manifest),

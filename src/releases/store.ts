@@ -237,9 +237,13 @@ function publishedStore(redis: Redis) {
         published.seats.flat(),
       ),
 
-    /** Lists a release under its opening time; publishing again lists it again. */
-    list: async (release: string, opensAtMs: number): Promise<void> => {
-      await redis.zadd(keys.releases(), opensAtMs, release);
+    /**
+     * Lists a release under its opening time, in its series too if it has one; publishing again
+     * lists it again.
+     */
+    list: async (release: string, opensAtMs: number, series: string | null): Promise<void> => {
+      const indexes = [keys.releases(), ...(series === null ? [] : [keys.series(series)])];
+      await Promise.all(indexes.map((index) => redis.zadd(index, opensAtMs, release)));
     },
     /** Ids of the published releases, the latest to open first, at most `limit`. */
     listed: (limit: number): Promise<string[]> => redis.zrevrange(keys.releases(), 0, limit - 1),

@@ -204,8 +204,8 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
 
 /**
  * Publishes the seal of what was cut; one that could not be written before its beacon's value
- * exists is made again for a later value. Answers the seal that counts, which may be that of another
- * worker; undefined when the round is finished.
+ * exists is made again for a later value. Answers the seal that counts, which may be that of
+ * another worker; undefined when the round is finished.
  */
 async function writeSeal(
   drawing: DrawingStore,

@@ -26,6 +26,11 @@ const EntryRequest = z.strictObject({
     .array(SlotId)
     .min(1)
     .max(2 * MANIFEST_LIMITS.preferences),
+  carryOverUntil: z.iso.datetime({ offset: true }).optional().meta({
+    description:
+      'Enter this in later releases of the series by itself, until then, while it has no seat. Left out: it is not, or no longer, carried over.',
+    example: '2026-12-22T14:30:00.000Z',
+  }),
 });
 const Entered = z
   .object({ entryId: EntryId, leaf: Hash, resultAt: Instant, receipt: Receipt })
@@ -36,18 +41,25 @@ const Entry = z
     beneficiaries: z.array(PersonId),
     preferences: z.array(SlotId),
     categories: z.array(Category),
-    state: z.enum([
-      'entered',
-      'sealed',
-      'waiting',
-      'over',
-      'offered',
-      'booked',
-      'cancelled',
-      'lapsed',
-    ]),
+    state: z
+      .enum([
+        'entered',
+        'sealed',
+        'waiting',
+        'over',
+        'offered',
+        'booked',
+        'cancelled',
+        'lapsed',
+        'standing',
+      ])
+      .meta({ description: 'standing: not entered here, only to be carried over.' }),
     receipt: Receipt.nullable().meta({
       description: 'While the entry may be edited; the last one counts.',
+    }),
+    carryOver: z.object({ until: Instant, refused: z.string().nullable() }).nullable().meta({
+      description:
+        'Of an entry that stands for later releases: until when, and the code of what kept it out of this one.',
     }),
     booking: z
       .object({
@@ -110,6 +122,8 @@ const enterRoute = (rounds: RoundService): Route =>
       'TOO_MANY_PREFERENCES',
       'SLOT_UNKNOWN',
       'SLOT_DUPLICATE',
+      'NO_SERIES',
+      'CARRY_OVER_DATE',
       'BENEFICIARY_UNKNOWN',
       'CLAIMED_ELSEWHERE',
       'ID_TYPE_NOT_ACCEPTED',
@@ -152,12 +166,19 @@ const standingRoutes = (rounds: RoundService): Route[] => [
     path: '/v1/releases/:release/entry',
     name: 'withdraw',
     slice: 'rounds',
-    summary: 'Withdraw an entry that has no seat',
+    summary: 'Withdraw an entry that has no seat; after its release, what is to be carried over',
     gates: { limit: 'write', caller: 'account' },
     params: release,
     query: z.strictObject({ entryId: EntryId }),
     answers: { 204: null },
-    errors: ['RELEASE_UNKNOWN', 'NOT_A_LOTTERY', 'ENTRY_UNKNOWN', 'ROUND_DRAWING', 'HAS_BOOKING'],
+    errors: [
+      'RELEASE_UNKNOWN',
+      'NOT_A_LOTTERY',
+      'ENTRY_UNKNOWN',
+      'ROUND_DRAWING',
+      'HAS_BOOKING',
+      'RELEASE_ENDED',
+    ],
     ahead: ({ account, params }) => rounds.entriesOf(account, params.release),
     handler: async ({ account, params, query }, entriesOf) => {
       const withdrawn = await rounds.withdraw(account, params.release, query.entryId, entriesOf);

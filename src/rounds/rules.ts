@@ -113,7 +113,9 @@ export type EntryState =
   | 'OFFERED'
   | 'BOOKED'
   | 'CANCELLED'
-  | 'LAPSED';
+  | 'LAPSED'
+  /** Without an entry here, to be carried over to a later release. */
+  | 'STANDING';
 
 /**
  * Whether an entry in this state keeps the person's claim. A booking keeps it until the release's

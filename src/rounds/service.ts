@@ -3,37 +3,45 @@ import { isoFromMs } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
-import type { Claim, Claims } from '../people/claims.ts';
+import type { Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
+import type { Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
+import {
+  type Admission,
+  type Admitted,
+  createAdmission,
+  enterRefusal,
+  type Terms,
+} from './admission.ts';
 import { trustOf, valueTimeMs } from './beacon.ts';
+import { carryingIn } from './carry-in.ts';
 import type { Log } from '../log.ts';
 import { type EntryDocument, entryDocument } from './entry-table.ts';
 import {
   asLottery,
   entryIdOf,
+  type EntryState,
   groupProblem,
-  ineligible,
   keepsClaim,
-  naming,
-  packEntry,
   type PackedEntry,
   preferenceNumbers,
-  sharedCategories,
   unpackEntry,
 } from './rules.ts';
 import { chunkOf, type Proof, proofIn } from './proofs.ts';
 import { type Receipt, type Receipts, receiptTerms, type SignReceipt } from './receipts.ts';
 import type { Seal } from './seal.ts';
-import type { EnterReply, EntryStanding, RoundStore } from './store.ts';
+import { carryOverUntilMs, packStanding, unpackStanding } from './standing.ts';
+import type { EntryStanding, RoundStore } from './store.ts';
 
 export type EntryRequest = {
   /** The lead, whose id the entry has, and who is to stay together with them. */
   readonly beneficiaries: readonly string[];
   /** Slot ids, best first. */
   readonly preferences: readonly string[];
+  /** RFC 3339: until when it is to be entered in later releases of the series while it waits. */
+  readonly carryOverUntil?: string | undefined;
 };
 
 export type Entered = {
@@ -52,6 +60,8 @@ export type EntryView = {
   readonly state: string;
   /** For as long as it may be edited: a fresh one at each look. */
   readonly receipt: Receipt | null;
+  /** Of one that stands for later releases; `refused`: why it could not be entered in this one. */
+  readonly carryOver: null | { readonly until: string; readonly refused: string | null };
   readonly booking: null | {
     readonly bookingId: string;
     readonly slot: string;
@@ -71,45 +81,26 @@ type Parts = {
 };
 
 /** What entering needs of the release and the people, once nothing in them refuses it. */
-type Prepared = {
-  readonly lottery: LotteryManifest;
-  readonly sign: SignReceipt;
-  readonly prefs: readonly number[];
-  /** In the order of the people. */
-  readonly claims: readonly Claim[];
-  readonly categories: readonly string[];
-};
-
-const NO_KEY = 'The key that signs the receipts of this release is not configured here.';
-/** An operator has to act. */
-const NO_KEY_RETRY_S = 30;
+type Prepared = Terms &
+  Admitted & {
+    /** Until when it is to be carried over, if it is. */
+    readonly untilMs: number | undefined;
+  };
 
 export type RoundService = ReturnType<typeof createRoundService>;
 
 export function createRoundService(parts: Parts) {
-  return { ...entering(parts), ...standing(parts), ...published(parts), ...proofs(parts) };
+  const admission = createAdmission(parts);
+  return {
+    ...entering({ ...parts, admission }),
+    ...carryingIn({ ...parts, admission }),
+    ...standing(parts),
+    ...published(parts),
+    ...proofs(parts),
+  };
 }
 
-function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
-  /** A claim for each of these people, or the first refusal. */
-  const claimAll = async (
-    account: string,
-    found: Published,
-    people: readonly string[],
-    prefs: readonly number[],
-  ): Promise<Claim[] | Refusal> => {
-    const { release } = found.manifest;
-    const answers: (Claim | Refusal)[] = await Promise.all(
-      people.map(async (person) => {
-        const claim = await claims.claim(account, person, release);
-        if (isRefusal(claim)) return naming(person, claim);
-        const refusal = ineligible(found, claim, prefs);
-        return refusal ? naming(person, refusal) : claim;
-      }),
-    );
-    return answers.find(isRefusal) ?? (answers as Claim[]);
-  };
-
+function entering({ store, releases, admission }: Parts & { admission: Admission }) {
   /**
    * The first half of entering: whatever can be refused without the release's state, and the claim.
    * Nothing is lost when the second half never comes: a claim alone is over by its release's word.
@@ -117,26 +108,23 @@ function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
   const prepare = async (
     account: string,
     release: string,
-    request: EntryRequest,
+    { beneficiaries, preferences, carryOverUntil }: EntryRequest,
   ): Promise<Prepared | Refusal> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return found;
-    const lottery = asLottery(found.manifest);
-    if (isRefusal(lottery)) return lottery;
-    const sign = receipts.signerFor(receiptTerms(lottery, found.hash));
-    if (!sign) {
-      log.error({ release, kid: lottery.receipt_key.kid }, NO_KEY);
-      return refuse('UNAVAILABLE', { detail: NO_KEY, retryAfterS: NO_KEY_RETRY_S });
-    }
-    const problem = groupProblem(found, request.beneficiaries);
+    const terms = admission.terms(found);
+    if (isRefusal(terms)) return terms;
+    const problem = groupProblem(found, beneficiaries);
     if (problem) return problem;
-    const prefs = preferenceNumbers(found, request.preferences);
+    const prefs = preferenceNumbers(found, preferences);
     if (isRefusal(prefs)) return prefs;
+    const untilMs = carryOverUntilMs(terms.lottery, carryOverUntil);
+    if (isRefusal(untilMs)) return untilMs;
 
-    const claimed = await claimAll(account, found, request.beneficiaries, prefs);
-    if (isRefusal(claimed)) return claimed;
-    const categories = sharedCategories(found, claimed);
-    return { lottery, sign, prefs, claims: claimed, categories };
+    const claims = await admission.claimAll(account, release, beneficiaries);
+    if (isRefusal(claims)) return claims;
+    const admitted = admission.admit(found, claims, prefs);
+    return isRefusal(admitted) ? admitted : { ...terms, ...admitted, untilMs };
   };
 
   return {
@@ -151,13 +139,16 @@ function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { lottery, sign, prefs, categories } = prepared;
+      const { lottery, sign, prefs, categories, untilMs } = prepared;
       const persons = prepared.claims.map(({ person }) => person);
-      const [id = '', ...others] = persons.map((person) => entryIdOf(secrets, release, person));
-      const packed = packEntry({ persons, prefs, categories });
-      const enterBeforeMs = Math.min(...prepared.claims.map((claim) => claim.enterBeforeMs));
-      const reply = await store.enter(release, { id, packed, account, enterBeforeMs, others });
+      const toPut = admission.toPut(account, release, prepared);
+      const standing =
+        untilMs === undefined
+          ? ''
+          : packStanding({ untilMs, account, origin: release, persons, prefs, refused: '' });
+      const reply = await store.enter(release, { ...toPut, standing });
       if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
+      const { id } = toPut;
       const size = persons.length;
       const document = entryDocument(lottery, { entry: id, size, categories, prefs });
       const receipt = sign(document, reply.issuedAtMs);
@@ -191,13 +182,15 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       const sign =
         manifest.mode === 'lottery' ? receipts.signerFor(receiptTerms(manifest, hash)) : undefined;
       const standings = await store.view(release, [...byEntry.keys()]);
-      return [...byEntry].flatMap(([entryId, person], index) => {
+      return [...byEntry.keys()].flatMap((entryId, index) => {
         const standing = present(standings[index], 'a standing');
-        const [lead = entryId, ...others] = standing.group;
+        const { state, group } = standing;
+        const [lead = entryId] = state === 'STANDING' ? [] : group;
         // A group's entry is its lead's, and is shown once.
-        if (standing.state === 'NONE' || lead !== entryId) return [];
-        const members = others.flatMap((id) => byEntry.get(id) ?? []);
-        return [entryView({ found, sign }, entryId, [person, ...members], standing)];
+        if (state === 'NONE' || lead !== entryId) return [];
+        return [
+          entryView({ found, sign }, entryId, peopleOf(standing, entryId, byEntry), standing),
+        ];
       });
     },
 
@@ -225,21 +218,26 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
   };
 }
 
-function enterRefusal(
-  reply: Exclude<EnterReply, { outcome: 'ENTERED' }>,
-  persons: readonly string[],
-): Refusal {
-  switch (reply.outcome) {
-    case 'RELEASE_NOT_OPEN':
-      return refuse(reply.outcome, { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
-    case 'CLAIM_EXPIRED':
-      return refuse('UNAVAILABLE', { retryAfterS: 1 });
-    case 'ENTRY_LAPSED':
-    case 'IN_ANOTHER_ENTRY':
-      return naming(present(persons[reply.person], 'a person'), refuse(reply.outcome));
-    default:
-      return refuse(reply.outcome);
+/** The people of an entry that are this account's, the lead first. */
+function peopleOf(
+  { state, group, standing }: EntryStanding,
+  entryId: string,
+  byEntry: ReadonlyMap<string, string>,
+): string[] {
+  if (state === 'STANDING') {
+    const own = new Set(byEntry.values());
+    return unpackStanding(standing).persons.filter((person) => own.has(person));
   }
+  return (group.length > 0 ? group : [entryId]).flatMap((id) => byEntry.get(id) ?? []);
+}
+
+/** Who has, or had, a seat stands for no later release. */
+const STANDS: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OVER', 'STANDING'];
+
+function carryOverView({ state, standing }: EntryStanding): EntryView['carryOver'] {
+  if (standing === '' || !STANDS.includes(state)) return null;
+  const { untilMs, refused } = unpackStanding(standing);
+  return { until: isoFromMs(untilMs), refused: refused === '' ? null : refused };
 }
 
 function entryView(
@@ -264,6 +262,7 @@ function entryView(
       sign && entry && standing.state === 'ENTERED'
         ? sign(documentOf(entry), standing.issuedAtMs)
         : null,
+    carryOver: carryOverView(standing),
     booking: booking
       ? {
           bookingId: bookingId({ release: manifest.release, entry: entryId, grant: booking.grant }),

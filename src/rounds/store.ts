@@ -14,14 +14,41 @@ const ENTER_REFUSALS = [
   'TOO_MANY_ENTRIES',
 ] as const;
 
-export type EnterReply =
-  | { outcome: 'ENTERED'; resultAtMs: number; issuedAtMs: number }
+export type EnterRefusal =
   | { outcome: 'RELEASE_NOT_OPEN'; opensAtMs: number }
   /** `person`: which of the entry's people it is about. */
   | { outcome: 'ENTRY_LAPSED' | 'IN_ANOTHER_ENTRY'; person: number }
   | { outcome: (typeof ENTER_REFUSALS)[number] };
 
-export type WithdrawReply = 'ROUND_DRAWING' | 'HAS_BOOKING' | 'ENTRY_UNKNOWN' | 'WITHDRAWN';
+export type EnterReply =
+  | { outcome: 'ENTERED'; resultAtMs: number; issuedAtMs: number }
+  | EnterRefusal;
+
+export type CarryReply =
+  | EnterReply
+  /** By an earlier attempt; `entered`: its entry may still be edited. */
+  | { outcome: 'ALREADY_CARRIED'; entered: boolean }
+  | { outcome: 'HAS_ENTRY' | 'PASSED_OVER' };
+
+export type EntryToPut = {
+  readonly id: string;
+  readonly packed: string;
+  readonly account: string;
+  readonly enterBeforeMs: number;
+  /** Ids that the others of its group would have alone. */
+  readonly others?: readonly string[];
+  /** Packed standing entry, of one that is to be carried over. */
+  readonly standing?: string;
+};
+
+const WITHDRAW_REPLIES = [
+  'ROUND_DRAWING',
+  'HAS_BOOKING',
+  'ENTRY_UNKNOWN',
+  'RELEASE_ENDED',
+  'WITHDRAWN',
+] as const;
+export type WithdrawReply = (typeof WITHDRAW_REPLIES)[number];
 
 export type EntryStanding = {
   readonly state: EntryState;
@@ -35,6 +62,8 @@ export type EntryStanding = {
   readonly issuedAtMs: number;
   /** Ids that the people of its group would have alone, the lead's first; empty for who is alone. */
   readonly group: readonly string[];
+  /** Packed standing entry; '' where it is not to be carried over. */
+  readonly standing: string;
 };
 
 const enterScript = script({
@@ -51,17 +80,21 @@ const enterScript = script({
     'happened',
     'happened_sealed',
     'changes',
+    'standing',
+    'withdrawn',
     'audit',
   ],
-  args: ['entry_id', 'entry', 'account', 'enter_before_ms'],
+  args: ['entry_id', 'entry', 'account', 'enter_before_ms', 'standing', 'coming'],
   rest: true,
-  reply: (raw): EnterReply => {
+  reply: (raw): CarryReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'ENTERED')
       return { outcome: word, resultAtMs: Number(fields[0]), issuedAtMs: Number(fields[1]) };
     if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
     if (word === 'ENTRY_LAPSED' || word === 'IN_ANOTHER_ENTRY')
       return { outcome: word, person: Number(fields[0]) };
+    if (word === 'ALREADY_CARRIED') return { outcome: word, entered: fields[0] === 1 };
+    if (word === 'HAS_ENTRY' || word === 'PASSED_OVER') return { outcome: word };
     const refusal = ENTER_REFUSALS.find((one) => one === word);
     if (refusal) return { outcome: refusal };
     throw unexpectedReply('rounds/enter', word);
@@ -77,39 +110,48 @@ const withdrawScript = script({
     'sealed',
     'entries',
     'bookings',
+    'standing',
+    'carrying',
+    'withdrawn',
     'happened',
     'happened_sealed',
     'audit',
   ],
-  args: ['entry_id'],
+  args: ['entry_id', 'standing'],
   reply: (raw): WithdrawReply => {
     const { word } = replyWord(raw);
-    if (
-      word === 'ROUND_DRAWING' ||
-      word === 'HAS_BOOKING' ||
-      word === 'ENTRY_UNKNOWN' ||
-      word === 'WITHDRAWN'
-    ) {
-      return word;
-    }
+    const known = WITHDRAW_REPLIES.find((one) => one === word);
+    if (known) return known;
     throw unexpectedReply('rounds/withdraw', word);
   },
 });
 
 const viewScript = script({
   file: 'rounds/view',
-  keys: ['release', 'entering', 'sealed', 'entries', 'bookings', 'rounds', 'members', 'audit'],
+  keys: [
+    'release',
+    'entering',
+    'sealed',
+    'entries',
+    'bookings',
+    'rounds',
+    'members',
+    'standing',
+    'carrying',
+    'audit',
+  ],
   args: [],
   rest: true,
   reply: (raw): EntryStanding[] => {
     const [issuedAtMs, ...flat] = raw as [number, ...(string | number)[]];
     const standings: EntryStanding[] = [];
-    for (let i = 0; i < flat.length; i += 5) {
-      const [state, entry, booking, confirmByMs, group] = flat.slice(i, i + 5) as [
+    for (let i = 0; i < flat.length; i += 6) {
+      const [state, entry, booking, confirmByMs, group, standing] = flat.slice(i, i + 6) as [
         EntryState,
         string,
         string,
         number,
+        string,
         string,
       ];
       standings.push({
@@ -119,6 +161,7 @@ const viewScript = script({
         confirmByMs,
         issuedAtMs,
         group: group === '' ? [] : group.split(','),
+        standing,
       });
     }
     return standings;
@@ -131,78 +174,64 @@ export function createRoundStore(redis: Redis) {
   return { ...entryStore(redis), ...publishedStore(redis) };
 }
 
-function entryStore(redis: Redis) {
-  return {
-    enter: (
-      release: string,
-      entry: {
-        id: string;
-        packed: string;
-        account: string;
-        enterBeforeMs: number;
-        /** Ids that the others of its group would have alone. */
-        others?: readonly string[];
-      },
-    ): Promise<EnterReply> =>
-      enterScript(
-        redis,
-        {
-          release: keys.release(release),
-          rounds: keys.rounds(release),
-          entering: keys.entering(release),
-          sealed: keys.sealed(release),
-          entries: keys.entries(release),
-          bookings: keys.bookings(release),
-          accounts: keys.accounts(release),
-          members: keys.members(release),
-          happened: keys.happened(release),
-          happened_sealed: keys.happenedSealed(release),
-          changes: keys.changes(release),
-          audit: keys.audit(release),
-        },
-        {
-          entry_id: entry.id,
-          entry: entry.packed,
-          account: entry.account,
-          enter_before_ms: entry.enterBeforeMs,
-        },
-        entry.others,
-      ),
+/** What a release holds of its entries. */
+const entryKeys = (release: string) => ({
+  release: keys.release(release),
+  rounds: keys.rounds(release),
+  entering: keys.entering(release),
+  sealed: keys.sealed(release),
+  entries: keys.entries(release),
+  bookings: keys.bookings(release),
+  accounts: keys.accounts(release),
+  members: keys.members(release),
+  standing: keys.standing(release),
+  carrying: keys.carrying(release),
+  withdrawn: keys.withdrawn(release),
+  happened: keys.happened(release),
+  happened_sealed: keys.happenedSealed(release),
+  changes: keys.changes(release),
+  audit: keys.audit(release),
+});
 
-    withdraw: (release: string, entryId: string): Promise<WithdrawReply> =>
-      withdrawScript(
-        redis,
-        {
-          release: keys.release(release),
-          rounds: keys.rounds(release),
-          entering: keys.entering(release),
-          sealed: keys.sealed(release),
-          entries: keys.entries(release),
-          bookings: keys.bookings(release),
-          happened: keys.happened(release),
-          happened_sealed: keys.happenedSealed(release),
-          audit: keys.audit(release),
-        },
-        { entry_id: entryId },
-      ),
+function entryStore(redis: Redis) {
+  const put = (
+    release: string,
+    { id, packed, account, enterBeforeMs, others, standing = '' }: EntryToPut,
+    coming: 'HAND' | 'CARRIED' | 'PASSED_OVER',
+  ): Promise<CarryReply> =>
+    enterScript(
+      redis,
+      entryKeys(release),
+      {
+        entry_id: id,
+        entry: packed,
+        account,
+        enter_before_ms: enterBeforeMs,
+        standing,
+        coming,
+      },
+      others,
+    );
+
+  return {
+    /** By hand. */
+    enter: (release: string, entry: EntryToPut): Promise<EnterReply> =>
+      put(release, entry, 'HAND') as Promise<EnterReply>, // the others are answers to who is carried
+
+    /** Of a standing entry; PASSED_OVER: it only stands on, without an entry. */
+    carry: (
+      release: string,
+      entry: EntryToPut,
+      coming: 'CARRIED' | 'PASSED_OVER',
+    ): Promise<CarryReply> => put(release, entry, coming),
+
+    /** `standing`: only an entry that stands for later releases, and begins like this. */
+    withdraw: (release: string, entryId: string, standing = ''): Promise<WithdrawReply> =>
+      withdrawScript(redis, entryKeys(release), { entry_id: entryId, standing }),
 
     /** Where each of these entries stands; empty for a release that is not published. */
     view: (release: string, entryIds: readonly string[]): Promise<EntryStanding[]> =>
-      viewScript(
-        redis,
-        {
-          release: keys.release(release),
-          entering: keys.entering(release),
-          sealed: keys.sealed(release),
-          entries: keys.entries(release),
-          bookings: keys.bookings(release),
-          rounds: keys.rounds(release),
-          members: keys.members(release),
-          audit: keys.audit(release),
-        },
-        {},
-        entryIds,
-      ),
+      viewScript(redis, entryKeys(release), {}, entryIds),
   };
 }
 

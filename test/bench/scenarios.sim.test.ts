@@ -30,6 +30,7 @@ describe('the bench', () => {
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
     ['kill', ['--entries', '300', '--runs', '2', '--kills', '3'], { sameDigest: true, errors: 0 }],
+    ['carry', ['--entries', '600'], { carried: 600, met: true }],
   ])(
     'measures %s and ends with one JSON object',
     async (scenario, options, figures) => {

@@ -223,6 +223,10 @@ describe('an entry', () => {
     expect(await codeOf(enter({ beneficiaries: five }))).toBe('GROUP_TOO_LARGE');
     const twice = [who.person, who.person];
     expect(await codeOf(enter({ beneficiaries: twice }))).toBe('BENEFICIARY_DUPLICATE');
+    const ended = { carryOverUntil: isoFromMs(await redisNowMs(used.redis)) };
+    expect(await codeOf(enter(ended))).toBe('NO_SERIES');
+    await open({ series: fresh('series') });
+    expect(await codeOf(enter(ended))).toBe('CARRY_OVER_DATE');
   });
 
   test('is refused for whom it is', async () => {
@@ -270,6 +274,11 @@ describe('an entry', () => {
     expect(await codeOf(withdraw())).toBe('HAS_BOOKING');
     await letPass(used.redis, 901);
     expect(await codeOf(enter())).toBe('ENTRY_LAPSED');
+    const another = await arrive();
+    await open();
+    await enter({}, another);
+    await operate('endRelease');
+    expect(await codeOf(withdraw(another))).toBe('RELEASE_ENDED');
   });
 });
 

@@ -100,6 +100,7 @@ describe('an entry', () => {
           issued_at: expect.any(String),
           signature: expect.any(String),
         },
+        carryOver: null,
         booking: null,
       },
     ]);

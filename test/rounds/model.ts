@@ -325,11 +325,14 @@ export function createModel(
     if (one.terms.mode !== 'lottery') return 'NOT_A_LOTTERY';
     if (accountOf.get(person) !== account) return 'ENTRY_UNKNOWN';
     cutFirstIfDue(one);
+    const isOver = pastLastCut(one) && !one.drawing;
+    if (isOver && one.entering.has(person)) return 'RELEASE_ENDED';
     if (one.entering.delete(person)) return 'DONE';
     if (one.sealed.has(person)) return 'ROUND_DRAWING';
     if (['OFFERED', 'BOOKED'].includes(ownStanding(one, person))) return 'HAS_BOOKING';
     if (!one.waiting.has(person)) return 'ENTRY_UNKNOWN';
     if (one.drawing) return 'ROUND_DRAWING';
+    if (isOver) return 'RELEASE_ENDED';
     one.waiting.delete(person);
     one.happened = true;
     return 'DONE';

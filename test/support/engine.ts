@@ -13,11 +13,13 @@ import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { ImportTerms } from '../../src/releases/import.ts';
 import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
+import { type Carrier, createCarrier } from '../../src/rounds/carry.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { createLedger, type Ledger } from '../../src/rounds/ledger.ts';
 import { isMismatch, replay } from '../../src/rounds/replay.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
 import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
+import type { Carried } from '../../src/rounds/standing.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
 import { SECRET } from './app.ts';
 
@@ -73,6 +75,8 @@ export type ReleaseWishes = {
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
+  readonly series?: string;
+  readonly limits?: { readonly preferences?: number; readonly groupSize?: number };
 };
 
 export type TestRelease = { readonly release: string; readonly slots: readonly string[] };
@@ -93,7 +97,7 @@ export async function publishRelease(
     opensAt: at(wishes.opensInS ?? -60),
     endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
-    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4 },
+    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4, ...wishes.limits },
     pools: wishes.pools,
     ...(mode === 'lottery' && {
       closesAt: at(wishes.closesInS ?? 600),
@@ -101,6 +105,7 @@ export async function publishRelease(
       confirmWithinS: wishes.confirmWithinS ?? 900,
       dereserveAfterRound: wishes.dereserveAfterRound,
       ...(wishes.beacon && { beacon: wishes.beacon }),
+      ...(wishes.series !== undefined && { series: wishes.series }),
     }),
   });
   granted(await engine.releases.create(terms));
@@ -185,6 +190,22 @@ export async function snapshot(redis: Redis): Promise<Snapshot> {
 export async function restore(redis: Redis, taken: Snapshot): Promise<void> {
   await redis.flushall();
   await Promise.all(taken.map(([key, dump]) => redis.restore(key, 0, dump)));
+}
+
+/** What carries standing entries into a release, in this process; counts what became of them. */
+export function carrierOn(engine: Engine, onCarried?: (outcome: Carried) => void): Carrier {
+  const { stores, rounds, releases, outbox, secrets } = engine;
+  return createCarrier({
+    carry: stores.carry,
+    store: stores.rounds,
+    people: stores.people,
+    rounds,
+    releases,
+    outbox,
+    secrets,
+    log: createLog('silent'),
+    ...(onCarried && { onCarried }),
+  });
 }
 
 /** Lets a worker take steps until a round is published; gives its number. */

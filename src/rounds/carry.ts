@@ -1,0 +1,175 @@
+/**
+ * Carries standing entries over: a release that is open pulls those of the releases before it in
+ * its series that are over, a batch at a step of its worker, so that its rounds never wait for
+ * them. Each step can be interrupted or done twice: what is on its way stays on its way until it is
+ * known to have arrived, and arrives once (docs/adr/0015).
+ */
+import type { Log } from '../log.ts';
+import { present } from '../lib/assert.ts';
+import { isoFromMs } from '../lib/clock.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import type { Message } from '../notify/messages.ts';
+import type { Outbox } from '../notify/outbox.ts';
+import type { PeopleStore } from '../people/store.ts';
+import { isRefusal } from '../refusal.ts';
+import type { LotteryManifest } from '../releases/manifest.ts';
+import type { ReleaseService } from '../releases/service.ts';
+import type { CarryStore, Moving } from './carry-store.ts';
+import type { Conductor } from './conduct.ts';
+import { entryIdOf } from './rules.ts';
+import type { RoundService } from './service.ts';
+import { type Carried, packStanding, type StandingEntry, unpackStanding } from './standing.ts';
+import type { RoundStore } from './store.ts';
+
+/** Entries carried in one step: a round is held up by no more. */
+const BATCH = 500;
+/** Earlier releases that one step looks at. */
+const RELEASES = 32;
+
+type Parts = {
+  carry: CarryStore;
+  store: RoundStore;
+  rounds: Pick<RoundService, 'carryIn'>;
+  releases: ReleaseService;
+  people: PeopleStore;
+  outbox: Outbox;
+  secrets: Secrets;
+  log: Log;
+  onCarried?: (outcome: Carried) => void;
+};
+
+/** Carries a batch into a release. Whether there is more to carry at once. */
+export type Carrier = (manifest: LotteryManifest) => Promise<boolean>;
+
+export function createCarrier(parts: Parts): Carrier {
+  const { carry, releases } = parts;
+  return async ({ release, series, title }) => {
+    const reading = series === null ? undefined : await releases.read(release);
+    if (series === null || !reading) return false;
+    const { nowMs, opensAtMs, endsAtMs, endedAtMs } = reading;
+    if (nowMs < opensAtMs || nowMs >= endsAtMs || endedAtMs > 0) return false;
+    let room = BATCH;
+    for (const from of await carry.before(series, release, RELEASES)) {
+      if (isRefusal(await releases.published(from))) continue; // listed, about to be published
+      const reply = await carry.carryOut(from, release, room);
+      // What is before a release that still runs is for that one to carry.
+      if (reply.outcome === 'RUNNING') return false;
+      if (reply.outcome === 'EMPTY') {
+        await carry.forget(series, from);
+        continue;
+      }
+      const settled = await moveAll(parts, { from, release, title, ...reply });
+      const { length } = reply.moving;
+      room -= length;
+      // Where nothing but time helps, there is no hurry.
+      if (reply.left > 0 || room <= 0) return settled > 0 || length === 0;
+    }
+    return false;
+  };
+}
+
+type Batch = {
+  readonly from: string;
+  readonly into: string;
+  /** The release whose step this is: `into`, unless a batch is on its way into another. */
+  readonly release: string;
+  readonly title: string;
+  readonly nowMs: number;
+  readonly moving: readonly Moving[];
+};
+
+type Moved = { readonly outcome: Carried; readonly message?: Message };
+
+/** How many came to an end. */
+async function moveAll(parts: Parts, batch: Batch): Promise<number> {
+  const { carry, log, onCarried } = parts;
+  const { from, moving } = batch;
+  const arrived: Moving[] = [];
+  const back: Moving[] = [];
+  const outcomes: Carried[] = [];
+  const told: { person: string; message: Message }[] = [];
+  await Promise.all(
+    moving.map(async (one) => {
+      const isWithdrawn = one.standing.startsWith('-');
+      try {
+        const entry = unpackStanding(isWithdrawn ? one.standing.slice(1) : one.standing);
+        const { outcome, message } = isWithdrawn
+          ? await takeBack(parts, batch, entry)
+          : await moveOne(parts, batch, entry);
+        if (message) told.push({ person: leadOf(entry), message });
+        if (outcome !== 'LATER') arrived.push(one);
+        else if (!isWithdrawn) back.push(one);
+        outcomes.push(outcome);
+      } catch (error) {
+        // It stays on its way: the next step takes it up again.
+        log.error({ err: error, from, into: batch.into }, 'an entry was not carried over');
+      }
+    }),
+  );
+  await tell(parts, told);
+  await carry.done(from, 'ARRIVED', arrived);
+  await carry.done(from, 'BACK', back);
+  for (const outcome of outcomes) onCarried?.(outcome);
+  return arrived.length;
+}
+
+const leadOf = ({ persons }: StandingEntry): string => present(persons[0], 'a lead');
+
+async function moveOne(
+  { rounds }: Parts,
+  { into, release, title, nowMs }: Batch,
+  entry: StandingEntry,
+): Promise<Moved> {
+  const until = isoFromMs(entry.untilMs);
+  if (nowMs >= entry.untilMs)
+    return { outcome: 'EXPIRED', message: { template: 'standing-over', title, until } };
+  const { outcome, told } = await rounds.carryIn(into, entry);
+  const isTold = told && into === release;
+  return isTold ? { outcome, message: { template: 'carried', title, until } } : { outcome };
+}
+
+/** Withdraws what an entry that was withdrawn on its way has become, unless by hand since. */
+async function takeBack(
+  { store, secrets }: Parts,
+  { into }: Batch,
+  entry: StandingEntry,
+): Promise<Moved> {
+  const id = entryIdOf(secrets, into, leadOf(entry));
+  const reply = await store.withdraw(into, id, packStanding({ ...entry, refused: '' }));
+  return { outcome: reply === 'ROUND_DRAWING' ? 'LATER' : 'WITHDRAWN' };
+}
+
+async function tell(
+  { people, outbox, secrets }: Parts,
+  told: readonly { readonly person: string; readonly message: Message }[],
+): Promise<void> {
+  const contacts = await people.contactsOf(told.map(({ person }) => person));
+  await outbox.send(
+    told.flatMap(({ message }, index) => {
+      const contact = contacts[index];
+      if (!contact) return [];
+      return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
+    }),
+  );
+}
+
+/** A conductor that carries a batch of standing entries before each step, and never fails by it. */
+export const carryingOver = (
+  conductor: Conductor,
+  carrier: Carrier,
+  { releases, log }: { releases: ReleaseService; log: Log },
+): Conductor => ({
+  step: async (release) => {
+    const found = await releases.published(release);
+    let isMore = false;
+    if (!isRefusal(found) && found.manifest.mode === 'lottery') {
+      try {
+        isMore = await carrier(found.manifest);
+      } catch (error) {
+        log.error({ err: error, release }, 'standing entries were not carried and are tried again');
+      }
+    }
+    const taken = await conductor.step(release);
+    return isMore && taken.step === 'WAITING' ? { ...taken, waitMs: 0 } : taken;
+  },
+});
