@@ -146,8 +146,8 @@ function stepStore(redis: Redis) {
         redis.hscan(keys.sealed(release), cursor, 'COUNT', SCAN_COUNT);
       let [cursor, batch] = await scan('0');
       while (cursor !== '0') {
-        // Redis looks for the next one while this process takes in the last: if it is asked by then,
-        // for the client sends what it is given only when its turn of the event loop is over.
+        // Redis looks for the next one while this process takes in the last: the client sends what
+        // it is given only when its turn of the event loop is over.
         const next = scan(cursor);
         next.catch(() => undefined); // for the case that `take` throws
         await setImmediate();
