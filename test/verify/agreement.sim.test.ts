@@ -1,6 +1,6 @@
 /** Three verifiers that share no code say the same of every file, good or forged. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,6 +106,15 @@ const server = createServer((request, response) => {
 
 const inBrowser = useBrowser();
 let page: Page;
+
+/** A small evening of the demo: real processes and real HTTP. It mostly waits for its times. */
+const demoFolder = mkdtempSync(join(tmpdir(), 'fairslot-agreement-demo-'));
+const demo = promisify(execFile)(process.execPath, [
+  fileURLToPath(new URL('../../src/demo.ts', import.meta.url)),
+  ...['--citizens', '40', '--bots', '4', '--report', join(demoFolder, 'demo.html')],
+]);
+demo.catch(() => undefined); // is awaited by its test
+
 beforeAll(async () => {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -116,6 +125,8 @@ beforeAll(async () => {
 afterAll(() => {
   server.closeAllConnections();
   server.close();
+  demo.child.kill();
+  rmSync(demoFolder, { recursive: true, force: true });
 });
 
 const goodFiles: readonly Chain[] = SAMPLES.flatMap(({ files }) => {
@@ -175,4 +186,18 @@ describe('three verifiers', () => {
     },
     400_000,
   );
+
+  test('accept what an evening of the demo has published', async () => {
+    const { stdout } = await demo;
+    const names = readdirSync(demoFolder).filter((name) => name.endsWith('.ndjson.gz'));
+    expect(names).toContain('demo-round-0.ndjson.gz');
+    const chain = names.map((name) => ({ name, bytes: readFileSync(join(demoFolder, name)) }));
+    const verdicts = await Promise.all([
+      byCommandLine([chain]),
+      byPython([chain]),
+      byPage(page, [chain]),
+    ]);
+    const digest = /--digest ([0-9a-f]{64})/.exec(stdout)?.[1];
+    expect(verdicts.flat()).toEqual(verdicts.map(() => ({ accepted: true, digest })));
+  }, 300_000);
 });
