@@ -212,12 +212,14 @@ draw
 draw
   .command('verify')
   .description(
-    'recompute rounds from their transcripts, and look up an entry; exit status 1 when anything differs',
+    'recompute rounds from their transcripts, and look up an entry; exit status 1 when anything ' +
+      'differs, 3 when that cannot be told from what was given',
   )
   .argument('[files...]', 'transcripts of all rounds from 0 on in any order, gzip or plain')
   .option('--digest <hex>', 'the published digest of the last round, to compare with')
   .option('--receipt <file>', 'a receipt, whose entry must be in one of the rounds')
   .option('--proof <file>', 'how an entry hangs in the tree of its round')
+  .option('--seal <file>', 'a signed seal, which must be the one of its round')
   .option('--manifest <file>', 'the manifest, to check a receipt without transcripts')
   .option('--json', 'print the report as one JSON object', false)
   .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {

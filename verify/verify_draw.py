@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Verifies the draw of a fairslot release from its published transcripts.
 
-    python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--json] FILES...
+    python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--seal FILE] FILES...
 
 FILES are the transcripts of all rounds of one release from round 0 on, in any order, gzip or plain.
-Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way.
+Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way, 3 incomplete
+(nothing is wrong, but the round that a receipt's entry must be in is not among the files).
 
 Written from docs/draw.md alone, with names and order of that page, and with nothing but the
 standard library of Python 3.9 or later, so that it can be read in an hour and trusted or not.
@@ -13,8 +14,8 @@ It recomputes everything that the page defines: the manifest's hash, what happen
 rounds, every member of every seal (entries' Merkle root, hash of `since`, link to the round before,
 the beacon value that had to be used), the seed, every leaf and key, the order, the whole draw, the
 free seats, the hash of the transcript and the digest. Every line must be byte for byte the one that
-this program would have written. With --receipt and --proof it checks a person's receipt (Ed25519)
-and the place of the entry in the Merkle tree.
+this program would have written. With --receipt, --proof and --seal it checks a person's receipt and
+an operator's seal (Ed25519), and the place of the entry in the Merkle tree.
 
 It does not check
 - the BLS signature of a drand value, for want of a library. The other two verifiers do; or compare
@@ -37,7 +38,8 @@ import zlib
 from array import array
 from datetime import datetime, timedelta, timezone
 
-MAX_LINE = 16 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024  # of `since`, that or more: it grows with the entries that are in
+MAX_PARTS = 1_000_000  # lists, objects and members of a line: in memory each takes a hundred bytes
 MAX_ENTRIES = 8_000_000
 MAX_INTEGER = 2**53 - 1  # beyond it, JSON numbers are not exact (RFC 8785 is about doubles)
 CHUNK = 64 * 1024
@@ -131,20 +133,16 @@ def no_such_number(text):
     raise Refused("holds a number that is not written as a whole one")
 
 
-def distinct_members(pairs):
-    members = dict(pairs)
-    demand(len(members) == len(pairs), "has a member twice")
-    return members
-
-
+# A member that is there twice changes the bytes of the canonical form: nobody need look for it here.
 NUMBERS = dict(parse_int=whole_number, parse_float=no_such_number, parse_constant=no_such_number)
-LINE_DECODER = json.JSONDecoder(**NUMBERS)  # a member that is there twice changes the bytes
-DECODER = json.JSONDecoder(object_pairs_hook=distinct_members, **NUMBERS)
+DECODER = json.JSONDecoder(**NUMBERS)
 
 
-def parse(data, decoder):
+def parse(data):
+    parts = data.count(b"[") + data.count(b"{") + data.count(b":")
+    demand(parts <= MAX_PARTS, "has more than 1,000,000 lists, objects and members")
     try:
-        value = decoder.decode(data.decode("utf-8"))
+        value = DECODER.decode(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise Refused("is not UTF-8") from None
     except RecursionError:
@@ -161,6 +159,11 @@ def is_hex(value, size):
 
 def is_integer(value, least, most=MAX_INTEGER):
     return type(value) is int and least <= value <= most  # not isinstance: True is no number here
+
+
+def is_name(value, most):
+    pattern = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+    return isinstance(value, str) and len(value) <= most and re.fullmatch(pattern, value)
 
 
 def unbase64url(text, size):
@@ -180,8 +183,8 @@ def base64url(data):
 def milliseconds(text, what):
     """Since 1970, of a time as the page writes it."""
     pattern = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
-    reason = what + " is not a time like 2021-04-10T14:40:00.000Z"
-    demand(isinstance(text, str) and re.fullmatch(pattern, text), reason)
+    reason = what + " is not a time like 2021-04-10T14:40:00.000Z, from 1970 on"
+    demand(isinstance(text, str) and re.fullmatch(pattern, text) and text >= "1970", reason)
     try:
         moment = datetime.fromisoformat(text[:-1] + "+00:00")
     except ValueError:
@@ -242,13 +245,15 @@ class Release:
         rules = manifest.get("rules")
         wrong = "its rules are %s: this verifier knows fairslot/v1" % short(rules)
         demand(rules == "fairslot/v1", wrong)
-        demand(isinstance(manifest.get("release"), str), "the manifest names no release")
-        self.name = manifest["release"]
+        demand(manifest.get("mode") == "lottery", "its mode is not lottery")
+        self.name = manifest.get("release")
+        fits = is_name(self.name, 40) and len(self.name) >= 3 and "." not in self.name
+        demand(fits, "release is not such a name")
         self.pools, self.pool_number = [], {}  # (slot, pool, seats) by number; numbers by name
         self.pools_of, self.slot_number = [], {}  # pools of a slot by its number; numbers by name
         self.category = {}  # by name: one bit of 32
         slots = manifest.get("slots")
-        demand(isinstance(slots, list), "the manifest has no list of slots")
+        demand(isinstance(slots, list) and 1 <= len(slots) <= 20_000, "slots is not 1 to 20,000")
         for slot in slots:
             self.read_slot(slot)
         demand(len(self.category) <= 32, "the manifest has more than 32 categories")
@@ -259,18 +264,20 @@ class Release:
         limits = manifest.get("limits")
         demand(isinstance(limits, dict), "the manifest has no limits")
         self.most_prefs, self.most_people = limits.get("preferences"), limits.get("group_size")
-        demand(is_integer(self.most_prefs, 1), "limits.preferences is not a number from 1 on")
-        demand(is_integer(self.most_people, 1), "limits.group_size is not a number from 1 on")
+        demand(is_integer(self.most_prefs, 1, 10), "limits.preferences is not 1 to 10")
+        demand(is_integer(self.most_people, 1, 4), "limits.group_size is not 1 to 4")
 
         self.last_reserved = manifest.get("dereserve_after_round", "missing")
         if self.last_reserved is not None:
-            demand(is_integer(self.last_reserved, 0), "dereserve_after_round is no round")
+            fits = is_integer(self.last_reserved, 0, 20_000)
+            demand(fits, "dereserve_after_round is not null or 0 to 20,000")
             for slot in self.slot_number:
-                demand((slot, "open") in self.pool_number, "slot %s has no pool open" % short(slot))
+                demand((slot, "open") in self.pool_number, "slot %s has no pool open" % slot)
 
         self.closes_at = milliseconds(manifest.get("closes_at"), "closes_at")
         self.confirm_within_s = manifest.get("confirm_within_s")
-        demand(is_integer(self.confirm_within_s, 1), "confirm_within_s is not whole seconds")
+        fits = is_integer(self.confirm_within_s, 1, 604_800)
+        demand(fits, "confirm_within_s is not 1 to 604,800")
         check_beacon_terms(manifest.get("beacon"))
         key = manifest.get("receipt_key")
         demand(has_members(key, "kid", "x"), "the manifest's receipt_key is not {kid, x}")
@@ -279,17 +286,21 @@ class Release:
         demand(key["kid"] == thumbprint(key["x"]), "receipt_key.kid is not the thumbprint of its x")
 
     def read_slot(self, slot):
-        demand(isinstance(slot, dict) and isinstance(slot.get("slot"), str), "a slot has no id")
+        fits = isinstance(slot, dict) and is_name(slot.get("slot"), 64)
+        demand(fits, "the id of a slot is not such a name")
         name = slot["slot"]
-        demand(name not in self.slot_number, "slot %s is there twice" % short(name))
-        demand(isinstance(slot.get("pools"), list), "slot %s has no pools" % short(name))
+        demand(name not in self.slot_number, "slot %s is there twice" % name)
+        pools = slot.get("pools")
+        fits = isinstance(pools, list) and 1 <= len(pools) <= 8
+        demand(fits, "slot %s does not have 1 to 8 pools" % name)
         self.slot_number[name] = len(self.slot_number)
         of_slot = []
-        for pool in slot["pools"]:
-            fits = isinstance(pool, dict) and isinstance(pool.get("pool"), str)
-            demand(fits and is_integer(pool.get("seats"), 0), "a pool is not a name and seats")
+        for pool in pools:
+            fits = isinstance(pool, dict) and is_name(pool.get("pool"), 24)
+            fits = fits and is_integer(pool.get("seats"), 0, 1_000_000)
+            demand(fits, "a pool is not a name and 0 to 1,000,000 seats")
             known_as = (name, pool["pool"])
-            demand(known_as not in self.pool_number, "slot %s has a pool twice" % short(name))
+            demand(known_as not in self.pool_number, "slot %s has a pool twice" % name)
             self.pool_number[known_as] = len(self.pools)
             needs = 0  # `open` asks for no category
             if pool["pool"] != "open":
@@ -313,15 +324,18 @@ def check_beacon_terms(beacon):
         fits = has_members(beacon, "anchor", "kind", "length")
         demand(fits, "the manifest's beacon is not {anchor, kind, length}")
         demand(is_hex(beacon["anchor"], 32), "beacon.anchor is not 32 bytes in hexadecimal")
-        demand(is_integer(beacon["length"], 1), "beacon.length is not a number from 1 on")
+        demand(is_integer(beacon["length"], 1, 20_000), "beacon.length is not 1 to 20,000")
     elif kind == "drand":
         names = ("chain", "genesis_time", "kind", "period_s", "public_key", "seal_margin_s")
         demand(has_members(beacon, *names), "the manifest's beacon is not {%s}" % ", ".join(names))
         demand(is_hex(beacon["chain"], 32), "beacon.chain is not 32 bytes in hexadecimal")
         demand(is_hex(beacon["public_key"], 96), "beacon.public_key is not 96 bytes in hexadecimal")
-        demand(is_integer(beacon["genesis_time"], 0), "beacon.genesis_time is not whole seconds")
-        demand(is_integer(beacon["period_s"], 1), "beacon.period_s is not whole seconds from 1 on")
-        demand(is_integer(beacon["seal_margin_s"], 0), "beacon.seal_margin_s is not whole seconds")
+        for name, least, most in (
+            ("genesis_time", 0, 100_000_000_000),
+            ("period_s", 1, 3_600),
+            ("seal_margin_s", 1, 3_600),
+        ):
+            demand(is_integer(beacon[name], least, most), "beacon.%s is out of its bounds" % name)
         if beacon["chain"] == QUICKNET["chain"]:
             for name, value in QUICKNET.items():
                 demand(beacon[name] == value, "beacon.%s is not that of the chain, quicknet" % name)
@@ -354,7 +368,7 @@ def read_entry(release, doc):
         slots = [release.slot_number[name] for name in prefs]
     except (KeyError, TypeError):
         raise Refused("prefs has what is not a slot of the manifest") from None
-    demand(ascending([utf16(name) for name in cats]), "cats is not ascending")
+    demand(ascending(cats), "cats is not ascending")
     demand(1 <= len(slots) <= release.most_prefs, "has no preferences or too many")
     demand(len(set(slots)) == len(slots), "prefers a slot twice")
     demand(is_integer(size, 1, release.most_people), "size is not from 1 to limits.group_size")
@@ -395,12 +409,11 @@ def check_since(since):
         demand(ascending(ids), "since.%s does not ascend" % name)
     for slot in since["closed"]:
         demand(isinstance(slot, str), "since.closed has what is not a slot")
-    demand(ascending([utf16(slot) for slot in since["closed"]]), "since.closed does not ascend")
+    demand(ascending(since["closed"]), "since.closed does not ascend")
     for item in since["lost"]:
         fits = isinstance(item, list) and [type(part) for part in item] == [str, str, int]
         demand(fits and item[2] >= 1, "since.lost has what is not [slot, pool, seats]")
-    lost = [(utf16(slot), utf16(pool)) for slot, pool, _ in since["lost"]]
-    demand(ascending(lost), "since.lost does not ascend")
+    demand(ascending([item[:2] for item in since["lost"]]), "since.lost does not ascend")
 
 
 def last_expired_offers(release, since):
@@ -596,8 +609,10 @@ def draw_earlier(release):
 class Lines:
     """The lines of a file, one after the other, in bounded memory."""
 
-    def __init__(self, path):
+    def __init__(self, path, longest=MAX_LINE, skip=None):
         self.path, self.number, self.line = path, 0, None  # the current line, without its line feed
+        self.longest = longest
+        self.skip = skip or longest  # what is longer is read as nothing
         self.problem = None  # why there is no current line, if not because the file is at its end
         self.before = hashlib.sha256()  # of all bytes before the current line
         self.source = self.read_lines()
@@ -626,9 +641,9 @@ class Lines:
         begun, size = [], 0  # pieces of a line that is not whole yet
         for piece in self.pieces():
             first, *more = piece.split(b"\n")
-            begun.append(first)
             size += len(first)
-            demand(size <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
+            demand(size <= self.longest, "is longer than %d bytes" % self.longest)
+            begun = [*begun, first] if size <= self.skip else []
             for part in more:
                 yield b"".join(begun)
                 begun, size = [part], len(part)
@@ -649,7 +664,7 @@ class Lines:
         if self.problem:
             raise self.problem
         demand(self.line is not None, "the file ends where a line of kind %s belongs" % kind)
-        doc = parse(self.line, LINE_DECODER)
+        doc = parse(self.line)
         demand(doc.get("kind") == kind, "is of kind %s, not %s" % (short(doc.get("kind")), kind))
         return doc
 
@@ -676,7 +691,7 @@ class Lines:
 
 def round_named(path):
     """The round that a file's seal names; None if none of its first three lines is a seal."""
-    lines = Lines(path)
+    lines = Lines(path, longest=2**29, skip=CHUNK)  # `since` may be long, and is not wanted yet
     for _ in range(3):
         lines.advance()
         try:
@@ -921,50 +936,80 @@ PROOF = ("count", "entry", "index", "leaf", "path", "release", "root", "round")
 
 
 def read_document(path):
-    """A receipt or a proof. It need not be canonical: who saved it may have indented it."""
+    """A receipt, a proof or a seal: canonical, but for a byte order mark and white space."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_LINE + 1)
     except OSError as error:
         raise Unusable("%s: %s" % (path, error.strerror or error)) from None
     demand(len(data) <= MAX_LINE, "is longer than 16 MiB: this verifier stops there")
-    return parse(data, DECODER)
+    data = data[3:] if data.startswith(b"\xef\xbb\xbf") else data
+    doc = parse(data)
+    tight = re.sub(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', rb"\1", data)
+    demand(tight == JCS(doc), "is not canonical JSON, apart from white space")
+    return doc
 
 
 def check_receipt(receipt):
-    """What can be said of a receipt without the manifest. -> the id of its entry."""
+    """Its form, which needs no manifest. Whether a round can hold it is asked when it is signed."""
     demand(has_members(receipt, *RECEIPT), "is not a receipt: {%s}" % ", ".join(RECEIPT))
-    fits = has_members(receipt["entry"], "cats", "entry", "prefs", "size")
-    demand(fits, "its entry does not have the members of an entry")
-    entry = id_bytes(receipt["entry"]["entry"])
+    entry = receipt["entry"]
+    fits = has_members(entry, "cats", "entry", "prefs", "size") and type(entry["size"]) is int
+    fits = fits and isinstance(entry["cats"], list) and isinstance(entry["prefs"], list)
+    texts = [entry["entry"], *entry["cats"], *entry["prefs"]] if fits else [None]
+    demand(all(isinstance(text, str) for text in texts), "its entry is not of the form of an entry")
     milliseconds(receipt["issued_at"], "issued_at")
+    demand(is_hex(receipt["leaf"], 32), "the leaf is not a hash")
+
+
+def check_leaf(receipt):
     leaf = leaf_of(JCS(receipt["entry"])).hex()
     demand(receipt["leaf"] == leaf, "the leaf is not that of the entry, %s" % leaf)
-    return entry
+
+
+def check_signature(release, kind, document, signature):
+    key, signature = release.manifest["receipt_key"]["x"], unbase64url(signature, 64)
+    demand(signature is not None, "the signature is not 64 bytes in base64url")
+    fits = ed25519_verify(unbase64url(key, 32), tag(kind) + JCS(document), signature)
+    demand(fits, "the signature is not one of the manifest's receipt_key")
 
 
 def check_signed_receipt(receipt, release, rounds):
-    """The rest, with all rounds that were given. -> the round that the entry is in."""
+    """With all rounds that were given. -> the one that the entry is in, if it is among them."""
     demand(receipt["release"] == release.name, "is for release %s" % short(receipt["release"]))
     manifest_hash = release.manifest_hash.hex()
     demand(receipt["manifest_hash"] == manifest_hash, "manifest_hash is not %s" % manifest_hash)
-    read_entry(release, receipt["entry"])
-    key = release.manifest["receipt_key"]
-    demand(receipt["kid"] == key["kid"], "the kid is not that of the manifest's receipt_key")
-    signature = unbase64url(receipt["signature"], 64)
-    demand(signature is not None, "the signature is not 64 bytes in base64url")
+    kid = release.manifest["receipt_key"]["kid"]
+    demand(receipt["kid"] == kid, "the kid is not that of the manifest's receipt_key")
     signed = {name: receipt[name] for name in RECEIPT if name != "signature"}
-    message = tag("receipt") + JCS(signed)
-    fits = ed25519_verify(unbase64url(key["x"], 32), message, signature)
-    demand(fits, "the signature is not one of the manifest's receipt_key")
+    check_signature(release, "receipt", signed, receipt["signature"])
+    try:
+        check_leaf(receipt)
+        read_entry(release, receipt["entry"])
+    except Refused as refused:
+        sentence = "is signed, and no round can hold it: %s. This is evidence against the operator"
+        raise Refused(sentence % refused.reason) from None
     after = [one for one in rounds if one["seal"]["cut_at"] >= receipt["issued_at"]]
-    demand(after, "no list here was fixed after the receipt was issued: fetch a later round")
+    if not after:
+        return None
     first, later = after[0], [one for one in after[1:] if one["watched_leaf"]]
     sentence = "the entry is not in round %d with this leaf" % first["round"]
     if later and not first["watched_leaf"]:
         sentence += ", but put off to round %d" % later[0]["round"]
     demand(first["watched_leaf"] == receipt["leaf"], sentence + ". " + EVIDENCE)
     return first["round"]
+
+
+def check_signed_seal(shown, release, rounds):
+    """An answer of `GET …/rounds/{n}`: only its seal and the signature are looked at."""
+    seal = shown.get("seal")
+    fits = isinstance(seal, dict) and is_integer(seal.get("round"), 0)
+    demand(fits and isinstance(shown.get("signature"), str), "is not a signed seal")
+    demand(seal.get("release") == release.name, "is for release %s" % short(seal.get("release")))
+    check_signature(release, "seal", seal, shown["signature"])
+    demand(seal["round"] < len(rounds), "is of round %d, which is not given" % seal["round"])
+    differs = "the files hold another seal of round %d. This is evidence against the operator"
+    demand(JCS(seal) == JCS(rounds[seal["round"]]["seal"]), differs % seal["round"])
 
 
 def check_proof(proof, receipt, release, rounds):
@@ -1003,6 +1048,8 @@ def check_proof(proof, receipt, release, rounds):
         seal = rounds[proof["round"]]["seal"]
         demand(proof["root"] == seal["root"], "the root is not that of the seal")
         demand(proof["count"] == seal["count"], "the count is not that of the seal")
+        leaf = rounds[proof["round"]]["watched_leaf"]
+        demand(proof["leaf"] == leaf, "the entry is not in that round with this leaf")
 
 
 # Ed25519, after RFC 8032, 5.1. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x * y = T/Z.
@@ -1076,19 +1123,28 @@ def ed25519_verify(public_key, message, signature):
 
 def verify(options, progress, at):
     """-> the report. `at` is kept at the file and the line that a refusal would be about."""
-    receipt, watched, proof = None, None, None
+    receipt, watched, proof, seal = None, None, None, None
     if options.receipt:
         at.file, at.lines = options.receipt, None
         receipt = read_document(options.receipt)
-        watched = check_receipt(receipt)
+        check_receipt(receipt)
+        watched = receipt["entry"]["entry"]
+        if not options.files:
+            check_leaf(receipt)
     if options.proof:
         at.file, at.lines = options.proof, None
         proof = read_document(options.proof)
         check_proof(proof, receipt, None, [])
+        watched = proof["entry"]
+    if options.seal:
+        at.file, at.lines = options.seal, None
+        seal = read_document(options.seal)
+    watched = id_bytes(watched) if watched and ENTRY_ID.fullmatch(watched) else None
 
     release, rounds = None, []
     for path, named in in_order(options.files):
-        at.file, at.lines = path, Lines(path)
+        longest = MAX_LINE + 32 * (len(release.number_of) if release else 0)
+        at.file, at.lines = path, Lines(path, longest)
         try:
             release, one = verify_round(at.lines, release, progress, watched)
         except Refused as refused:
@@ -1110,10 +1166,13 @@ def verify(options, progress, at):
     if proof and release:
         at.file, at.lines = options.proof, None
         check_proof(proof, receipt, release, rounds)
-    return report(options, release, rounds, receipt, proof, in_round)
+    if seal:
+        at.file, at.lines = options.seal, None
+        check_signed_seal(seal, release, rounds)
+    return report(options, release, rounds, receipt, proof, seal, in_round)
 
 
-def report(options, release, rounds, receipt, proof, in_round):
+def report(options, release, rounds, receipt, proof, seal, in_round):
     checked, not_checked, trust = [], [], None
     if release:
         beacon = release.manifest["beacon"]
@@ -1142,7 +1201,11 @@ def report(options, release, rounds, receipt, proof, in_round):
         checked += ["the receipt's leaf is that of its entry"]
         if release:
             checked += ["the receipt's signature, by the manifest's receipt_key"]
+        if in_round is not None:
             checked += ["the receipt's entry is in round %d" % in_round]
+        elif release:
+            sentence = "that a round has the receipt's entry: no list here was fixed after it was "
+            not_checked += [sentence + "issued; fetch a later round"]
         else:
             not_checked += ["the receipt's signature: its key stands in the manifest, in round 0"]
     if proof:
@@ -1150,9 +1213,12 @@ def report(options, release, rounds, receipt, proof, in_round):
         if not release:
             sentence = "that the seal of round %d has the root %s"
             not_checked += [sentence % (proof["round"], proof["root"])]
+    if seal:
+        sentence = "the operator signed the seal of round %d, and the files hold this very seal"
+        checked += [sentence % seal["seal"]["round"]]
     shown = ("round", "file", "entries", "served", "digest")
     return {
-        "accepted": True,
+        "accepted": True if release and (in_round is not None or not receipt) else None,
         "release": release.name if release else receipt["release"],
         "manifestHash": release.manifest_hash.hex() if release else receipt["manifest_hash"],
         "rounds": [{name: one[name] for name in shown} for one in rounds],
@@ -1186,13 +1252,15 @@ class At:
 def read_options(arguments):
     parser = argparse.ArgumentParser(
         description="Verifies the draw of a fairslot release from its published transcripts.",
-        epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way.",
+        epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way, 3 nothing is wrong, and "
+        "nothing settled: the round that counts is missing.",
     )
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="the transcripts from round 0 on, in any order")
     option("--digest", metavar="HEX", help="what the digest of the last round must be")
     option("--receipt", metavar="FILE", help="a receipt whose entry must be in one of the rounds")
     option("--proof", metavar="FILE", help="where the entry hangs in its round's Merkle tree")
+    option("--seal", metavar="FILE", help="a signed seal, which must be the one of its round")
     option("--json", action="store_true", help="one JSON object on standard output")
     option("--progress", action="store_true", help="say how far it is, on a terminal or not")
     options = parser.parse_args(arguments)
@@ -1200,11 +1268,11 @@ def read_options(arguments):
         options.digest = options.digest.lower()
         if not is_hex(options.digest, 32):
             parser.error("--digest wants 64 hexadecimal digits")
-        if not options.files:
-            parser.error("--digest needs the transcripts")
+    if not options.files and (options.digest or options.seal):
+        parser.error("--digest and --seal need the transcripts")
     if not options.files and not (options.receipt and options.proof):
         parser.error("give the transcripts, or a receipt and its proof")
-    for path in [*options.files, options.receipt, options.proof]:
+    for path in [*options.files, options.receipt, options.proof, options.seal]:
         if path is not None and not os.path.isfile(path):
             what = "is not a regular file" if os.path.exists(path) else "there is no such file"
             parser.error("%s: %s" % (printable(path), what))
@@ -1225,17 +1293,19 @@ def main(arguments):
     except Unusable as unusable:
         print(printable("error: %s" % unusable), file=sys.stderr)
         return 2
+    status = 0 if result["accepted"] else 3
     if options.json:
         print(json.dumps(result))
-        return 0
+        return status
     print("release %s, manifest_hash %s" % (printable(result["release"]), result["manifestHash"]))
     for title, sentences in (("checked", result["checked"]), ("NOT checked", result["notChecked"])):
         for sentence in sentences:
             print("%s: %s" % (title, printable(sentence)))
     if result["trust"]:
         print("trust: %s" % result["trust"])
-    print("ACCEPTED" + (", digest %s" % result["digest"] if result["digest"] else ""))
-    return 0
+    verdict = "ACCEPTED" if result["accepted"] else "INCOMPLETE"
+    print(verdict + (", digest %s" % result["digest"] if result["digest"] else ""))
+    return status
 
 
 def refuse(options, at, line, reason):

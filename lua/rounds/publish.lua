@@ -14,7 +14,7 @@
   KEYS[10] resized          hash  slot/pool -> seats, free or held, more than in the manifest
   KEYS[11] audit            stream
   ARGV[1] round
-  ARGV[2] record   canonical JSON
+  ARGV[2] record   canonical JSON, without `since`
   ARGV[3] digest
   ARGV[.] slot/pool, change of its free seats, of its seats by dereserving, slot/pool, …
   REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field

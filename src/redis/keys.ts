@@ -76,8 +76,8 @@ export const keys = {
   /** list: the same, cut off by the seal of the round being drawn; deleted when it is published. */
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
   /**
-   * hash: `seal:<n>`, `record:<n>` canonical JSON, `digest:<n>`, `published_at_ms:<n>`,
-   * `sealed_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
+   * hash: `seal:<n>`, `record:<n>` canonical JSON, the record without `since`; `digest:<n>`,
+   * `published_at_ms:<n>`, `sealed_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
    */
   rounds: (id: string) => release(id, 'rounds'),
   /**

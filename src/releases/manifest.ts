@@ -21,6 +21,8 @@ export const MANIFEST_LIMITS = {
   entriesPerAccount: 8,
   /** Rounds of one release: the length of its hash chain. */
   rounds: 20_000,
+  /** Seconds since 1970: some three thousand years. */
+  genesisTimeS: 100_000_000_000,
   /** Seconds from the end of a window to the public randomness of its round. */
   sealMarginS: 3_600,
 } as const;
@@ -37,7 +39,11 @@ export const ReleaseId = slug(40)
 export const SlotId = slug(64).meta({ id: 'SlotId', example: '6291-0900' });
 export const SessionId = slug(48);
 export const CentreId = slug(32);
-const Instant = z.iso.datetime({ precision: 3 }).meta({ example: '2026-11-22T14:30:00.000Z' });
+/** RFC 3339, in UTC, with milliseconds, from 1970 on: such texts sort as their times do. */
+export const Instant = z.iso
+  .datetime({ precision: 3 })
+  .refine((text) => text >= '1970', 'before 1970')
+  .meta({ example: '2026-11-22T14:30:00.000Z' });
 const Day = z.iso.date();
 const TimeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'HH:MM');
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -81,7 +87,7 @@ const ReceiptKey = z.strictObject({ kid: Base64Url32, x: Base64Url32 });
 const DrandTerms = z.strictObject({
   kind: z.literal('drand'),
   chain: Hash,
-  genesis_time: z.int().min(0),
+  genesis_time: z.int().min(0).max(MANIFEST_LIMITS.genesisTimeS),
   period_s: z.int().min(1).max(3_600),
   public_key: z.string().regex(/^[0-9a-f]{192}$/),
   seal_margin_s: z.int().min(1).max(MANIFEST_LIMITS.sealMarginS),
@@ -126,10 +132,39 @@ export const LotteryManifest = z.strictObject({
 export const ImmediateManifest = z.strictObject({ ...shared, mode: z.literal('immediate') });
 export const Manifest = z.discriminatedUnion('mode', [LotteryManifest, ImmediateManifest]);
 
+/**
+ * The members of a lottery's manifest that its draw depends on, as docs/draw.md bounds them: what a
+ * verifier reads. The others are for people, and a verifier takes whatever they are.
+ */
+export const DrawnManifest = z.looseObject({
+  ...LotteryManifest.pick({
+    rules: true,
+    release: true,
+    mode: true,
+    closes_at: true,
+    confirm_within_s: true,
+    dereserve_after_round: true,
+    receipt_key: true,
+    beacon: true,
+  }).shape,
+  slots: z
+    .array(
+      z.looseObject({
+        slot: SlotId,
+        pools: z.array(z.looseObject(Pool.shape)).min(1).max(MANIFEST_LIMITS.poolsPerSlot),
+      }),
+    )
+    .min(1)
+    .max(MANIFEST_LIMITS.slots),
+  limits: z.looseObject(shared.limits.pick({ preferences: true, group_size: true }).shape),
+});
+export type DrawnManifest = z.output<typeof DrawnManifest>;
+
 export type LotteryManifest = z.output<typeof LotteryManifest>;
 export type ImmediateManifest = z.output<typeof ImmediateManifest>;
 export type Manifest = z.output<typeof Manifest>;
 export type ManifestSlot = z.output<typeof Slot>;
 
 /** manifest_hash = H(JCS(manifest)), in hex. */
-export const manifestHash = (manifest: Manifest): string => hex(sha256(Buffer.from(jcs(manifest))));
+export const manifestHash = (manifest: Manifest | DrawnManifest): string =>
+  hex(sha256(Buffer.from(jcs(manifest))));

@@ -10,7 +10,7 @@ import type { Claim, Claims } from '../people/claims.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Published } from '../releases/service.ts';
-import { type Receipts, receiptTerms, type SignReceipt } from './receipts.ts';
+import { type Receipts, receiptTerms, type Signer } from './receipts.ts';
 import { asLottery, entryIdOf, ineligible, naming, packEntry, sharedCategories } from './rules.ts';
 import type { EnterRefusal, EntryToPut } from './store.ts';
 
@@ -18,7 +18,7 @@ const NO_KEY = 'The key that signs the receipts of this release is not configure
 /** An operator has to act. */
 const NO_KEY_RETRY_S = 30;
 
-export type Terms = { readonly lottery: LotteryManifest; readonly sign: SignReceipt };
+export type Terms = { readonly lottery: LotteryManifest; readonly signer: Signer };
 
 /** The people of an entry, the lead first, and what they want, best first. */
 export type Admitted = {
@@ -41,8 +41,8 @@ export function createAdmission(parts: {
     terms({ manifest, hash }: Published): Terms | Refusal {
       const lottery = asLottery(manifest);
       if (isRefusal(lottery)) return lottery;
-      const sign = receipts.signerFor(receiptTerms(lottery, hash));
-      if (sign) return { lottery, sign };
+      const signer = receipts.signerFor(receiptTerms(lottery, hash));
+      if (signer) return { lottery, signer };
       log.error({ release: lottery.release, kid: lottery.receipt_key.kid }, NO_KEY);
       return refuse('UNAVAILABLE', { detail: NO_KEY, retryAfterS: NO_KEY_RETRY_S });
     },

@@ -8,7 +8,7 @@ import { assert, present } from '../lib/assert.ts';
 import { isoFromMs, monotonicMs, nowMs } from '../lib/clock.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Log } from '../log.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+import type { DrawnManifest, LotteryManifest } from '../releases/manifest.ts';
 import {
   type Beacon,
   beaconProblem,
@@ -315,17 +315,16 @@ async function flip(
   { record, digest }: FinishedRound,
 ): Promise<boolean> {
   const { release } = ledger.manifest;
-  const result = { record: jcs(record), digest, seats: seatChanges(ledger, drawn) };
+  // What happened is in the transcript, and may fill megabytes: whoever reads a round is spared it.
+  const { since: _, ...brief } = record;
+  const result = { record: jcs(brief), digest, seats: seatChanges(ledger, drawn) };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
   return outcome === 'PUBLISHED';
 }
 
 /** The sealed list, which is never in memory but as columns. */
-async function readEntries(
-  drawing: DrawingStore,
-  manifest: LotteryManifest,
-): Promise<EntryColumns> {
+async function readEntries(drawing: DrawingStore, manifest: DrawnManifest): Promise<EntryColumns> {
   const builder = checkedBuilder(manifest, ENTRIES_MAX);
   await drawing.sealedEntries(manifest.release, (batch) => {
     for (let at = 0; at < batch.length; at += 2) {

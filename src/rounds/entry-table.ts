@@ -5,7 +5,7 @@
 import { assert, present } from '../lib/assert.ts';
 import { sha256Hex, sha256Into } from '../lib/hash.ts';
 import { leafHash } from '../lib/merkle.ts';
-import type { Manifest } from '../releases/manifest.ts';
+import type { DrawnManifest } from '../releases/manifest.ts';
 import { ascending, compareKeys, withRoom } from './bytes.ts';
 import { categoriesOf } from './pools.ts';
 
@@ -57,7 +57,10 @@ export type EntryDocument = {
   readonly size: number;
 };
 
-export const entryDocument = (manifest: Manifest, row: EntryRow): EntryDocument => ({
+export const entryDocument = (
+  manifest: Pick<DrawnManifest, 'slots'>,
+  row: EntryRow,
+): EntryDocument => ({
   cats: row.categories,
   entry: row.entry,
   prefs: row.prefs.map((number) => {
@@ -109,7 +112,7 @@ const within = (value: number, low: number, high: number): boolean =>
 
 /** What in a row breaks the manifest's rules, if anything. `categories`: categoriesOf(manifest). */
 export function rowProblem(
-  manifest: Manifest,
+  manifest: DrawnManifest,
   categories: readonly string[],
   row: EntryRow,
 ): string | undefined {
@@ -128,7 +131,7 @@ export function rowProblem(
 }
 
 /** JSON of what the rows of a table hold, as documents and transcripts have it. */
-export function rowTexts(manifest: Manifest, table: EntryColumns) {
+export function rowTexts(manifest: DrawnManifest, table: EntryColumns) {
   const slots = manifest.slots.map(({ slot }) => JSON.stringify(slot));
   const categories = categoriesOf(manifest);
   const catsByMask = new Map<number, string>();
@@ -154,7 +157,7 @@ export function rowTexts(manifest: Manifest, table: EntryColumns) {
 }
 
 /** Leaf hashes by row, laid end to end. */
-export function leavesOf(manifest: Manifest, table: EntryColumns): Buffer {
+export function leavesOf(manifest: DrawnManifest, table: EntryColumns): Buffer {
   const texts = rowTexts(manifest, table);
   const leaves = Buffer.alloc(table.count * HASH_BYTES);
   const message = leafMessages();
@@ -240,7 +243,7 @@ export type EntryTableBuilder = {
  * Takes rows one at a time and in any order, so that a long list need never exist as objects. It
  * takes memory as rows come, however many there may be: `most`.
  */
-export function entryTableBuilder(manifest: Manifest, most: number): EntryTableBuilder {
+export function entryTableBuilder(manifest: DrawnManifest, most: number): EntryTableBuilder {
   assert(most <= ENTRIES_MAX, `a round seals at most ${ENTRIES_MAX} entries`);
   const bits = new Map(categoriesOf(manifest).map((name, bit) => [name, 1 << bit]));
   const table = columns(Math.min(most, FIRST_ROWS), FIRST_ROWS);
@@ -266,7 +269,7 @@ export function entryTableBuilder(manifest: Manifest, most: number): EntryTableB
 }
 
 /** The rows of a list that comes one by one; a row that breaks the manifest's rules is a fault. */
-export function checkedBuilder(manifest: Manifest, most: number): EntryTableBuilder {
+export function checkedBuilder(manifest: DrawnManifest, most: number): EntryTableBuilder {
   const builder = entryTableBuilder(manifest, most);
   const categories = categoriesOf(manifest);
   const add = (row: EntryRow): void => {
@@ -281,7 +284,7 @@ export function checkedBuilder(manifest: Manifest, most: number): EntryTableBuil
  * `rows` in any order; a row that breaks the manifest's rules and an id that two entries have are
  * faults.
  */
-export function buildEntryTable(manifest: Manifest, rows: readonly EntryRow[]): EntryTable {
+export function buildEntryTable(manifest: DrawnManifest, rows: readonly EntryRow[]): EntryTable {
   const builder = checkedBuilder(manifest, rows.length);
   for (const row of rows) builder.add(row);
   const { table } = builder.finish();

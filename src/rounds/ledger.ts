@@ -4,7 +4,7 @@
  * draw and `closeRound`.
  */
 import { assert, present } from '../lib/assert.ts';
-import { type LotteryManifest, manifestHash } from '../releases/manifest.ts';
+import { type DrawnManifest, manifestHash } from '../releases/manifest.ts';
 import type { BeaconValue } from './beacon.ts';
 import { rowOf } from './bytes.ts';
 import { type EntryColumns, entryAt } from './entry-table.ts';
@@ -60,7 +60,7 @@ export type Cohort = {
 };
 
 export type Ledger = {
-  readonly manifest: LotteryManifest;
+  readonly manifest: DrawnManifest;
   readonly manifestHash: string;
   readonly pools: Pools;
   /** By pool: seats that nobody holds. */
@@ -81,7 +81,7 @@ export type Ledger = {
   readonly sealedAt: string[];
 };
 
-export function createLedger(manifest: LotteryManifest): Ledger {
+export function createLedger(manifest: DrawnManifest): Ledger {
   const pools = layOutPools(manifest);
   return {
     manifest,

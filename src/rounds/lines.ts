@@ -13,7 +13,24 @@ export type Line = { readonly number: number; readonly text: string };
 export type Mismatch = { readonly line: number; readonly reason: string };
 
 /** A manifest of 20,000 slots with names of usual length takes a third of this. */
-const LINE_BYTES_MAX = 16 * 2 ** 20;
+export const LINE_BYTES_MAX = 16 * 2 ** 20;
+/** Lists, objects and members in a line: in memory, each takes many times what it takes in a file. */
+export const LINE_PARTS_MAX = 1_000_000;
+
+/** What begins a list or an object, or a member's value, wherever it stands. */
+export function partsOf(text: string): number {
+  let count = 0;
+  for (const sign of ['[', '{', ':'])
+    for (let at = text.indexOf(sign); at >= 0; at = text.indexOf(sign, at + 1)) count += 1;
+  return count;
+}
+
+export type ReadOptions = {
+  /** Bytes of a line: a longer one is refused. */
+  readonly longest?: number;
+  /** Longer lines are handed on as '', whatever their length. */
+  readonly skip?: number;
+};
 export const LINE_FEED = 0x0a;
 /** Large pieces, of which the next is inflated on another thread while one is being read. */
 const GUNZIP = { rejectGarbageAfterEnd: true, chunkSize: 256 * 1024, highWaterMark: 512 * 1024 };
@@ -45,7 +62,7 @@ async function inflated(source: AsyncIterable<Uint8Array>): Promise<AsyncIterabl
 }
 
 /** Cuts what arrives into lines. After a Mismatch there must be no more. */
-function lineCutter() {
+function lineCutter({ longest = LINE_BYTES_MAX, skip = Infinity }: ReadOptions) {
   let number = 1;
   /** Of a line whose end has not come yet. */
   let parts: Buffer[] = [];
@@ -65,13 +82,14 @@ function lineCutter() {
       const feed = chunk.indexOf(LINE_FEED, start);
       const end = feed < 0 ? chunk.length : feed;
       length += end - start;
-      if (length >= LINE_BYTES_MAX)
-        return yield mismatch(`the line is longer than ${LINE_BYTES_MAX} bytes`);
-      if (feed < 0) return void parts.push(chunk.subarray(start));
+      if (length >= longest) return yield mismatch(`the line is longer than ${longest} bytes`);
+      if (length > skip) parts = [];
+      else if (feed < 0) parts.push(chunk.subarray(start));
+      if (feed < 0) return;
       const whole = ascii && parts.length === 0; // most lines: no buffer of their own
       const text = whole
-        ? chunk.toString('latin1', start, end)
-        : completed(chunk.subarray(start, end));
+        ? chunk.toString('latin1', start, length > skip ? start : end)
+        : completed(chunk.subarray(start, length > skip ? start : end));
       if (text === undefined) return yield mismatch('the line is not UTF-8');
       yield { number, text };
       number += 1;
@@ -90,8 +108,9 @@ function lineCutter() {
  */
 export async function* readLinesTogether(
   source: AsyncIterable<Uint8Array>,
+  options: ReadOptions = {},
 ): AsyncGenerator<Iterable<Line | Mismatch>, void> {
-  const cutter = lineCutter();
+  const cutter = lineCutter(options);
   try {
     for await (const chunk of await inflated(source)) yield cutter.lines(chunk);
   } catch (error) {
@@ -105,8 +124,9 @@ export async function* readLinesTogether(
 /** The lines of a file, one by one. */
 export async function* readLines(
   source: AsyncIterable<Uint8Array>,
+  options: ReadOptions = {},
 ): AsyncGenerator<Line | Mismatch, void> {
-  for await (const lines of readLinesTogether(source))
+  for await (const lines of readLinesTogether(source, options))
     for (const line of lines) {
       yield line;
       if ('reason' in line) return;

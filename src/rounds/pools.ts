@@ -4,7 +4,7 @@
  */
 import { assert } from '../lib/assert.ts';
 import { termsProblem } from './beacon.ts';
-import { type Manifest, OPEN_POOL } from '../releases/manifest.ts';
+import { type DrawnManifest, type Manifest, OPEN_POOL } from '../releases/manifest.ts';
 
 export type Pools = {
   readonly count: number;
@@ -25,14 +25,14 @@ const CATEGORIES_MAX = 32;
 /**
  * The reserve categories of a manifest; an entry's category mask has bit i for the i-th of these.
  */
-export function categoriesOf(manifest: Manifest): readonly string[] {
+export function categoriesOf(manifest: Manifest | DrawnManifest): readonly string[] {
   const names = new Set(manifest.slots.flatMap(({ pools }) => pools.map(({ pool }) => pool)));
   names.delete(OPEN_POOL);
   return [...names].toSorted();
 }
 
 /** What makes a well-formed manifest impossible to draw, if anything. */
-export function manifestProblem(manifest: Manifest): string | undefined {
+export function manifestProblem(manifest: Manifest | DrawnManifest): string | undefined {
   if (new Set(manifest.slots.map(({ slot }) => slot)).size < manifest.slots.length)
     return 'two slots have the same id';
   for (const { slot, pools } of manifest.slots)
@@ -47,7 +47,7 @@ export function manifestProblem(manifest: Manifest): string | undefined {
   return termsProblem(manifest.beacon);
 }
 
-export function layOutPools(manifest: Manifest): Pools {
+export function layOutPools(manifest: Manifest | DrawnManifest): Pools {
   const problem = manifestProblem(manifest);
   assert(problem === undefined, `the manifest cannot be drawn: ${problem}`);
   const categories = categoriesOf(manifest);

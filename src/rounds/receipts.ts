@@ -1,4 +1,4 @@
-/** Receipts: what the engine signs when it takes an entry (docs/draw.md). */
+/** What the engine signs: receipts, when it takes an entry, and seals (docs/draw.md). */
 import {
   createPrivateKey,
   createPublicKey,
@@ -12,11 +12,16 @@ import { isoFromMs } from '../lib/clock.ts';
 import { hex, tag } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { createSecrets, type Secrets } from '../lib/secrets.ts';
-import { Category, type LotteryManifest, SlotId } from '../releases/manifest.ts';
-import { ENTRY_ID, type EntryDocument, leafOf } from './entry-table.ts';
+import { Category, type DrawnManifest, Instant, SlotId } from '../releases/manifest.ts';
+import { ENTRY_ID, type EntryDocument, leafOf, rowProblem } from './entry-table.ts';
+import { categoriesOf } from './pools.ts';
 import { kidOf, type ReceiptKey } from './receipt-key.ts';
+import type { Seal } from './seal.ts';
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** 64 bytes; the last character carries two bits. */
+const Signature = z.string().regex(/^[A-Za-z0-9_-]{85}[AQgw]$/);
 
 /** As it is handed out, kept by its owner, and read by whoever checks it. */
 export const Receipt = z
@@ -27,13 +32,12 @@ export const Receipt = z
       prefs: z.array(SlotId),
       size: z.int().min(1),
     }),
-    issued_at: z.iso.datetime({ precision: 3 }),
+    issued_at: Instant,
     kid: z.string(),
     leaf: Hash,
     manifest_hash: Hash,
     release: z.string(),
-    /** 64 bytes; the last character carries two bits. */
-    signature: z.string().regex(/^[A-Za-z0-9_-]{85}[AQgw]$/),
+    signature: Signature,
   })
   .meta({ id: 'Receipt', description: 'Signed by the engine: docs/draw.md.' });
 export type Receipt = z.output<typeof Receipt>;
@@ -64,9 +68,9 @@ function publicKeyOf(privateKey: KeyObject): ReceiptKey {
 /** The public key of the receipts that an engine with these secrets signs. */
 export const receiptKeyOf = (secrets: Secrets): ReceiptKey => publicKeyOf(privateKeyOf(secrets));
 
-const TAG = tag('receipt');
-const messageOf = (unsigned: Omit<Receipt, 'signature'>): Buffer =>
-  Buffer.concat([TAG, Buffer.from(jcs(unsigned))]);
+/** What is signed: a receipt without its signature, or a seal. */
+const messageOf = (kind: 'receipt' | 'seal', document: object): Buffer =>
+  Buffer.concat([tag(kind), Buffer.from(jcs(document))]);
 
 /** What a receipt is for: a published release. */
 export type ReceiptTerms = {
@@ -75,14 +79,18 @@ export type ReceiptTerms = {
   readonly key: ReceiptKey;
 };
 
-export const receiptTerms = (manifest: LotteryManifest, manifestHash: string): ReceiptTerms => ({
+export const receiptTerms = (manifest: DrawnManifest, manifestHash: string): ReceiptTerms => ({
   release: manifest.release,
   manifestHash,
   key: manifest.receipt_key,
 });
 
-/** Signs that an entry stood in its release at a time by Redis's clock. */
-export type SignReceipt = (entry: EntryDocument, issuedAtMs: number) => Receipt;
+export type Signer = {
+  /** That an entry stood in its release at a time by Redis's clock. */
+  readonly receipt: (entry: EntryDocument, issuedAtMs: number) => Receipt;
+  /** In base64url: that this is the seal of its round. */
+  readonly seal: (seal: Seal) => string;
+};
 
 export type Receipts = {
   /** What new manifests pin. */
@@ -90,12 +98,11 @@ export type Receipts = {
   /** Every public key of this engine, newest first. */
   readonly jwks: readonly PublicJwk[];
   /** Undefined where the key that the manifest pins is not configured any more. */
-  readonly signerFor: (terms: ReceiptTerms) => SignReceipt | undefined;
+  readonly signerFor: (terms: ReceiptTerms) => Signer | undefined;
 };
 
-const signer =
-  (key: KeyObject, { release, manifestHash, key: { kid } }: ReceiptTerms): SignReceipt =>
-  ({ cats, entry, prefs, size }, issuedAtMs) => {
+const signer = (key: KeyObject, { release, manifestHash, key: { kid } }: ReceiptTerms): Signer => ({
+  receipt: ({ cats, entry, prefs, size }, issuedAtMs) => {
     const document = { cats: [...cats], entry, prefs: [...prefs], size };
     const unsigned = {
       entry: document,
@@ -105,9 +112,11 @@ const signer =
       manifest_hash: manifestHash,
       release,
     };
-    const signature = signBytes(null, messageOf(unsigned), key).toString('base64url');
+    const signature = signBytes(null, messageOf('receipt', unsigned), key).toString('base64url');
     return { ...unsigned, signature };
-  };
+  },
+  seal: (seal) => signBytes(null, messageOf('seal', seal), key).toString('base64url'),
+});
 
 /** `keys`: what each key is derived from, newest first. */
 export function createReceipts(keys: readonly [string, ...string[]]): Receipts {
@@ -135,21 +144,67 @@ export function createReceipts(keys: readonly [string, ...string[]]): Receipts {
   };
 }
 
+/**
+ * As somebody shows it, whoever signed it: what breaks the rules of an entry may yet be signed, and
+ * is evidence then.
+ */
+export const ShownReceipt = z.strictObject({
+  ...Receipt.shape,
+  entry: z.strictObject({
+    cats: z.array(z.string()),
+    entry: z.string(),
+    prefs: z.array(z.string()),
+    size: z.int(),
+  }),
+});
+export type ShownReceipt = z.output<typeof ShownReceipt>;
+
+/** What `GET …/rounds/{n}` answers, as far as it is looked at. */
+export const SignedSeal = z.looseObject({
+  seal: z.looseObject({ release: z.string(), round: z.int().min(0) }),
+  signature: Signature,
+});
+export type SignedSeal = z.output<typeof SignedSeal>;
+
 /** What is wrong with a receipt in itself, whoever signed it. */
-export function leafProblem({ entry, leaf }: Receipt): string | undefined {
+export function leafProblem({ entry, leaf }: ShownReceipt): string | undefined {
   const expected = hex(leafOf(entry));
   return leaf === expected ? undefined : `the leaf is not that of the entry, ${expected}`;
 }
 
+/** Why an entry can be in no round of a release, if so. */
+export function entryProblem(
+  { entry: { cats, entry, prefs, size } }: ShownReceipt,
+  manifest: DrawnManifest,
+): string | undefined {
+  const numbers = prefs.map((pref) => manifest.slots.findIndex(({ slot }) => slot === pref));
+  const row = { entry, size, categories: cats, prefs: numbers };
+  return rowProblem(manifest, categoriesOf(manifest), row);
+}
+
+function isSigned({ key: { x } }: ReceiptTerms, message: Buffer, signature: string): boolean {
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+  return verifyBytes(null, message, key, Buffer.from(signature, 'base64url'));
+}
+
+const NOT_SIGNED = "the signature is not one of the release's key";
+
 /** Why a receipt is none of this release's, if so. */
-export function signatureProblem(receipt: Receipt, terms: ReceiptTerms): string | undefined {
+export function signatureProblem(receipt: ShownReceipt, terms: ReceiptTerms): string | undefined {
   const { signature, ...unsigned } = receipt;
-  const { kid, x } = terms.key;
+  const { kid } = terms.key;
   if (receipt.release !== terms.release) return `it is for another release than ${terms.release}`;
   if (receipt.manifest_hash !== terms.manifestHash)
     return `manifest_hash is not that of the release, ${terms.manifestHash}`;
   if (receipt.kid !== kid) return `its key is not the manifest's, ${kid}`;
-  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-  const signed = verifyBytes(null, messageOf(unsigned), key, Buffer.from(signature, 'base64url'));
-  return signed ? undefined : "the signature is not one of the release's key";
+  return isSigned(terms, messageOf('receipt', unsigned), signature) ? undefined : NOT_SIGNED;
+}
+
+/** The same of a seal. */
+export function sealSignatureProblem(
+  { seal, signature }: SignedSeal,
+  terms: ReceiptTerms,
+): string | undefined {
+  if (seal.release !== terms.release) return `it is for another release than ${terms.release}`;
+  return isSigned(terms, messageOf('seal', seal), signature) ? undefined : NOT_SIGNED;
 }

@@ -8,7 +8,7 @@ import { present } from '../lib/assert.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
-import { LotteryManifest } from '../releases/manifest.ts';
+import { DrawnManifest } from '../releases/manifest.ts';
 import { BeaconValue, beaconProblem, trustOf } from './beacon.ts';
 import { drawCarried, joinLedger, type Offer, rankKeys } from './draw.ts';
 import { withRoom } from './bytes.ts';
@@ -32,7 +32,15 @@ import {
   type Since,
   WAITING,
 } from './ledger.ts';
-import { LINE_FEED, type Line, type Mismatch, readLinesTogether } from './lines.ts';
+import {
+  LINE_BYTES_MAX,
+  LINE_FEED,
+  LINE_PARTS_MAX,
+  type Line,
+  type Mismatch,
+  partsOf,
+  readLinesTogether,
+} from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
 import { receiptKeyProblem } from './receipt-key.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
@@ -84,7 +92,7 @@ type Opening = {
 const SHORT_LINE_LENGTH = 16_384;
 const NOT_CANONICAL = 'the line is not canonical JSON (RFC 8785)';
 
-const ManifestLine = z.strictObject({ kind: z.literal('manifest'), manifest: LotteryManifest });
+const ManifestLine = z.strictObject({ kind: z.literal('manifest'), manifest: DrawnManifest });
 const EntryIds = z.array(z.string().regex(ENTRY_ID));
 const SinceLine = z.strictObject({
   kind: z.literal('since'),
@@ -125,6 +133,8 @@ function parse<T extends object>(
   longest = SHORT_LINE_LENGTH,
 ): T | Mismatch {
   if (line.text.length > longest) return wrong(line, `the line is longer than ${longest}`);
+  if (line.text.length > SHORT_LINE_LENGTH && partsOf(line.text) > LINE_PARTS_MAX)
+    return wrong(line, `the line has more than ${LINE_PARTS_MAX} lists, objects and members`);
   let json: unknown;
   try {
     json = JSON.parse(line.text);
@@ -158,9 +168,11 @@ function isCanonical(read: object, { text }: Line): boolean {
 
 /** Line 1 of a first file: nothing is known yet. */
 const firstManifest: Step = (line) => {
-  const read = parseCanonical(line, ManifestLine, Infinity);
+  const read = parse(line, ManifestLine, Infinity);
   if (isMismatch(read)) return read;
-  const { manifest } = read;
+  // As it stands in the file, with whatever members it has for people.
+  const { manifest } = JSON.parse(line.text) as typeof read;
+  if (!isCanonical({ kind: 'manifest', manifest }, line)) return wrong(line, NOT_CANONICAL);
   const problem = manifestProblem(manifest) ?? receiptKeyProblem(manifest.receipt_key);
   if (problem !== undefined) return wrong(line, problem);
   return sinceStep(createLedger(manifest));
@@ -174,15 +186,20 @@ const sameManifest =
       ? sinceStep(ledger)
       : wrong(line, `this is not the manifest with the hash ${ledger.manifestHash}`);
 
+/** What happened may fill a line with ids: at most of all who are in. */
+const lineBytesMax = (ledger: Ledger | undefined): number =>
+  (ledger?.cohorts ?? []).reduce((total, { live }) => total + 32 * live, LINE_BYTES_MAX);
+
 const sinceStep =
   (ledger: Ledger): Step =>
   (line) => {
-    const live = ledger.cohorts.reduce((total, cohort) => total + cohort.live, 0);
-    const longest = SHORT_LINE_LENGTH + 32 * live + 80 * ledger.manifest.slots.length;
-    const read = parseCanonical(line, SinceLine, longest);
+    const read = parse(line, SinceLine, Infinity);
     if (isMismatch(read)) return read;
     if (sinceLine(inOrder(read.since)) !== line.text)
-      return wrong(line, 'the lists of what happened are not in their order');
+      return wrong(
+        line,
+        'the lists of what happened are not in their order, or not canonical JSON',
+      );
     const places = read.since.lost.map(([slot, pool]) => `${slot}/${pool}`);
     if (new Set(places).size < places.length) return wrong(line, 'a pool has lost seats twice');
     const settled = settle(ledger, read.since);
@@ -507,10 +524,11 @@ export async function replay(
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Replayed | Mismatch> {
   const before = runningHash();
+  const longest = lineBytesMax(ledger);
   let step = ledger ? nextRound(ledger) : firstManifest;
   let replayed: Replayed | undefined;
   let number = 0;
-  for await (const together of readLinesTogether(bytes))
+  for await (const together of readLinesTogether(bytes, { longest }))
     for (const line of together) {
       if (isMismatch(line)) return line;
       if (replayed) return wrong(line, 'there is something after the digest');

@@ -77,6 +77,10 @@ const Round = z
     release: ReleaseId,
     round: z.int(),
     seal: z.looseObject({}),
+    signature: z.string().nullable().meta({
+      description:
+        "Of the seal, with the manifest's receipt key; null where that is not configured.",
+    }),
     trust: z.string(),
     valueAt: Instant.optional().meta({
       description: 'Of a round that is being drawn: when its drand value comes into being.',
@@ -87,7 +91,11 @@ const Round = z
 const release = z.strictObject({ release: ReleaseId });
 const round = z.strictObject({
   release: ReleaseId,
-  round: z.coerce.number().int().min(0).max(MANIFEST_LIMITS.rounds),
+  round: z
+    .string()
+    .regex(/^(?:0|[1-9]\d{0,4})$/)
+    .transform(Number)
+    .pipe(z.int().max(MANIFEST_LIMITS.rounds)),
 });
 
 /** Shared by every cache on the way, so that a crowd that asks for the result costs little. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { hex, sha256, tag, u32 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { merkleRoot } from '../lib/merkle.ts';
+import { Instant } from '../releases/manifest.ts';
 import {
   BeaconPlan,
   type BeaconTerms,
@@ -21,13 +22,13 @@ const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 export const Seal = z.strictObject({
   beacon: BeaconPlan,
   count: z.int().min(0).max(ENTRIES_MAX),
-  cut_at: z.iso.datetime({ precision: 3 }),
+  cut_at: Instant,
   manifest_hash: Hash,
   previous: Hash,
   release: z.string(),
   root: Hash,
   round: z.int().min(0),
-  sealed_at: z.iso.datetime({ precision: 3 }),
+  sealed_at: Instant,
   since_hash: Hash,
 });
 export type Seal = z.output<typeof Seal>;

@@ -1,6 +1,7 @@
 /** Entries of an account, and what anyone may read of the rounds. */
 import { isoFromMs } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
+import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import type { Claims } from '../people/claims.ts';
@@ -30,7 +31,7 @@ import {
   unpackEntry,
 } from './rules.ts';
 import { chunkOf, type Proof, proofIn } from './proofs.ts';
-import { type Receipt, type Receipts, receiptTerms, type SignReceipt } from './receipts.ts';
+import { type Receipt, type Receipts, receiptTerms, type Signer } from './receipts.ts';
 import type { Seal } from './seal.ts';
 import { carryOverUntilMs, packStanding, unpackStanding } from './standing.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
@@ -139,7 +140,7 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { lottery, sign, prefs, categories, untilMs } = prepared;
+      const { lottery, signer, prefs, categories, untilMs } = prepared;
       const persons = prepared.claims.map(({ person }) => person);
       const toPut = admission.toPut(account, release, prepared);
       const standing =
@@ -151,7 +152,7 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
       const { id } = toPut;
       const size = persons.length;
       const document = entryDocument(lottery, { entry: id, size, categories, prefs });
-      const receipt = sign(document, reply.issuedAtMs);
+      const receipt = signer.receipt(document, reply.issuedAtMs);
       const resultAt = isoFromMs(reply.resultAtMs);
       return { entryId: id, leaf: receipt.leaf, resultAt, receipt };
     },
@@ -179,7 +180,7 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       const byEntry = await finding;
       if (byEntry.size === 0) return [];
       const { manifest, hash } = found;
-      const sign =
+      const signer =
         manifest.mode === 'lottery' ? receipts.signerFor(receiptTerms(manifest, hash)) : undefined;
       const standings = await store.view(release, [...byEntry.keys()]);
       return [...byEntry.keys()].flatMap((entryId, index) => {
@@ -189,7 +190,7 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
         // A group's entry is its lead's, and is shown once.
         if (state === 'NONE' || lead !== entryId) return [];
         return [
-          entryView({ found, sign }, entryId, peopleOf(standing, entryId, byEntry), standing),
+          entryView({ found, signer }, entryId, peopleOf(standing, entryId, byEntry), standing),
         ];
       });
     },
@@ -241,7 +242,7 @@ function carryOverView({ state, standing }: EntryStanding): EntryView['carryOver
 }
 
 function entryView(
-  { found, sign }: { found: Published; sign: SignReceipt | undefined },
+  { found, signer }: { found: Published; signer: Signer | undefined },
   entryId: string,
   beneficiaries: readonly string[],
   standing: EntryStanding,
@@ -259,8 +260,8 @@ function entryView(
     categories: entry?.categories ?? [],
     state: standing.state.toLowerCase(),
     receipt:
-      sign && entry && standing.state === 'ENTERED'
-        ? sign(documentOf(entry), standing.issuedAtMs)
+      signer && entry && standing.state === 'ENTERED'
+        ? signer.receipt(documentOf(entry), standing.issuedAtMs)
         : null,
     carryOver: carryOverView(standing),
     booking: booking
@@ -275,9 +276,7 @@ function entryView(
 }
 
 /** A round without its order: what is fixed, and when the randomness comes into being. */
-function sealView(manifest: Manifest, seal: Seal): Record<string, unknown> {
-  assert(manifest.mode === 'lottery', 'only a lottery has seals');
-  const { release, beacon: terms } = manifest;
+function sealView({ release, beacon: terms }: LotteryManifest, seal: Seal) {
   const valueMs = valueTimeMs(terms, seal.beacon);
   return {
     release,
@@ -288,7 +287,15 @@ function sealView(manifest: Manifest, seal: Seal): Record<string, unknown> {
   };
 }
 
-function published({ store, releases }: Parts) {
+function published({ store, releases, receipts }: Parts) {
+  /** With the signature of its seal; members in canonical order, in which a verifier wants them. */
+  const signed = ({ manifest, hash }: Published, view: { readonly seal: Seal }) => {
+    assert(manifest.mode === 'lottery', 'only a lottery has seals');
+    const signer = receipts.signerFor(receiptTerms(manifest, hash));
+    const whole = { ...view, signature: signer?.seal(view.seal) ?? null };
+    return JSON.parse(jcs(whole)) as typeof whole;
+  };
+
   return {
     async rounds(release: string) {
       const found = await releases.published(release);
@@ -302,17 +309,27 @@ function published({ store, releases }: Parts) {
       }));
     },
 
-    /** A published round's record; or, while it is being drawn, its seal alone. */
+    /**
+     * A published round's record, but for what happened before it, which is in the transcript; or,
+     * while it is being drawn, its seal alone.
+     */
     async round(release: string, round: number): Promise<Record<string, unknown> | Refusal> {
       const found = await releases.published(release);
       if (isRefusal(found)) return found;
       const held = await store.round(release, round);
       if (held) {
-        const record = JSON.parse(held.record) as Record<string, unknown>;
-        return { ...record, digest: held.digest, publishedAt: isoFromMs(held.publishedAtMs) };
+        const record = JSON.parse(held.record) as { seal: Seal };
+        const { digest, publishedAtMs } = held;
+        return signed(found, { ...record, digest, publishedAt: isoFromMs(publishedAtMs) } as {
+          seal: Seal;
+        });
       }
       const seal = await store.seal(release, round);
-      return seal ? sealView(found.manifest, JSON.parse(seal) as Seal) : refuse('ROUND_UNKNOWN');
+      if (seal === null) return refuse('ROUND_UNKNOWN');
+      const lottery = asLottery(found.manifest);
+      return isRefusal(lottery)
+        ? lottery
+        : signed(found, sealView(lottery, JSON.parse(seal) as Seal));
     },
 
     async transcript(release: string, round: number): Promise<AsyncIterable<Buffer> | Refusal> {

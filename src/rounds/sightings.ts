@@ -1,11 +1,11 @@
 /** Follows one entry through the rounds of a release while they are verified. */
 import { present } from '../lib/assert.ts';
 import { hex } from '../lib/hash.ts';
+import type { DrawnManifest } from '../releases/manifest.ts';
 import { rowOf } from './bytes.ts';
 import { leafOf, prefsAt } from './entry-table.ts';
 import { type Cohort, DISPLACED, findLive, idBytes, type Ledger, WAITING } from './ledger.ts';
 import { categoriesOf } from './pools.ts';
-import { receiptTerms, type ReceiptTerms } from './receipts.ts';
 import type { Replayed } from './replay.ts';
 import type { Seal } from './seal.ts';
 import { placeOf } from './transcript.ts';
@@ -35,8 +35,8 @@ export type Watch = {
   readonly sightings: readonly Sighting[];
   /** By round. */
   readonly seals: readonly Seal[];
-  /** What receipts of the release must be signed for; undefined before the first round. */
-  readonly terms: () => ReceiptTerms | undefined;
+  /** The release's; undefined before the first round. */
+  readonly manifest: () => DrawnManifest | undefined;
 };
 
 type Found = { readonly cohort: Cohort; readonly row: number };
@@ -62,7 +62,7 @@ export function watchEntry(entry: string): Watch {
   const id = idBytes(entry);
   const sightings: (Sighting & { readonly standings: Standing[] })[] = [];
   const seals: Seal[] = [];
-  let terms: ReceiptTerms | undefined;
+  let manifest: DrawnManifest | undefined;
 
   const carryOn = (ledger: Ledger, round: number, found: Found | undefined): void => {
     const standings = sightings.at(-1)?.standings;
@@ -76,7 +76,7 @@ export function watchEntry(entry: string): Watch {
   };
 
   const see = ({ ledger, seal, entries, round }: Replayed): void => {
-    terms = receiptTerms(ledger.manifest, ledger.manifestHash);
+    manifest = ledger.manifest;
     seals.push(seal);
     const cohort = entries > 0 ? ledger.cohorts.at(-1) : undefined;
     const row = cohort ? rowOf(cohort.table.ids, id) : -1;
@@ -94,5 +94,5 @@ export function watchEntry(entry: string): Watch {
       standings: [standingOf(ledger, round, found)],
     });
   };
-  return { see, sightings, seals, terms: () => terms };
+  return { see, sightings, seals, manifest: () => manifest };
 }

@@ -16,9 +16,10 @@ export type VerifyCommand = {
   /** Paths of transcripts, in any order. */
   readonly files: readonly string[];
   readonly digest?: string | undefined;
-  /** Paths of a receipt, of a proof, and of the release's manifest. */
+  /** Paths of a receipt, of a proof, of a signed seal, and of the release's manifest. */
   readonly receipt?: string | undefined;
   readonly proof?: string | undefined;
+  readonly seal?: string | undefined;
   readonly manifest?: string | undefined;
   readonly json: boolean;
 };
@@ -51,17 +52,18 @@ function entryLines({ entry }: OwnAccepted): string[] {
   ];
 }
 
-function headLines({ release, rounds, manifestHash, digest }: OwnAccepted): string[] {
-  if (digest === null) return [`ACCEPTED for release ${printable(release)}, as far as it goes`];
+function headLines({ accepted, release, rounds, manifestHash, digest }: OwnAccepted): string[] {
+  const verdict = accepted ? 'ACCEPTED' : 'INCOMPLETE';
+  if (digest === null) return [`${verdict} release ${printable(release)}: no files to tell by`];
   return [
-    `ACCEPTED release ${release}, rounds 0 to ${rounds.length - 1}`,
+    `${verdict} release ${release}, rounds 0 to ${rounds.length - 1}`,
     `manifest ${manifestHash}`,
     `digest   ${digest}`,
   ];
 }
 
 function describe(report: OwnAccepted | OwnRefused): string {
-  if (!report.accepted) {
+  if (report.accepted === false) {
     const { file, line, reason } = report;
     const where = line === null ? '' : ` line ${line}`;
     return `REFUSED ${printable(file)}${where}: ${printable(reason)}\n`;
@@ -104,15 +106,16 @@ async function ownFile(path: string | undefined): Promise<OwnFile | OwnRefused |
 }
 
 async function ownFiles(paths: VerifyCommand): Promise<OwnFiles | OwnRefused> {
-  const receipt = await ownFile(paths.receipt);
-  if (receipt && 'accepted' in receipt) return receipt;
-  const proof = await ownFile(paths.proof);
-  if (proof && 'accepted' in proof) return proof;
-  const manifest = await ownFile(paths.manifest);
-  return manifest && 'accepted' in manifest ? manifest : { receipt, proof, manifest };
+  const files: Partial<Record<keyof OwnFiles, OwnFile>> = {};
+  for (const name of ['receipt', 'proof', 'seal', 'manifest'] as const) {
+    const file = await ownFile(paths[name]);
+    if (file && 'accepted' in file) return file;
+    if (file) files[name] = file;
+  }
+  return files;
 }
 
-/** Answers the exit code: 0 accepted, 1 refused. */
+/** Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing wrong, and nothing settled. */
 export async function verifyCommand(
   command: VerifyCommand,
   out: Output,
@@ -123,6 +126,7 @@ export async function verifyCommand(
   const transcripts = files.map((name) => ({ name, open: () => createReadStream(name) }));
   const report = 'accepted' in own ? own : await verifyOwn(transcripts, own, { digest });
   if (json) out.write(`${JSON.stringify(report)}\n`);
-  else (report.accepted ? out : err).write(describe(report));
+  else (report.accepted === false ? err : out).write(describe(report));
+  if (report.accepted === null) return 3;
   return report.accepted ? 0 : 1;
 }

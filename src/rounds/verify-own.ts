@@ -1,18 +1,22 @@
 /**
- * What one person can check of an entry of their own, with a receipt, a proof, or both
- * (docs/draw.md): against the files of the release where they are at hand.
+ * What one person can check with documents of their own (docs/draw.md): a receipt, a proof, a
+ * signed seal; against the files of the release where they are at hand.
  */
 import type { z } from 'zod';
 import { present } from '../lib/assert.ts';
-import { LotteryManifest, manifestHash } from '../releases/manifest.ts';
+import { jcs } from '../lib/jcs.ts';
+import { DrawnManifest, manifestHash } from '../releases/manifest.ts';
+import { manifestProblem } from './pools.ts';
 import { pathProblem, Proof } from './proofs.ts';
 import { receiptKeyProblem } from './receipt-key.ts';
 import {
+  entryProblem,
   leafProblem,
-  Receipt,
   receiptTerms,
-  type ReceiptTerms,
+  sealSignatureProblem,
+  ShownReceipt,
   signatureProblem,
+  SignedSeal,
 } from './receipts.ts';
 import { type Sighting, type Watch, watchEntry } from './sightings.ts';
 import {
@@ -22,17 +26,21 @@ import {
   type VerifyOptions,
 } from './verify.ts';
 
-/** A file that is one JSON document; it need not be canonical. */
+/** A file that is one JSON document. */
 export type OwnFile = { readonly name: string; readonly text: string };
 
 export type OwnFiles = {
   readonly receipt?: OwnFile | undefined;
   readonly proof?: OwnFile | undefined;
+  /** What `GET …/rounds/{n}` answered. */
+  readonly seal?: OwnFile | undefined;
   /** The release's, for a receipt without the files of its rounds. */
   readonly manifest?: OwnFile | undefined;
 };
 
-export type OwnAccepted = Omit<AcceptedChain, 'manifestHash' | 'digest' | 'trust'> & {
+/** Without the files of the rounds, or before the round that counts, nobody can tell: null. */
+export type OwnAccepted = Omit<AcceptedChain, 'accepted' | 'manifestHash' | 'digest' | 'trust'> & {
+  readonly accepted: true | null;
   /** Null where it is not known: there were no files of rounds. */
   readonly manifestHash: string | null;
   readonly digest: string | null;
@@ -51,15 +59,16 @@ export type OwnRefused = {
 
 type Read<T> = OwnFile & { readonly value: T };
 type Own = {
-  readonly receipt: Read<Receipt> | undefined;
+  readonly receipt: Read<ShownReceipt> | undefined;
   readonly proof: Read<Proof> | undefined;
-  readonly manifest: Read<ReceiptTerms> | undefined;
+  readonly seal: Read<SignedSeal> | undefined;
+  readonly manifest: Read<DrawnManifest> | undefined;
 };
 
-const EVIDENCE =
-  'if its owner neither edited nor withdrew it after that, this is evidence against the ' +
-  'operator: keep the receipt, the seals and the transcripts, and show them to whoever oversees ' +
-  'the operator (docs/draw.md)';
+const AGAINST_OPERATOR =
+  'this is evidence against the operator: keep it, the seals and the transcripts, and show them to ' +
+  'whoever oversees the operator (docs/draw.md)';
+const EVIDENCE = `if its owner neither edited nor withdrew it after that, ${AGAINST_OPERATOR}`;
 
 const refused = ({ name }: Pick<OwnFile, 'name'>, reason: string): OwnRefused => ({
   accepted: false,
@@ -71,44 +80,60 @@ const refused = ({ name }: Pick<OwnFile, 'name'>, reason: string): OwnRefused =>
 const isRefused = (value: object | undefined): value is OwnRefused =>
   value !== undefined && 'accepted' in value && value.accepted === false;
 
+/** Text editors put it before what they save. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
+/** A string, which is kept, or white space outside of strings. */
+const STRING_OR_SPACE = /("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g;
+
+const isSpaced = (text: string, json: unknown): boolean => {
+  try {
+    return text.replaceAll(STRING_OR_SPACE, '$1') === jcs(json);
+  } catch {
+    return false; // half of a surrogate pair
+  }
+};
+
+/** A document: canonical JSON, but for white space between its parts. */
 function read<T>(
   file: OwnFile | undefined,
   schema: z.ZodType<T>,
 ): Read<T> | OwnRefused | undefined {
   if (!file) return undefined;
+  const text = file.text.replace(BYTE_ORDER_MARK, '');
   let json: unknown;
   try {
-    json = JSON.parse(file.text);
+    json = JSON.parse(text);
   } catch {
     return refused(file, 'it is not JSON');
   }
   const result = schema.safeParse(json);
-  if (result.success) return { ...file, value: result.data };
-  const issue = present(result.error.issues[0], 'issue');
-  return refused(file, [...issue.path.map(String), issue.message].join(': '));
+  if (!result.success) {
+    const issue = present(result.error.issues[0], 'issue');
+    return refused(file, [...issue.path.map(String), issue.message].join(': '));
+  }
+  return isSpaced(text, json)
+    ? { ...file, value: result.data }
+    : refused(file, 'it is not canonical JSON, apart from white space: save it as it was given');
 }
 
-const Terms = LotteryManifest.transform((manifest, context) => {
-  const message = receiptKeyProblem(manifest.receipt_key);
+const Terms = DrawnManifest.superRefine((manifest, context) => {
+  const message = manifestProblem(manifest) ?? receiptKeyProblem(manifest.receipt_key);
   if (message !== undefined) context.addIssue({ code: 'custom', message });
-  return receiptTerms(manifest, manifestHash(manifest));
 });
 
 function readOwn(files: OwnFiles): Own | OwnRefused {
-  const receipt = read(files.receipt, Receipt);
+  const receipt = read(files.receipt, ShownReceipt);
   if (isRefused(receipt)) return receipt;
   const proof = read(files.proof, Proof);
   if (isRefused(proof)) return proof;
+  const seal = read(files.seal, SignedSeal);
+  if (isRefused(seal)) return seal;
   const manifest = read(files.manifest, Terms);
-  return isRefused(manifest) ? manifest : { receipt, proof, manifest };
+  return isRefused(manifest) ? manifest : { receipt, proof, seal, manifest };
 }
 
 /** What is wrong with the documents in themselves and with one another. */
-function ownProblem({ receipt, proof, manifest }: Own): OwnRefused | undefined {
-  const leaf = receipt && leafProblem(receipt.value);
-  if (receipt && leaf !== undefined) return refused(receipt, leaf);
-  const signature = receipt && manifest && signatureProblem(receipt.value, manifest.value);
-  if (receipt && signature !== undefined) return refused(receipt, signature);
+function ownProblem({ receipt, proof }: Own): OwnRefused | undefined {
   const path = proof && pathProblem(proof.value);
   if (proof && path !== undefined) return refused(proof, path);
   if (!receipt || !proof) return undefined;
@@ -120,12 +145,38 @@ function ownProblem({ receipt, proof, manifest }: Own): OwnRefused | undefined {
     : refused(proof, 'it is not of the leaf on the receipt: the entry was edited, or changed');
 }
 
-/** Why the entry of a receipt is not where it must be, or where it is. */
-function sought(receipt: Read<Receipt>, { sightings, seals }: Watch): Sighting | OwnRefused {
+/** The same, by the manifest: what is signed and yet wrong speaks against who signed it. */
+function signedProblem(
+  { receipt, seal }: Own,
+  manifest: DrawnManifest | undefined,
+): OwnRefused | undefined {
+  if (!manifest) {
+    const leaf = receipt && leafProblem(receipt.value);
+    return receipt && leaf !== undefined ? refused(receipt, leaf) : undefined;
+  }
+  const terms = receiptTerms(manifest, manifestHash(manifest));
+  if (receipt) {
+    const problem = signatureProblem(receipt.value, terms);
+    if (problem !== undefined) return refused(receipt, problem);
+    const unfit = leafProblem(receipt.value) ?? entryProblem(receipt.value, manifest);
+    if (unfit !== undefined)
+      return refused(
+        receipt,
+        `it is signed, and no round can hold it: ${unfit}; ${AGAINST_OPERATOR}`,
+      );
+  }
+  const problem = seal && sealSignatureProblem(seal.value, terms);
+  return seal && problem !== undefined ? refused(seal, problem) : undefined;
+}
+
+/** Where the entry of a receipt is, if that can be told yet, or why it is not where it must be. */
+function sought(
+  receipt: Read<ShownReceipt>,
+  { sightings, seals }: Watch,
+): Sighting | OwnRefused | undefined {
   const { leaf, issued_at: issuedAt } = receipt.value;
   const next = seals.find(({ cut_at: cutAt }) => cutAt >= issuedAt);
-  if (!next)
-    return refused(receipt, 'no list here was fixed after it was issued: fetch a later round');
+  if (!next) return undefined;
   const { round } = next;
   const found = sightings.find((sighting) => sighting.round === round);
   if (found?.leaf === leaf) return found;
@@ -137,48 +188,87 @@ function sought(receipt: Read<Receipt>, { sightings, seals }: Watch): Sighting |
   return refused(receipt, `${what}; ${EVIDENCE}`);
 }
 
+/** Where the entry of a proof is, or what the rounds say against it. */
+function proved(
+  proof: Read<Proof>,
+  release: string,
+  { sightings, seals }: Watch,
+): Sighting | OwnRefused {
+  const { round, root, count, leaf } = proof.value;
+  const seal = seals[round];
+  if (proof.value.release !== release) return refused(proof, 'it is of another release');
+  if (!seal) return refused(proof, `it is of round ${round}, which is not among the files`);
+  if (seal.root !== root || seal.count !== count)
+    return refused(proof, `its root and count are not those of the seal of round ${round}`);
+  const found = sightings.find((sighting) => sighting.round === round);
+  return found?.leaf === leaf
+    ? found
+    : refused(proof, `the entry is not in round ${round} with this leaf`);
+}
+
+/** Why a signed seal is not the one of the files. */
+function sealProblem(shown: Read<SignedSeal>, { seals }: Watch): OwnRefused | undefined {
+  const { seal } = shown.value;
+  const held = seals[seal.round];
+  if (!held) return refused(shown, `it is of round ${seal.round}, which is not among the files`);
+  return jcs(held) === jcs(seal)
+    ? undefined
+    : refused(shown, `the files hold another seal of round ${seal.round}; ${AGAINST_OPERATOR}`);
+}
+
 /** What the rounds say against the documents, or where the entry is. */
-function againstRounds(
-  { receipt, proof, manifest }: Own,
-  watch: Watch,
-): Sighting | OwnRefused | undefined {
-  const terms = present(watch.terms(), 'a round');
-  if (manifest && manifest.value.manifestHash !== terms.manifestHash)
-    return refused(manifest, `this is not the manifest of the rounds, ${terms.manifestHash}`);
-  const signature = receipt && signatureProblem(receipt.value, terms);
-  if (receipt && signature !== undefined) return refused(receipt, signature);
-  if (proof) {
-    const { release, round, root, count } = proof.value;
-    const seal = watch.seals[round];
-    if (release !== terms.release) return refused(proof, 'it is of another release');
-    if (!seal) return refused(proof, `it is of round ${round}, which is not among the files`);
-    if (seal.root !== root || seal.count !== count)
-      return refused(proof, `its root and count are not those of the seal of round ${round}`);
-  }
-  if (receipt) return sought(receipt, watch);
-  return watch.sightings.find(({ round }) => round === proof?.value.round);
+function againstRounds(own: Own, watch: Watch): Sighting | OwnRefused | undefined {
+  const { receipt, proof, seal, manifest } = own;
+  const known = present(watch.manifest(), 'a round');
+  const hash = manifestHash(known);
+  if (manifest && manifestHash(manifest.value) !== hash)
+    return refused(manifest, `this is not the manifest of the rounds, ${hash}`);
+  const signed = signedProblem(own, known) ?? (seal && sealProblem(seal, watch));
+  if (signed) return signed;
+  const byProof = proof && proved(proof, known.release, watch);
+  return receipt && !isRefused(byProof) ? sought(receipt, watch) : byProof;
 }
 
 /** What was checked of the documents, and what could not be, in words. */
-function checksOf({ receipt, proof, manifest }: Own, entry: Sighting | undefined) {
+function checksOf(
+  { receipt, proof, seal, manifest }: Own,
+  withRounds: boolean,
+  entry: Sighting | undefined,
+) {
   const checked: string[] = [];
   const notChecked: string[] = [];
+  const note = (holds: boolean, yes: string, no: string) =>
+    (holds ? checked : notChecked).push(holds ? yes : no);
+  const signable = withRounds || manifest !== undefined;
+  const NEEDED = 'its key stands in the manifest; give the transcripts, or --manifest';
   if (receipt) {
     checked.push("the receipt's leaf is that of its entry");
-    if (entry || manifest)
-      checked.push("the receipt is signed with the key in the release's manifest");
-    else
-      notChecked.push(
-        "the receipt's signature: its key stands in the manifest; give the transcripts, or --manifest",
-      );
-    if (entry) checked.push(`the receipt's entry is in round ${entry.round}, just as it says`);
-    else notChecked.push('that a round has the entry of the receipt: give the transcripts');
+    note(
+      signable,
+      "the receipt is signed with the key in the release's manifest",
+      `the receipt's signature: ${NEEDED}`,
+    );
+    note(
+      entry !== undefined,
+      `the receipt's entry is in round ${entry?.round}, just as it says`,
+      withRounds
+        ? 'that a round has the entry of the receipt: no list here was fixed after it was issued; fetch a later round'
+        : 'that a round has the entry of the receipt: give the transcripts',
+    );
   }
   if (proof) {
     const { round, root } = proof.value;
     checked.push(`the proof leads from its leaf to the root ${root}`);
-    if (entry) checked.push(`the seal of round ${round} names that root`);
-    else notChecked.push(`that the seal of round ${round} names that root: compare them`);
+    note(
+      withRounds,
+      `the seal of round ${round} names that root, and the entry is in that round`,
+      `that the seal of round ${round} names that root: give the transcripts`,
+    );
+  }
+  if (seal) {
+    const what = `the seal of round ${seal.value.seal.round}`;
+    note(signable, `the operator signed ${what}`, `the signature of ${what}: ${NEEDED}`);
+    note(withRounds, `the files hold ${what}`, `that the files hold ${what}: give the transcripts`);
   }
   return { checked, notChecked };
 }
@@ -191,28 +281,32 @@ export async function verifyOwn(
 ): Promise<OwnAccepted | OwnRefused> {
   const own = readOwn(files);
   if (isRefused(own)) return own;
+  const { receipt, proof, seal, manifest } = own;
   const problem = ownProblem(own);
   if (problem) return problem;
-  const id = own.receipt?.value.entry.entry ?? own.proof?.value.entry;
-  const { receipt, proof } = own;
-  if (transcripts.length === 0 && id !== undefined)
-    return {
-      accepted: true,
-      release: present(receipt ?? proof, 'a document').value.release,
-      manifestHash: receipt?.value.manifest_hash ?? null,
-      rounds: [],
-      digest: null,
-      trust: null,
-      ...checksOf(own, undefined),
-    };
+  const shown = receipt?.value ?? proof?.value ?? seal?.value.seal;
+  if (transcripts.length === 0 && shown)
+    return (
+      signedProblem(own, manifest?.value) ?? {
+        accepted: null,
+        release: shown.release,
+        manifestHash: receipt?.value.manifest_hash ?? null,
+        rounds: [],
+        digest: null,
+        trust: null,
+        ...checksOf(own, false, undefined),
+      }
+    );
+  const id = receipt?.value.entry.entry ?? proof?.value.entry;
   const watch = watchEntry(id ?? '');
   const chain = await verifyChain(transcripts, { digest, onRound: watch.see });
   if (!chain.accepted) return chain;
   const found = againstRounds(own, watch);
   if (isRefused(found)) return found;
-  const { checked, notChecked } = checksOf(own, found);
+  const { checked, notChecked } = checksOf(own, true, found);
   return {
     ...chain,
+    accepted: receipt && !found ? null : true,
     checked: [...chain.checked, ...checked],
     notChecked: [...chain.notChecked, ...notChecked],
     ...(found && id !== undefined && { entry: { id, ...found } }),

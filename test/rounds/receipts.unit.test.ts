@@ -23,7 +23,7 @@ const ENTRY = { cats: ['senior'], entry: idOf('asha'), prefs: ['hall-0900', 'hal
 const ISSUED_AT_MS = Date.UTC(2021, 3, 10, 14, 35);
 
 const receipts = createReceipts([OTHER_SECRET, RECEIPT_SECRET]);
-const sign = present(receipts.signerFor(TERMS), 'a signer');
+const { receipt: sign } = present(receipts.signerFor(TERMS), 'a signer');
 const receipt = sign(ENTRY, ISSUED_AT_MS);
 
 describe('a receipt', () => {
@@ -95,7 +95,7 @@ describe('a receipt', () => {
   test('of another engine is not taken for one of this release', () => {
     const { newest: key } = createReceipts([OTHER_SECRET]);
     const theirs = present(createReceipts([OTHER_SECRET]).signerFor({ ...TERMS, key }), 'a signer');
-    expect(signatureProblem(theirs(ENTRY, ISSUED_AT_MS), TERMS)).toContain(
+    expect(signatureProblem(theirs.receipt(ENTRY, ISSUED_AT_MS), TERMS)).toContain(
       "its key is not the manifest's",
     );
     const renamed = { ...theirs(ENTRY, ISSUED_AT_MS), kid: TERMS.key.kid };
@@ -125,7 +125,7 @@ describe('the keys', () => {
 
   test('sign for the release that pins them as long as they are configured', () => {
     expect(createReceipts([OTHER_SECRET]).signerFor(TERMS)).toBeUndefined();
-    expect(createReceipts([RECEIPT_SECRET]).signerFor(TERMS)?.(ENTRY, ISSUED_AT_MS)).toEqual(
+    expect(createReceipts([RECEIPT_SECRET]).signerFor(TERMS)?.receipt(ENTRY, ISSUED_AT_MS)).toEqual(
       receipt,
     );
   });

@@ -1,7 +1,7 @@
 /** Random releases of several rounds, played by the engine and by the naive draw side by side. */
 import fc from 'fast-check';
 import { sha256 } from '../../src/lib/hash.ts';
-import type { LotteryManifest } from '../../src/releases/manifest.ts';
+import type { DrawnManifest, LotteryManifest } from '../../src/releases/manifest.ts';
 import type { EntryRow } from '../../src/rounds/entry-table.ts';
 import { createLedger, type Ledger, type Since } from '../../src/rounds/ledger.ts';
 import { type NaiveStanding, type NaiveState, naiveRound, naiveStart } from './naive-draw.ts';
@@ -35,7 +35,7 @@ export function anyManifest(pick: Pick): LotteryManifest {
 
 export function anyEntries(
   pick: Pick,
-  manifest: LotteryManifest,
+  manifest: DrawnManifest,
   ids: readonly string[],
 ): readonly EntryRow[] {
   const names = new Set(manifest.slots.flatMap(({ pools }) => pools.map(({ pool }) => pool)));

@@ -75,14 +75,14 @@ test('prints the report as one line of JSON when asked', async () => {
 test('looks up the entry of a receipt, in the files or without them', async () => {
   const sign = createReceipts([RECEIPT_SECRET]).signerFor(
     receiptTerms(MANIFEST, manifestHash(MANIFEST)),
-  );
+  )!.receipt;
   const row = entryDocument(MANIFEST, wants('a', [0]));
   const write = (name: string, value: unknown): string => {
     const path = join(directory, name);
     writeFileSync(path, JSON.stringify(value));
     return path;
   };
-  const receipt = write('receipt.json', sign!(row, Date.parse(MANIFEST.opens_at)));
+  const receipt = write('receipt.json', sign(row, Date.parse(MANIFEST.opens_at)));
   const { code, out } = await run(files.toReversed(), { receipt });
   expect(code).toBe(0);
   expect(out).toMatch(/^entry .{22}: new in round 0, place [12] of 2 in its order\n {2}round 0: /m);
@@ -91,7 +91,7 @@ test('looks up the entry of a receipt, in the files or without them', async () =
   expect(alone).toMatchObject({ code: 0, out: expect.stringContaining('Not checked here:') });
   const manifest = write('manifest.json', MANIFEST);
   expect((await run([], { receipt, manifest })).out).toContain('- the receipt is signed');
-  const forged = write('forged.json', { ...sign!(row, 0), release: '\u001b[2J' });
+  const forged = write('forged.json', { ...sign(row, 0), release: '\u001b[2J' });
   const refused = await run(files, { receipt: forged, json: true });
   expect(JSON.parse(refused.out)).toMatchObject({ accepted: false, file: forged, line: null });
   expect(refused.code).toBe(1);

@@ -19,7 +19,10 @@ import {
 
 const MANIFEST = lottery({ hall: { open: 1 }, annex: { open: 1 } });
 const TERMS = receiptTerms(MANIFEST, manifestHash(MANIFEST));
-const sign = present(createReceipts([RECEIPT_SECRET]).signerFor(TERMS), 'a signer');
+const { receipt: sign, seal: signSeal } = present(
+  createReceipts([RECEIPT_SECRET]).signerFor(TERMS),
+  'a signer',
+);
 /** Half a minute before a round is sealed. */
 const before = (round: number): number => Date.parse(sealedAt(round)) - 30_000;
 const receiptOf = (row: EntryRow, round = 0): Receipt =>

@@ -92,6 +92,7 @@ export function emptyRound(members: Record<string, unknown> = {}): string {
     confirm_within_s: 900,
     dereserve_after_round: null,
     limits: { group_size: 4, preferences: 5 },
+    mode: 'lottery',
     receipt_key: receiptKeyOf(createSecrets('the secret of a release of nobody')),
     release: 'nobody',
     rules: 'fairslot/v1',

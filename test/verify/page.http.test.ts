@@ -259,10 +259,10 @@ describe('a receipt', () => {
   };
   const { seal } = JSON.parse(files[0]!.split('\n')[2]!) as { seal: { manifest_hash: string } };
   const entry = JSON.parse(files[0]!.split('\n')[4]!) as Parameters<
-    NonNullable<ReturnType<ReturnType<typeof createReceipts>['signerFor']>>
+    NonNullable<ReturnType<ReturnType<typeof createReceipts>['signerFor']>>['receipt']
   >[0];
   const receipts = createReceipts(['the secret of the samples, which everyone knows']);
-  const sign = receipts.signerFor(receiptTerms(manifestLine.manifest, seal.manifest_hash))!;
+  const sign = receipts.signerFor(receiptTerms(manifestLine.manifest, seal.manifest_hash))!.receipt;
   const receipt = JSON.stringify(sign(entry, Date.parse('2023-08-23T15:50:00.000Z')));
 
   const answer = async (): Promise<string> => {

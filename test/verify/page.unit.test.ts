@@ -275,7 +275,7 @@ describe('a receipt', () => {
   const { manifest } = JSON.parse(opening) as { manifest: Parameters<typeof receiptTerms>[0] };
   const { seal } = JSON.parse(sealLine) as { seal: Record<string, unknown> };
   const terms = receiptTerms(manifest, seal['manifest_hash'] as string);
-  const sign = receipts.signerFor(terms)!;
+  const sign = receipts.signerFor(terms)!.receipt;
   const beforeSeal = Date.parse('2023-08-23T15:50:00.000Z');
   const ledgerOf = async () =>
     (await verifyDraw(files.map((bytes, round) => source(`${round}`, bytes)))).ledger;
@@ -323,7 +323,9 @@ describe('a receipt', () => {
     const entry = entries[0]![0]!;
     const good = sign(entry, beforeSeal);
     const stranger = createReceipts(['another secret, just as long as the first']);
-    const byStranger = stranger.signerFor({ ...terms, key: stranger.newest })!(entry, beforeSeal);
+    const byStranger = stranger
+      .signerFor({ ...terms, key: stranger.newest })!
+      .receipt(entry, beforeSeal);
     const bad: [object | string, RegExp][] = [
       ['hello', /not JSON/],
       ['null', /not an object/],

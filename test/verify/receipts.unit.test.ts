@@ -20,7 +20,9 @@ import { SAMPLES, SECRET } from './samples.ts';
 
 const { manifest, files, seals } = SAMPLES[0]!;
 const receipts = createReceipts([SECRET]);
-const sign = receipts.signerFor(receiptTerms(manifest, manifestHash(manifest)))!;
+const { receipt: sign, seal: signSeal } = receipts.signerFor(
+  receiptTerms(manifest, manifestHash(manifest)),
+)!;
 
 type Entry = Receipt['entry'];
 const entries = files.map((bytes) =>
@@ -78,7 +80,7 @@ const stranger = createReceipts(['another secret, just as long as the first']);
 const signStranger = stranger.signerFor({
   ...receiptTerms(manifest, manifestHash(manifest)),
   key: stranger.newest,
-})!;
+})!.receipt;
 
 const GOOD: Readonly<Record<string, unknown>> = {
   'of an entry of round 0': good,

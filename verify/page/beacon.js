@@ -41,8 +41,17 @@ export const trustOf = (terms) => TRUST[isQuicknet(terms) ? 'quicknet' : terms.k
 /**
  * @param {unknown} value
  * @param {number} least
+ * @param {number} most
  */
-const isWhole = (value, least) => Number.isSafeInteger(value) && Number(value) >= least;
+const isWhole = (value, least, most) =>
+  Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
+
+/** @type {['genesis_time' | 'period_s' | 'seal_margin_s', number, number][]} */
+const DRAND_BOUNDS = [
+  ['genesis_time', 0, 100_000_000_000],
+  ['period_s', 1, 3_600],
+  ['seal_margin_s', 1, 3_600],
+];
 
 /**
  * The manifest's beacon.
@@ -55,7 +64,7 @@ export function readTerms(value) {
   if (value['kind'] === 'hash-chain') {
     const { anchor, length } = members(value, 'the beacon', ['anchor', 'kind', 'length']);
     demand(isHex(anchor, 32), 'the anchor of the hash chain is not 32 bytes in hexadecimal');
-    demand(isWhole(length, 1), 'the length of the hash chain is not a number from 1 on');
+    demand(isWhole(length, 1, 20_000), 'the length of the hash chain is not 1 to 20,000');
     return { kind: 'hash-chain', anchor, length: Number(length) };
   }
   demand(value['kind'] === 'drand', `a beacon of kind ${quoted(value['kind'])} is not known`);
@@ -71,9 +80,8 @@ export function readTerms(value) {
   const { chain, public_key: publicKey } = terms;
   demand(isHex(chain, 32), 'the chain of the beacon is not 32 bytes in hexadecimal');
   demand(isHex(publicKey, 96), 'the public_key of the beacon is not 96 bytes in hexadecimal');
-  demand(isWhole(terms['genesis_time'], 0), 'the genesis_time of the beacon is not a number');
-  demand(isWhole(terms['period_s'], 1), 'the period_s of the beacon is not a number from 1 on');
-  demand(isWhole(terms['seal_margin_s'], 0), 'the seal_margin_s of the beacon is not a number');
+  for (const [name, least, most] of DRAND_BOUNDS)
+    demand(isWhole(terms[name], least, most), `the ${name} of the beacon is out of bounds`);
   const read = /** @type {DrandTerms} */ (/** @type {unknown} */ (terms));
   demand(
     !isQuicknet(read) ||

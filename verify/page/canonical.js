@@ -2,6 +2,9 @@
 /** Canonical JSON (RFC 8785): strict reading, and writing. */
 import { demand, quoted, refusal } from './refusal.js';
 
+/** Lists, objects and members of a line: in memory each takes many times what it takes in a file. */
+const MOST_PARTS = 1_000_000;
+
 /** Deeper documents are refused, so that no file exhausts the stack. */
 const DEEPEST = 200;
 
@@ -37,10 +40,24 @@ export function canonical(value, depth = 0) {
 }
 
 /**
+ * At least as many as there are.
+ *
+ * @param {string} text
+ */
+function partsOf(text) {
+  if (text.length <= MOST_PARTS) return 0;
+  let count = 0;
+  for (const sign of '[{:')
+    for (let at = text.indexOf(sign); at >= 0; at = text.indexOf(sign, at + 1)) count += 1;
+  return count;
+}
+
+/**
  * @param {string} text
  * @returns {unknown}
  */
 export function parseJson(text) {
+  demand(partsOf(text) <= MOST_PARTS, `the line has more than ${MOST_PARTS} lists and members`);
   try {
     return JSON.parse(text);
   } catch {

@@ -6,7 +6,8 @@
 import { isQuicknet, trustOf } from './beacon.js';
 import { createRound, roundNamedIn, takeLine } from './round.js';
 import { refusal } from './refusal.js';
-import { readLines } from './streams.js';
+import { LONGEST_LINE, readLines } from './streams.js';
+import { countOfIn } from './table.js';
 
 /**
  * @typedef {import('./streams.js').Source} Source
@@ -38,6 +39,9 @@ const CHECKED = [
 /** A file's first lines, at most, up to its seal. */
 const LINES_TO_SEAL = 3;
 
+/** What happened can be long, and stands before the seal: it is not wanted yet. */
+const WHILE_NAMING = { longest: 2 ** 29, skip: 64 * 1024 };
+
 /**
  * The round that its seal names; undefined where none can be read.
  *
@@ -54,7 +58,7 @@ async function roundOf(source) {
     return round !== undefined || lines === LINES_TO_SEAL;
   };
   try {
-    await readLines(source, { take });
+    await readLines(source, { take, ...WHILE_NAMING });
   } catch {
     // Its fault is told when it is verified.
   }
@@ -156,7 +160,9 @@ const accepted = ({ manifest, rounds, digest }) => ({
  */
 async function readRound(round, source, onRead) {
   try {
-    const left = await readLines(source, { take: (line) => takeLine(round, line), onRead });
+    const longest = LONGEST_LINE + 32 * (round.ledger ? countOfIn(round.ledger.table) : 0);
+    const take = (/** @type {Uint8Array} */ line) => takeLine(round, line);
+    const left = await readLines(source, { take, onRead, longest });
     if (left > 0 && round.done) throw refusal('there is something after the digest line');
     if (left > 0) throw refusal('the line does not end with a line feed');
     if (!round.done) throw refusal('the file ends before its digest line');

@@ -6,8 +6,8 @@ import { createTable, DISPLACED, GONE, HOLDS, idOf, latestWith, prefsOf, WAITS }
 
 /**
  * @typedef {{round: number, file: string, entries: number, served: number, digest: string}} Round
- * @typedef {{first: number, count: number, root: string, cutAt: string,
- *   sealedAt: string}} Sealed first: number of the first entry that was new in the round
+ * @typedef {{first: number, count: number, root: string, text: string,
+ *   cutAt: string, sealedAt: string}} Sealed first: number of the first entry that was new in the round
  * @typedef {{cancelled: string[], closed: string[], expired: string[],
  *   lost: [string, string, number][], withdrawn: string[]}} Since
  */

@@ -16,8 +16,12 @@ import { timeOf } from './time.js';
 
 export const OPEN = 'open';
 const MOST_CATEGORIES = 32;
-/** Beyond that, sums of seats would not be exact for long. */
-const MOST_SEATS = 2 ** 31 - 1;
+const MOST_SLOTS = 20_000;
+const MOST_POOLS = 8;
+const MOST_SEATS = 1_000_000;
+const MOST_ROUNDS = 20_000;
+const A_WEEK_S = 604_800;
+const NAME = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
 
 /**
  * @param {unknown} value
@@ -35,20 +39,24 @@ function whole(value, least, most, what) {
 
 /**
  * @param {unknown} value
+ * @param {number} longest
  * @param {string} what
  */
-function word(value, what) {
-  demand(typeof value === 'string' && value !== '', `${what} is not a text`);
+function word(value, longest, what) {
+  const fits = typeof value === 'string' && value.length <= longest && NAME.test(value);
+  demand(fits, `${what} is not such a name`);
   return value;
 }
 
 /**
  * @param {unknown} value
+ * @param {number} most
  * @param {string} what
  * @returns {unknown[]}
  */
-function list(value, what) {
-  demand(Array.isArray(value), `${what} is not a list`);
+function list(value, most, what) {
+  const fits = Array.isArray(value) && value.length >= 1 && value.length <= most;
+  demand(fits, `${what} are not 1 to ${most}`);
   return value;
 }
 
@@ -58,10 +66,10 @@ function list(value, what) {
  */
 function readSlot(value) {
   demand(isObject(value), 'a slot of the manifest is not an object');
-  const slot = word(value['slot'], 'the id of a slot');
-  const pools = list(value['pools'], `pools of slot ${quoted(slot)}`).map((pool) => {
+  const slot = word(value['slot'], 64, 'the id of a slot');
+  const pools = list(value['pools'], MOST_POOLS, `pools of slot ${quoted(slot)}`).map((pool) => {
     demand(isObject(pool), `a pool of slot ${quoted(slot)} is not an object`);
-    const name = word(pool['pool'], `the name of a pool of slot ${quoted(slot)}`);
+    const name = word(pool['pool'], 24, `the name of a pool of slot ${quoted(slot)}`);
     return { pool: name, seats: whole(pool['seats'], 0, MOST_SEATS, 'the number of seats') };
   });
   const names = new Set(pools.map(({ pool }) => pool));
@@ -71,7 +79,7 @@ function readSlot(value) {
 
 /** @param {Record<string, unknown>} manifest */
 function readSlots(manifest) {
-  const slots = list(manifest['slots'], 'the slots of the manifest').map(readSlot);
+  const slots = list(manifest['slots'], MOST_SLOTS, 'the slots of the manifest').map(readSlot);
   demand(new Set(slots.map(({ slot }) => slot)).size === slots.length, 'two slots have one id');
   demand(
     categoriesOf(slots).length <= MOST_CATEGORIES,
@@ -99,7 +107,7 @@ function readDereserving(manifest, slots) {
   if (after === null) return null;
   const closed = slots.find(({ pools }) => !pools.some(({ pool }) => pool === OPEN));
   demand(!closed, `slot ${quoted(closed?.slot)} has no open pool for what reserves leave`);
-  return whole(after, 0, 2 ** 32 - 1, 'dereserve_after_round');
+  return whole(after, 0, MOST_ROUNDS, 'dereserve_after_round');
 }
 
 /**
@@ -137,21 +145,24 @@ export function readManifest(text) {
   const written = canonical(manifest);
   demand(`{"kind":"manifest","manifest":${written}}` === text, NOT_CANONICAL);
   demand(manifest['rules'] === 'fairslot/v1', `the rules ${quoted(manifest['rules'])} are unknown`);
+  demand(manifest['mode'] === 'lottery', 'the mode of the manifest is not lottery');
+  const release = word(manifest['release'], 40, 'the release of the manifest');
+  demand(/^[^.]{3,}$/.test(release), 'the release of the manifest is not such a name');
   const closesAt = manifest['closes_at'];
   demand(timeOf(closesAt) !== undefined, 'closes_at is not a time in UTC with milliseconds');
   const limits = manifest['limits'];
   demand(isObject(limits), 'the manifest has no limits');
   const slots = readSlots(manifest);
   return {
-    release: word(manifest['release'], 'the release of the manifest'),
+    release,
     hash: hex(hash(written)),
     title: typeof manifest['title'] === 'string' ? manifest['title'] : '',
     slots,
-    preferences: whole(limits['preferences'], 1, 2 ** 31, 'limits.preferences'),
-    groupSize: whole(limits['group_size'], 1, 2 ** 31, 'limits.group_size'),
+    preferences: whole(limits['preferences'], 1, 10, 'limits.preferences'),
+    groupSize: whole(limits['group_size'], 1, 4, 'limits.group_size'),
     dereserveAfter: readDereserving(manifest, slots),
     closesAt: String(closesAt),
-    confirmWithinS: whole(manifest['confirm_within_s'], 1, 2 ** 31, 'confirm_within_s'),
+    confirmWithinS: whole(manifest['confirm_within_s'], 1, A_WEEK_S, 'confirm_within_s'),
     beacon: readTerms(manifest['beacon']),
     receiptKey: readReceiptKey(manifest['receipt_key']),
   };

@@ -112,6 +112,7 @@ async function checkEntry() {
   const report = await asked.receipt({
     receipt: byId('receipt', HTMLTextAreaElement).value,
     proof: byId('proof', HTMLTextAreaElement).value,
+    seal: byId('seal', HTMLTextAreaElement).value,
   });
   byId('entry-result', HTMLDivElement).replaceChildren(entryResult(report));
 }
@@ -138,7 +139,7 @@ document.addEventListener('drop', (event) => {
   begin(event.dataTransfer?.files ?? null);
 });
 
-for (const name of ['receipt', 'proof']) {
+for (const name of ['receipt', 'proof', 'seal']) {
   const chooser = byId(`${name}-file`, HTMLInputElement);
   chooser.addEventListener('change', () => void readInto(chooser.files?.[0], name));
 }

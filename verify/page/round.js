@@ -525,6 +525,7 @@ function digestStep(round, text) {
     first: round.first,
     count: round.count,
     root: round.root,
+    text: round.sealText,
     cutAt: round.cutAt,
     sealedAt: round.sealedAt,
   });

@@ -9,7 +9,8 @@ import { refusal } from './refusal.js';
  *   stream(): ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>}} Source
  */
 
-const LONGEST_LINE = 16 * 1024 * 1024;
+/** Of a line, unless more is asked for. */
+export const LONGEST_LINE = 16 * 1024 * 1024;
 /** So little at a time bounds what it can unfold to: gzip makes at most 1,032 bytes of one. */
 const SLICE = 16 * 1024;
 const LINE_FEED = 10;
@@ -234,11 +235,13 @@ async function* plain(source, onRead) {
  * Calls `take` with each line and its line feed; the bytes may be reused after.
  *
  * @param {Source} source
- * @param {{take: (line: Uint8Array) => boolean | void, onRead?: (bytes: number) => void}} options
- *   take: true to read no further
+ * @param {{take: (line: Uint8Array) => boolean | void, onRead?: (bytes: number) => void,
+ *   longest?: number, skip?: number}} options take: true to read no further; longest: a line may be;
+ *   skip: longer ones are given as nothing
  * @returns {Promise<number>} how many bytes stand after the last line feed
  */
-export async function readLines(source, { take, onRead = () => undefined }) {
+export async function readLines(source, options) {
+  const { take, onRead = () => undefined, longest = LONGEST_LINE, skip = longest } = options;
   /** @type {Uint8Array[]} */
   let begun = [];
   let length = 0;
@@ -248,16 +251,17 @@ export async function readLines(source, { take, onRead = () => undefined }) {
       const part = piece.subarray(from, end + 1);
       from = end + 1;
       length += part.length;
-      if (length > LONGEST_LINE) throw refusal('the line is longer than 16 MiB');
-      const line = begun.length === 0 ? part : joined([...begun, part], length);
+      if (length > longest) throw refusal(`the line is longer than ${longest} bytes`);
+      const line = length > skip || begun.length === 0 ? part : joined([...begun, part], length);
       begun = [];
       length = 0;
       if (take(line)) return 0;
     }
     if (from === piece.length) continue;
-    begun.push(piece.slice(from));
     length += piece.length - from;
-    if (length > LONGEST_LINE) throw refusal('the line is longer than 16 MiB');
+    if (length > longest) throw refusal(`the line is longer than ${longest} bytes`);
+    if (length > skip) begun = [];
+    else begun.push(piece.slice(from));
   }
   return length;
 }

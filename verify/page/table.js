@@ -84,6 +84,14 @@ export function idBytes(table, number) {
 }
 
 /**
+ * How many have not gone.
+ *
+ * @param {Table} table
+ */
+export const countOfIn = ({ state, count }) =>
+  state.subarray(0, count).reduce((sum, one) => sum + (one === GONE ? 0 : 1), 0);
+
+/**
  * @param {Table} table
  * @param {number} number
  */

@@ -49,7 +49,7 @@ export function createVerifier() {
      */
     verify: (what, onProgress) => ask({ ask: 'verify', ...what }, 'report', onProgress),
     /**
-     * @param {{receipt: string, proof: string}} texts
+     * @param {{receipt: string, proof: string, seal: string}} texts
      * @returns {Promise<import('./receipt.js').ReceiptReport>}
      */
     receipt: async (texts) => (await ask({ ask: 'receipt', ...texts }, 'receipt')).report,

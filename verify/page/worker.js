@@ -7,7 +7,7 @@ import { viewOf } from './view.js';
 
 /**
  * @typedef {{ask: 'verify', files?: File[], release?: string, digest?: string | undefined} |
- *   {ask: 'receipt', receipt: string, proof: string}} Question release: fetch it from the server
+ *   {ask: 'receipt', receipt: string, proof: string, seal: string}} Question release: fetch it from the server
  * @typedef {import('./draw.js').Progress & {totalBytes: number}} Told totalBytes: 0 if not known
  * @typedef {{tell: 'progress', progress: Told} |
  *   {tell: 'report', report: import('./draw.js').Report, view: import('./view.js').View | null} |
