@@ -34,7 +34,7 @@ type DrawModule = {
 };
 type ReceiptModule = {
   readonly checkReceipt: (
-    texts: { receipt: string; proof?: string },
+    texts: { receipt: string; proof?: string; seal?: string },
     ledger: object | undefined,
   ) => ReceiptReport;
 };
