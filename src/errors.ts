@@ -175,6 +175,11 @@ export const ERRORS = {
     title: 'The last session of this release is over before the release ends.',
     remedy: 'Import sessions of later days, or create a release that ends earlier.',
   },
+  RELEASE_TOO_LARGE: {
+    status: 409,
+    title: 'The manifest of this release would be longer than a verifier has to read.',
+    remedy: 'Import fewer slots, or shorter names: the manifest has at most 16 MiB as JSON.',
+  },
   IMPORT_INVALID: {
     status: 422,
     title: 'The CSV has rows that cannot be imported; nothing was imported.',

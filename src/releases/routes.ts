@@ -253,6 +253,7 @@ const publishRoute = (releases: ReleaseService, redisNowMs: () => Promise<number
       'RELEASE_EMPTY',
       'RELEASE_TOO_LATE',
       'RELEASE_DATES',
+      'RELEASE_TOO_LARGE',
     ],
     handler: async ({ params }) => {
       const done = await releases.publish(params.release, await redisNowMs());

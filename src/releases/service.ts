@@ -1,5 +1,6 @@
 /** Drafts, publishing, and what everyone may read of a release. */
 import { type HashChain, trustOf } from '../rounds/beacon.ts';
+import { isTooLong } from '../rounds/lines.ts';
 import { categoriesOf, manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
@@ -222,6 +223,8 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     if (msFromIso(lastEntryAt) <= nowMs) return refuse('RELEASE_TOO_LATE');
     // A booking binds its person until the last day is over, which must not be while it runs.
     if (lastDayEndsAtMs(manifest) <= msFromIso(manifest.ends_at)) return refuse('RELEASE_DATES');
+    const text = jcs(manifest);
+    if (isTooLong(text)) return refuse('RELEASE_TOO_LARGE');
     const hash = manifestHash(manifest);
     // Listed first: readers pass over a release that is not published yet, while one published and
     // never listed would be drawn by nobody.
@@ -229,7 +232,7 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     await store.list(release, msFromIso(manifest.opens_at), series);
     const outcome = await store.publish(release, {
       draft: read.text,
-      manifest: jcs(manifest),
+      manifest: text,
       manifestHash: hash,
       state: releaseState(manifest),
       seats: seatFields(manifest),

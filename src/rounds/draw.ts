@@ -172,12 +172,6 @@ export function drawOrder(table: EntryTable, seed: Buffer): Omit<NewDrawn, 'give
   return { keys, order: ascending(keys, KEY_BYTES) };
 }
 
-/** Second half of a draw without the first: for a ledger in which nobody waits. */
-export function drawNew(ledger: Ledger, table: EntryTable, seed: Buffer): NewDrawn {
-  const ranked = drawOrder(table, seed);
-  return { ...ranked, given: joinLedger(ledger, table, ranked.order) };
-}
-
 /** A part of the draw that can take seconds, once it is over. */
 export type DrawStep = 'sort' | 'assign';
 

@@ -25,6 +25,11 @@ export function partsOf(text: string): number {
   return count;
 }
 
+/** Whether the manifest of a release would not fit in the line of a transcript that it gets. */
+export const isTooLong = (manifest: string): boolean =>
+  Buffer.byteLength(manifest) > LINE_BYTES_MAX - 1_024 ||
+  partsOf(manifest) > LINE_PARTS_MAX - 1_024;
+
 export type ReadOptions = {
   /** Bytes of a line: a longer one is refused. */
   readonly longest?: number;

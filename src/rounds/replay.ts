@@ -166,6 +166,17 @@ function isCanonical(read: object, { text }: Line): boolean {
   }
 }
 
+/** Whether all numbers are whole and exact, at whatever depth. */
+function isExact(document: unknown): boolean {
+  const left = [document];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) return false;
+    if (typeof value === 'object' && value !== null)
+      for (const inner of Object.values(value)) left.push(inner);
+  }
+  return true;
+}
+
 /** Line 1 of a first file: nothing is known yet. */
 const firstManifest: Step = (line) => {
   const read = parse(line, ManifestLine, Infinity);
@@ -173,6 +184,7 @@ const firstManifest: Step = (line) => {
   // As it stands in the file, with whatever members it has for people.
   const { manifest } = JSON.parse(line.text) as typeof read;
   if (!isCanonical({ kind: 'manifest', manifest }, line)) return wrong(line, NOT_CANONICAL);
+  if (!isExact(manifest)) return wrong(line, 'the manifest has a number that is not whole');
   const problem = manifestProblem(manifest) ?? receiptKeyProblem(manifest.receipt_key);
   if (problem !== undefined) return wrong(line, problem);
   return sinceStep(createLedger(manifest));

@@ -60,7 +60,7 @@ export const sinceLine = (since: Since): string => jcs({ kind: 'since', since })
 
 export const sealLine = (seal: Seal): string => jcs({ kind: 'seal', seal });
 
-export const beaconLine = (terms: BeaconTerms, seal: Seal, beacon: BeaconValue): string =>
+const beaconLine = (terms: BeaconTerms, seal: Seal, beacon: BeaconValue): string =>
   jcs({
     beacon,
     kind: 'beacon',
@@ -81,7 +81,7 @@ export const placeTexts = (place: Place | undefined): { slot: string; pool: stri
 });
 
 /** Names and lists as JSON: see documentText. */
-export const entryLine = (line: {
+const entryLine = (line: {
   readonly cats: string;
   /** In base64url, without quotes, like hashes in hex. */
   readonly entry: string;

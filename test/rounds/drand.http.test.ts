@@ -227,6 +227,7 @@ describe('a release with public randomness', () => {
       release,
       round: 0,
       seal: sealed.seal,
+      signature: expect.stringMatching(/^[A-Za-z0-9_-]{86}$/),
       trust: expect.stringMatching(/^whoever runs the drand chain /),
       valueAt: new Date(valueMs).toISOString(),
     });

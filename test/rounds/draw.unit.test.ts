@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../src/lib/hash.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { drawNew } from '../../src/rounds/draw.ts';
 import { buildEntryTable, type EntryRow, entryAt } from '../../src/rounds/entry-table.ts';
 import { WAITING } from '../../src/rounds/ledger.ts';
 import type { NaiveState } from './naive-draw.ts';
 import { createLedger, idOf, lottery, playRound, wants } from './release.ts';
 import { anyEntries, anyManifest, half, type Pick, playBoth } from './scenario.ts';
+import { drawNew } from './draw-new.ts';
 
 describe('releases of one to four rounds', () => {
   test('are drawn as the naive draw does it, byte for byte, and keep every promise', async () => {

@@ -10,7 +10,7 @@ import { sharesOverAllOrders } from '../../bench/sim/all-orders.ts';
 import { sha256, tag, u32 } from '../../src/lib/hash.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { drawNew, drawRound, type Drawn, KEY_BYTES } from '../../src/rounds/draw.ts';
+import { drawRound, type Drawn, KEY_BYTES } from '../../src/rounds/draw.ts';
 import {
   buildEntryTable,
   type EntryRow,
@@ -30,6 +30,7 @@ import {
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { idOf, lottery, playRound, wants } from './release.ts';
 import { anyEntries, anyManifest, half, type Pick } from './scenario.ts';
+import { drawNew } from './draw-new.ts';
 
 type Script = {
   readonly manifest: LotteryManifest;

@@ -5,10 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import { sha256, u32 } from '../../src/lib/hash.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { drawNew } from '../../src/rounds/draw.ts';
 import { buildEntryTable, type EntryRow, entryAt } from '../../src/rounds/entry-table.ts';
 import { WAITING } from '../../src/rounds/ledger.ts';
 import { createLedger, idOf, lottery, type Seats, wants } from './release.ts';
+import { drawNew } from './draw-new.ts';
 
 /** Draws with one seed after the other until every order of the entries has come up once. */
 function everyOrder(manifest: LotteryManifest, rows: readonly EntryRow[]) {

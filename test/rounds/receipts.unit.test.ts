@@ -98,7 +98,7 @@ describe('a receipt', () => {
     expect(signatureProblem(theirs.receipt(ENTRY, ISSUED_AT_MS), TERMS)).toContain(
       "its key is not the manifest's",
     );
-    const renamed = { ...theirs(ENTRY, ISSUED_AT_MS), kid: TERMS.key.kid };
+    const renamed = { ...theirs.receipt(ENTRY, ISSUED_AT_MS), kid: TERMS.key.kid };
     expect(signatureProblem(renamed, TERMS)).toContain('the signature is not');
   });
 });

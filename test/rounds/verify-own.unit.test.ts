@@ -74,11 +74,11 @@ function proofOf(round: number, entry: string): Proof {
 const files = (count = 3) =>
   rounds.slice(0, count).map(({ bytes }, round) => file(`round ${round}`, bytes));
 
-type Documents = { receipt?: object; proof?: object; manifest?: object };
+type Documents = { receipt?: object; proof?: object; seal?: object; manifest?: object };
 const verify = (documents: Documents, count = 3) => {
   const own: Partial<Record<keyof OwnFiles, OwnFile>> = {};
   for (const [name, value] of Object.entries(documents) as [keyof OwnFiles, object][])
-    own[name] = { name: `${name}.json`, text: JSON.stringify(value, null, 2) };
+    own[name] = { name: `${name}.json`, text: JSON.stringify(JSON.parse(jcs(value)), null, 2) };
   return verifyOwn(files(count), own);
 };
 
@@ -135,13 +135,13 @@ describe('a receipt with all files', () => {
     });
   });
 
-  test('is evidence where the entry is in no round that was sealed after it', async () => {
+  test('is evidence where the entry is not in the first round after it', async () => {
     const nobody = receiptOf(wants('farah', [0]));
     expect(await verify({ receipt: nobody })).toEqual({
       accepted: false,
       file: 'receipt.json',
       line: null,
-      reason: expect.stringMatching(/none of these rounds, though round 0 .* evidence/),
+      reason: expect.stringMatching(/not in round 0, the first .* evidence/),
     });
     // Once was not enough: the receipt is of a second entry, after the first was gone.
     expect(await verify({ receipt: receiptOf(waiter, 1) })).toMatchObject({ accepted: false });
@@ -155,12 +155,31 @@ describe('a receipt with all files', () => {
     });
   });
 
-  test('is no evidence as long as nothing was sealed after it', async () => {
-    const late = sign(entryDocument(MANIFEST, wants('farah', [0])), before(3));
-    expect(await verify({ receipt: late })).toMatchObject({
-      accepted: false,
-      reason: 'no round here was sealed after it was issued: fetch a later one',
+  test('says to which round its entry was put off', async () => {
+    const early = receiptOf(wants(nameOf(winner), [1]), 0);
+    expect(await verify({ receipt: early })).toMatchObject({
+      reason: expect.stringMatching(/^in round 0 the entry has another leaf/),
     });
+    const ledger = createLedger(MANIFEST);
+    const rows = [[wants('gita', [0])], [], [wants('hari', [0])]];
+    const played: Round[] = [];
+    for (const each of rows) played.push(await playRound(ledger, each));
+    const receipt = { name: 'receipt.json', text: jcs(receiptOf(wants('hari', [0]))) };
+    const transcripts = played.map(({ bytes }, round) => file(`round ${round}`, bytes));
+    expect(await verifyOwn(transcripts, { receipt })).toMatchObject({
+      accepted: false,
+      reason: expect.stringMatching(/not in round 0, .* but put off to round 2; .*evidence/),
+    });
+  });
+
+  test('is no evidence as long as no list was fixed after it', async () => {
+    const late = sign(entryDocument(MANIFEST, wants('farah', [0])), before(3));
+    const report = await verify({ receipt: late });
+    expect(report).toMatchObject({ accepted: null });
+    expect(report).toHaveProperty(
+      'notChecked',
+      expect.arrayContaining([expect.stringContaining('fetch a later round')]),
+    );
   });
 
   test('is refused when it is forged, of another release, or no receipt', async () => {
@@ -173,12 +192,11 @@ describe('a receipt with all files', () => {
       });
     await refused({ ...receipt, issued_at: '2021-04-10T14:39:00.000Z' }, /^the signature is not/);
     await refused({ ...receipt, release: 'mumbai' }, /^it is for another release/);
-    await refused({ ...receipt, leaf: '0'.repeat(64) }, /^the leaf is not/);
+    await refused({ ...receipt, leaf: '0'.repeat(64) }, /^the signature is not/);
     await refused({ ...receipt, kid: 'another' }, /^its key is not/);
     await refused({ ...receipt, manifest_hash: '0'.repeat(64) }, /^manifest_hash is not/);
     await refused({ ...receipt, more: 1 }, /more/);
     await refused([], /expected object/);
-    await refused({ ...receipt, entry: { ...receipt.entry, prefs: ['\ud800'] } }, /^entry: prefs/);
   });
 
   test('is not looked for in files that are refused', async () => {
@@ -193,7 +211,7 @@ describe('a receipt without files', () => {
   test('says what could not be checked, and that the manifest would help', async () => {
     const receipt = receiptOf(winner);
     const alone = await verify({ receipt }, 0);
-    expect(alone).toMatchObject({ accepted: true, rounds: [], digest: null, trust: null });
+    expect(alone).toMatchObject({ accepted: null, rounds: [], digest: null, trust: null });
     expect(alone).toHaveProperty('notChecked', [
       expect.stringContaining('--manifest'),
       expect.stringContaining('give the transcripts'),
@@ -204,7 +222,7 @@ describe('a receipt without files', () => {
       expect.stringContaining('signed'),
     ]);
     const forged = { ...receipt, issued_at: '2021-04-10T14:39:00.000Z' };
-    expect(await verify({ receipt: forged }, 0)).toMatchObject({ accepted: true });
+    expect(await verify({ receipt: forged }, 0)).toMatchObject({ accepted: null });
     expect(await verify({ receipt: forged, manifest: MANIFEST }, 0)).toMatchObject({
       accepted: false,
       reason: expect.stringContaining('signature'),
@@ -254,7 +272,37 @@ describe('a proof', () => {
 
   test('alone leads to a root that is to be compared with the seal', async () => {
     const report = await verify({ proof: proofOf(0, waiter.entry) }, 0);
-    expect(report).toMatchObject({ accepted: true, release: MANIFEST.release });
-    expect(report).toHaveProperty('notChecked', [expect.stringContaining('compare')]);
+    expect(report).toMatchObject({ accepted: null, release: MANIFEST.release });
+    expect(report).toHaveProperty('notChecked', [expect.stringContaining('names that root')]);
+  });
+});
+
+describe('a signed seal', () => {
+  test('without files has its signature checked by the manifest, and settles nothing', async () => {
+    const { seal } = rounds[1]!;
+    const signed = { seal, signature: signSeal(seal) };
+    expect(await verify({ seal: signed }, 0)).toMatchObject({ accepted: null, checked: [] });
+    expect(await verify({ seal: signed, manifest: MANIFEST }, 0)).toMatchObject({
+      accepted: null,
+      checked: ['the operator signed the seal of round 1'],
+    });
+    const forged = { seal: { ...seal, root: '0'.repeat(64) }, signature: signed.signature };
+    expect(await verify({ seal: forged, manifest: MANIFEST }, 0)).toMatchObject({
+      accepted: false,
+      file: 'seal.json',
+      reason: expect.stringContaining('signature'),
+    });
+  });
+
+  test('of another list than that of the files is evidence', async () => {
+    const { seal } = rounds[1]!;
+    const other = { ...seal, root: '0'.repeat(64) };
+    expect(await verify({ seal: { seal, signature: signSeal(seal) } })).toMatchObject({
+      accepted: true,
+    });
+    expect(await verify({ seal: { seal: other, signature: signSeal(other) } })).toMatchObject({
+      accepted: false,
+      reason: expect.stringMatching(/^the files hold another seal of round 1; .*evidence/),
+    });
   });
 });

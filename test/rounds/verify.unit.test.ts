@@ -73,6 +73,7 @@ describe('a chain of files', () => {
       })),
       digest: rounds[2]!.digest,
       checked: expect.any(Array),
+      notChecked: [expect.stringContaining('digest')],
       trust: expect.stringMatching(/^the operator: /),
     });
   });
@@ -348,8 +349,10 @@ describe('a hostile file', () => {
     const bomb = gzipSync(Buffer.alloc(64 << 20, ' '));
     await refused(bomb, 1, /longer than 16777216/);
     const [manifest, since] = linesOf(bytes(0));
-    const long = `{"kind":"since","since":{"cancelled":[${'"a",'.repeat(100_000)}`;
+    const long = `{"kind":"since","since":{"cancelled":[${'"a",'.repeat(5_000_000)}`;
     await refused(Buffer.from(`${manifest}\n${long}\n`), 2, /longer than/);
+    const full = `{"kind":"since","since":[${'{},'.repeat(1_000_001)}{}]}`;
+    await refused(Buffer.from(`${manifest}\n${full}\n`), 2, /more than 1000000 lists/);
     const seal = { ...rounds[0]!.seal, count: 9_000_000 };
     const sealed = `${manifest}\n${since}\n${jcs({ kind: 'seal', seal })}\n`;
     await refused(Buffer.from(sealed), 3, /^seal: count/);

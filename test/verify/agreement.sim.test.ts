@@ -14,6 +14,8 @@ import { verifyChain } from '../../src/rounds/verify.ts';
 import { useBrowser } from '../support/browser.ts';
 import { findPython } from '../support/python.ts';
 import { forgeriesOf, type NamedFile } from './corpus.ts';
+import { createLedger, lottery, playRound } from '../rounds/release.ts';
+import { CHAIN_TERMS, emptyRound } from './page-files.ts';
 import { SAMPLES } from './samples.ts';
 
 type Verdict = { accepted: boolean; file?: string; line?: number; digest?: string };
@@ -129,6 +131,7 @@ afterAll(() => {
   rmSync(demoFolder, { recursive: true, force: true });
 });
 
+const SLOT = { pools: [{ pool: 'open', seats: 2, colour: 'red' }], slot: 'north' };
 const goodFiles: readonly Chain[] = SAMPLES.flatMap(({ files }) => {
   const plain = files.map((bytes, round) => ({ name: `round-${round}.ndjson`, bytes }));
   const packed = plain.map(({ name, bytes }) => ({ name: `${name}.gz`, bytes: gzipSync(bytes) }));
@@ -139,7 +142,35 @@ const goodFiles: readonly Chain[] = SAMPLES.flatMap(({ files }) => {
   return [plain, packed, other.toReversed(), plain.slice(0, 1)];
 });
 
+/** Twelve hundred pools lose a seat at once: more is told than anything but a pool's names can fill. */
+async function manyLosses(): Promise<Chain> {
+  const slots = Array.from(
+    { length: 400 },
+    (_, at) => `${'a-slot-with-a-long-name-'.repeat(2)}${at}`,
+  );
+  const pools = { open: 2, 'a-category-of-long-name': 2, 'another-of-a-long-name': 2 };
+  const ledger = createLedger(lottery(Object.fromEntries(slots.map((slot) => [slot, pools]))));
+  const lost = slots.flatMap((slot) =>
+    Object.keys(pools).map((pool) => [slot, pool, 1] as [string, string, number]),
+  );
+  const rounds = [await playRound(ledger, []), await playRound(ledger, [], { lost })];
+  return rounds.map(({ bytes }, round) => ({ name: `round-${round}.ndjson`, bytes }));
+}
+
 describe('three verifiers', () => {
+  test('accept a release with more or less in its manifest, and a long list of losses', async () => {
+    const rounds = [
+      emptyRound(),
+      emptyRound({ beacon: CHAIN_TERMS }),
+      emptyRound({ note: 'Bring your ID.', slots: [{ ...SLOT, hall: 3 }] }),
+    ].map((text) => [{ name: 'round-0.ndjson', bytes: Buffer.from(text) }]);
+    const chains = [...rounds, await manyLosses()];
+    const commandLine = await byCommandLine(chains);
+    expect(commandLine.map(({ accepted }) => accepted)).toEqual(chains.map(() => true));
+    expect(await byPython(chains)).toEqual(commandLine);
+    expect(await byPage(page, chains)).toEqual(commandLine);
+  }, 100_000);
+
   test('accept what was published: plain, packed by anyone, in any order, and a part of it', async () => {
     const [commandLine, python, browser] = await Promise.all([
       byCommandLine(goodFiles),

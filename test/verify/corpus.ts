@@ -9,6 +9,7 @@ import { hex, sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { leafHash } from '../../src/lib/merkle.ts';
 import { kidOf, type ReceiptKey } from '../../src/rounds/receipt-key.ts';
+import { CHAIN_TERMS, emptyRound, NETWORK } from './page-files.ts';
 import type { Sample } from './samples.ts';
 
 export type NamedFile = { readonly name: string; readonly bytes: Buffer };
@@ -707,9 +708,72 @@ const BYTE_CHANGES: Readonly<Record<string, (plain: Buffer, packed: Buffer) => B
   'the gzip has two members': (plain) =>
     Buffer.concat([gzipSync(plain.subarray(0, 3_000)), gzipSync(plain.subarray(3_000))]),
   'gzip within gzip': (_plain, packed) => gzipSync(packed),
+  'a bomb of lists': () =>
+    gzipSync(`{"kind":"manifest","manifest":[${'{},'.repeat(5_000_000)}{}]}\n`),
+  'a bomb of nested lists': () => gzipSync(`${'['.repeat(15_000_000)}\n`),
   'a bomb of one long line': () => gzipSync(Buffer.alloc(48 << 20)),
   'a bomb of many lines': () => gzipSync(Buffer.alloc(16 << 20, '\n')),
 };
+
+/** A whole round 0 that only breaks the bounds of a manifest, or says more of its beacon than it may. */
+function unfitRounds(): Forgery[] {
+  const slot = (more: object) => ({ slots: [{ pools: [{ pool: 'open', seats: 2 }], ...more }] });
+  const pool = (more: object) =>
+    slot({ slot: 'north', pools: [{ pool: 'open', seats: 2, ...more }] });
+  const nine = Array.from({ length: 9 }, (_, at) => ({ pool: `p${at}`, seats: 1 }));
+  const network = (more: object) => ({ beacon: { ...NETWORK, ...more } });
+  const manifests: Readonly<Record<string, Record<string, unknown>>> = {
+    'with half a number for people': { note: [{ half: 0.5 }] },
+    'with a number for people that is not exact': { note: 2 ** 53 },
+    'that books at once': { mode: 'immediate' },
+    'of no mode': { mode: undefined },
+    'without a name': { release: '' },
+    'with a short name': { release: 'ab' },
+    'with a long name': { release: 'a'.repeat(41) },
+    'with a dot in its name': { release: 'pune.2021' },
+    'without slots': { slots: [] },
+    'of a slot without an id': slot({ slot: '' }),
+    'of a slot with capitals and spaces': slot({ slot: 'Yerawada 11:00' }),
+    'of a slot with a long id': slot({ slot: 'a'.repeat(65) }),
+    'of a slot without pools': slot({ slot: 'north', pools: [] }),
+    'of a slot with nine pools': slot({ slot: 'north', pools: nine }),
+    'of a pool that is not ASCII': pool({ pool: 'ältere' }),
+    'of a pool with a long name': pool({ pool: 'a'.repeat(25) }),
+    'of a pool with too many seats': pool({ seats: 1_000_001 }),
+    'of a pool with half a seat': pool({ seats: 0.5 }),
+    'for groups of eight': { limits: { group_size: 8, preferences: 5 } },
+    'for eleven preferences': { limits: { group_size: 4, preferences: 11 } },
+    'for no preferences': { limits: { group_size: 4, preferences: 0 } },
+    'with reserves for longer than there are rounds': { dereserve_after_round: 20_001 },
+    'that closes before there were calendars': { closes_at: '0000-01-01T00:00:00.000Z' },
+    'that closes before there were computers': { closes_at: '1969-12-31T23:59:59.999Z' },
+    'that closes on no day': { closes_at: '2021-02-29T14:40:00.000Z' },
+    'with more than a week to confirm': { confirm_within_s: 604_801 },
+    'with a longer chain than rounds': { beacon: { ...CHAIN_TERMS, length: 20_001 } },
+    'with a chain of no steps': { beacon: { ...CHAIN_TERMS, length: 0 } },
+    'with a network of the far future': network({ genesis_time: 100_000_000_001 }),
+    'with a network that is slow': network({ period_s: 3_601 }),
+    'without a margin': network({ seal_margin_s: 0 }),
+    'with a margin of more than an hour': network({ seal_margin_s: 3_601 }),
+  };
+  const lines = linesOf(Buffer.from(emptyRound()));
+  const known =
+    'the drand network: nobody can know or choose a value before its time ' +
+    'unless most members of the network work together';
+  const trusting = lines.map((line) => line.replace(/"trust":"[^"]*"/, `"trust":"${known}"`));
+  return [
+    ...Object.entries(manifests).map(([what, members]) => ({
+      name: `a manifest ${what}`,
+      files: [named(0, Buffer.from(emptyRound(members)))],
+      within: 0,
+    })),
+    {
+      name: 'a network of its own called the drand network',
+      files: [named(0, textOf(reclose(trusting)))],
+      within: 0,
+    },
+  ];
+}
 
 const named = (round: number, bytes: Buffer): NamedFile => ({
   name: `round-${round}.ndjson`,
@@ -741,5 +805,6 @@ export function forgeriesOf({ name, files }: Sample): Forgery[] {
       'something else in the place of round 1': [third, named(1, Buffer.from('hello\n')), first],
       'something else beside all rounds': [named(9, Buffer.from('hello\n')), first, second, third],
     }).map(([what, chain]) => ({ name: what, files: chain, within: 0 })),
+    ...unfitRounds(),
   ];
 }

@@ -71,7 +71,8 @@ export const sample = (name: string): Buffer[] =>
 const SECRET = sha256(Buffer.from('the secret of a network of one'));
 const { shortSignatures } = bls12_381;
 const DOMAIN = 'BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_';
-const NETWORK = {
+/** Terms of a network whose key is made up. */
+export const NETWORK = {
   chain: hex(sha256(Buffer.from('a network of one'))),
   genesis_time: 1_600_000_000,
   kind: 'drand',

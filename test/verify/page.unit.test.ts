@@ -190,7 +190,7 @@ describe('a hostile file', () => {
     await refused(FIRST.replace('Vaccination', '\\u0056accination'), 1, /canonical/);
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     await refused(withLine(FIRST, 1, `{"kind":"manifest","manifest":{"x":${deep}}}`), 1, /deep/);
-    await refused(`${'['.repeat(2_000_000)}\n`, 1, /JSON/);
+    await refused(`${'['.repeat(2_000_000)}\n`, 1, /more than/);
     const proto = linesOf(FIRST)[0]!.replace('"beacon"', '"__proto__":{"slots":[]},"beacon"');
     await refused(withLine(FIRST, 1, proto), null, /./);
   });
@@ -202,9 +202,9 @@ describe('a hostile file', () => {
       [(m) => (m['rules'] = 'fairslot/v2'), /rules/],
       [(m) => (m['slots'] = [slot, slot]), /two slots/],
       [(m) => (m['slots'] = [{ ...slot, pools: [...slot.pools, ...slot.pools] }]), /two pools/],
-      [(m) => (m['slots'] = [{ ...slot, pools: many }]), /more than 32/],
+      [(m) => (m['slots'] = [{ ...slot, pools: many }]), /not 1 to 8/],
       [(m) => (m['slots'] = [{ ...slot, pools: [{ pool: 'open', seats: -1 }] }]), /seats/],
-      [(m) => (m['slots'] = 7), /not a list/],
+      [(m) => (m['slots'] = 7), /slots/],
       [(m) => (m['closes_at'] = '2021-02-31T14:40:00.000Z'), /closes_at/],
       [(m) => (m['closes_at'] = '2021-04-10T14:40:00Z'), /closes_at/],
       [(m) => delete m['limits'], /limits/],
@@ -245,7 +245,7 @@ describe('a hostile file', () => {
   });
 
   test('cannot make it hold more than a line, or believe a count', async () => {
-    await refused(gzipSync(Buffer.alloc(64 << 20)), 1, /longer than 16 MiB/);
+    await refused(gzipSync(Buffer.alloc(64 << 20)), 1, /longer than 16777216 bytes/);
     await refused(gzipSync(Buffer.alloc(64 << 20, '\n')), 1, /not JSON/);
     const seal = linesOf(FIRST)[2]!;
     await refused(withLine(FIRST, 3, seal.replace('"count":5', '"count":8000000')), null, /./);
@@ -315,7 +315,7 @@ describe('a receipt', () => {
     };
     const report = checkReceipt(texts, undefined);
     expect(report).toMatchObject({ verdict: 'open', standing: null });
-    expect(report.findings.map(({ ok }) => ok)).toEqual([true, null, true]);
+    expect(report.findings.map(({ ok }) => ok)).toEqual([null, true, true]);
   });
 
   test('that was tampered with, or is of others, is refused', async () => {
@@ -333,8 +333,8 @@ describe('a receipt', () => {
       [{ ...good, issued_at: '2023-08-23T15:50:00.001Z' }, /not signed/],
       [{ ...good, signature: good.signature.replace(/^./, 'z') }, /not signed/],
       [{ ...good, signature: 'AAAA' }, /not signed/],
-      [{ ...good, leaf: '0'.repeat(64) }, /leaf/],
-      [{ ...good, entry: { ...good.entry, size: 3 } }, /leaf/],
+      [{ ...good, leaf: '0'.repeat(64) }, /not signed/],
+      [{ ...good, entry: { ...good.entry, size: 3 } }, /not signed/],
       [{ ...good, release: 'elsewhere' }, /another release/],
       [byStranger, /not signed/],
       [{ ...byStranger, kid: good.kid }, /not signed/],
@@ -353,7 +353,10 @@ describe('a receipt', () => {
     const of = (wishes: Partial<Entry>, issuedAtMs: number) =>
       checkReceipt({ receipt: JSON.stringify(sign({ ...entry, ...wishes }, issuedAtMs)) }, ledger);
     const lost = of({ entry: 'AAAAAAAAAAAAAAAAAAAAAA' }, beforeSeal);
-    expect(lost.findings.at(-1)).toMatchObject({ ok: false, text: expect.stringMatching(/none/) });
+    expect(lost.findings.at(-1)).toMatchObject({
+      ok: false,
+      text: expect.stringMatching(/not in round 0, the first/),
+    });
     const changed = of({ size: entry.size + 1 }, beforeSeal);
     expect(changed.findings.at(-1)?.text).toMatch(/not with what the receipt says.*evidence/);
     const later = of({ entry: 'AAAAAAAAAAAAAAAAAAAAAA' }, Date.parse('2023-08-23T16:20:00.000Z'));
@@ -368,7 +371,7 @@ describe('a receipt', () => {
     const path = good['path'] as string[];
     const bad: [object | string, RegExp][] = [
       ['[', /not JSON/],
-      [{ ...good, extra: 1 }, /does not belong/],
+      [{ ...good, zone: 1 }, /does not belong/],
       [{ ...good, index: inTree.length }, /does not lead/],
       [{ ...good, index: -1 }, /no index/],
       [{ ...good, path: path.slice(1) }, /does not lead/],
@@ -383,7 +386,7 @@ describe('a receipt', () => {
       [{ ...good, leaf: leafHash(Buffer.from('x')).toString('hex') }, /another leaf/],
     ];
     for (const [document, reason] of bad) {
-      const proof = typeof document === 'string' ? document : JSON.stringify(document);
+      const proof = typeof document === 'string' ? document : jcs(document);
       const { verdict, findings } = checkReceipt({ receipt, proof }, ledger);
       expect(verdict, proof).toBe('refused');
       expect(findings.at(-1)?.text).toMatch(reason);

@@ -189,7 +189,7 @@ sys.exit(verify_draw.main(sys.argv[1:]))
 `,
       bomb,
     );
-    expect(stderr).toContain('line 1: is longer than 16 MiB');
+    expect(stderr).toContain('line 1: is longer than 16777216');
     expect(status).toBe(1);
   });
 
@@ -343,7 +343,7 @@ describe('a receipt', () => {
     return { names, file: put('round-0.ndjson', round.bytes), receiptOf, proofOf };
   };
   const document = (name: string, value: unknown): string =>
-    put(name, JSON.stringify(value, null, 2));
+    put(name, JSON.stringify(JSON.parse(jcs(value)), null, 2));
 
   it('is found in its round, and hangs in its tree', async () => {
     const { names, file, receiptOf, proofOf } = await play();
@@ -356,9 +356,9 @@ describe('a receipt', () => {
     const proof = document('proof.json', proofOf('Asha'));
     expect(verify('--receipt', receipt, file).stdout).toContain('entry is in round 0');
     const { status, stdout } = verify('--json', '--receipt', receipt, '--proof', proof);
-    expect(status).toBe(0);
+    expect(status).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({
-      accepted: true,
+      accepted: null,
       rounds: [],
       notChecked: [expect.stringContaining("receipt's signature"), expect.stringContaining('root')],
     });
@@ -369,8 +369,7 @@ describe('a receipt', () => {
     const good = receiptOf('Asha');
     const other = generateKeyPairSync('ed25519').privateKey;
     const wrong: [unknown, string][] = [
-      [receiptOf('Nobody'), 'in none of these rounds'],
-      [receiptOf('Asha', { issued_at: '2021-04-10T14:40:00.001Z' }), 'sealed after issued_at'],
+      [receiptOf('Nobody'), 'not in round 0'],
       [receiptOf('Asha', { release: 'pune-2021-04-11' }), 'is for release'],
       [receiptOf('Asha', { manifest_hash: '0'.repeat(64) }), 'manifest_hash'],
       [receiptOf('Asha', { kid: thumbprint('') }), 'kid'],
@@ -387,7 +386,7 @@ describe('a receipt', () => {
       expect(report.reason).toContain(reason);
     }
     const twice = put('receipt.json', JSON.stringify(good).replace('{', '{"kid":"",'));
-    expect(refusal(['--receipt', twice, file]).reason).toBe('has a member twice');
+    expect(refusal(['--receipt', twice, file]).reason).toContain('not canonical JSON');
 
     const receipt = document('receipt.json', good);
     const proof = proofOf('Asha');

@@ -206,6 +206,7 @@ describe('three verifiers', () => {
     ['with a size of 1.0', 'refused', (text) => text.replace(/"size":(\d)/, '"size":$1.0')],
     ['in another order', 'refused', (text) => text.replace(/^{("entry":.*}),(.*)}$/, '{$2,$1}')],
     ['with white space in a string', 'refused', (text) => text.replace('"kid":"', '"kid":" ')],
+    ['with half a surrogate pair', 'refused', (text) => text.replace('"prefs":["', '$&\\ud800')],
     ['with something behind it', 'refused', (text) => `${text}x`],
   ])('read a receipt as it was given: %s', async (_name, verdict, change) => {
     const changed = change(jcs(good));

@@ -243,7 +243,7 @@ function checkProof(ledger, receipt, text) {
     (number) => number >= sealed.first && number < sealed.first + sealed.count,
   );
   demand(
-    there !== undefined && leafIn(ledger, there, String(entry)) === leaf,
+    there !== undefined && leafIn(ledger, there, entry) === leaf,
     `The entry is not in round ${quoted(round)} with the leaf of the proof.`,
   );
 }
@@ -257,12 +257,13 @@ function checkProof(ledger, receipt, text) {
  */
 function checkSeal(ledger, text) {
   const shown = parse(text, 'seal');
-  demand(isObject(shown) && isObject(shown['seal']), 'The seal is not one.');
+  demand(isObject(shown), 'The seal is not one.');
   const { seal, signature } = shown;
+  demand(isObject(seal), 'The seal is not one.');
   if (!ledger) return { ok: null, text: 'The seal can be told from the files only.' };
-  const round = /** @type {Record<string, unknown>} */ (seal)['round'];
+  const { round } = seal;
   demand(
-    isSigned(ledger, 'seal', /** @type {Record<string, unknown>} */ (seal), signature),
+    isSigned(ledger, 'seal', seal, signature),
     'The seal was not signed with the key of this release.',
   );
   const held = typeof round === 'number' ? ledger.sealed[round] : undefined;
