@@ -113,7 +113,9 @@ let page: Page;
 const demoFolder = mkdtempSync(join(tmpdir(), 'fairslot-agreement-demo-'));
 const demo = promisify(execFile)(process.execPath, [
   fileURLToPath(new URL('../../src/demo.ts', import.meta.url)),
-  ...['--citizens', '40', '--bots', '4', '--report', join(demoFolder, 'demo.html')],
+  '--citizens=40',
+  '--bots=4',
+  `--report=${join(demoFolder, 'demo.html')}`,
 ]);
 demo.catch(() => undefined); // is awaited by its test
 
