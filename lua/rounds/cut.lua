@@ -25,7 +25,7 @@ if is_past_last_cut(round, tonumber(state[5]), state[6], now, state[7]) then ret
 if now < tonumber(state[4]) then return { 'NOT_DUE', tonumber(state[4]), now } end
 -- Without new entries or freed seats a round could give nobody anything, once what was reserved is
 -- for everyone.
-if round > tonumber(state[10]) and redis.call('EXISTS', KEYS[3], KEYS[5]) == 0 then
+if round > tonumber(state[10] or 0) and redis.call('EXISTS', KEYS[3], KEYS[5]) == 0 then
   return 'NOTHING_NEW'
 end
 if round > 0 and state[7] == state[1] then

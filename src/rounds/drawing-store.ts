@@ -192,7 +192,7 @@ function flipStore(redis: Redis) {
       redis.hgetall(keys.displaced(release, round)),
 
     forgetDisplaced: async (release: string, round: number): Promise<void> => {
-      await redis.del(keys.displaced(release, round));
+      await redis.unlink(keys.displaced(release, round));
     },
 
     /** Makes all that was staged count, at once. */

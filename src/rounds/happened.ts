@@ -1,6 +1,6 @@
 /** From what the scripts wrote down since the last cut to the lists of a round's record. Pure. */
 import { present } from '../lib/assert.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+import type { DrawnManifest } from '../releases/manifest.ts';
 import { inOrder, type Loss, type Since } from './ledger.ts';
 
 /**
@@ -8,7 +8,7 @@ import { inOrder, type Loss, type Since } from './ledger.ts';
  * numbers of slots and pools. What a pool loses more than once is one loss; a slot that closes
  * loses all its seats anyway.
  */
-export function sinceOf({ slots }: LotteryManifest, happened: readonly string[]): Since {
+export function sinceOf({ slots }: DrawnManifest, happened: readonly string[]): Since {
   const of = (word: string): string[] =>
     happened
       .filter((line) => line.startsWith(`${word} `))

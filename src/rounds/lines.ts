@@ -14,7 +14,7 @@ export type Mismatch = { readonly line: number; readonly reason: string };
 
 /** A manifest of 20,000 slots with names of usual length takes a third of this. */
 export const LINE_BYTES_MAX = 16 * 2 ** 20;
-/** Lists, objects and members in a line: in memory, each takes many times what it takes in a file. */
+/** Lists, objects and members in a line: each takes many times its length in memory. */
 export const LINE_PARTS_MAX = 1_000_000;
 
 /** What begins a list or an object, or a member's value, wherever it stands. */

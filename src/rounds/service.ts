@@ -7,6 +7,7 @@ import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import type { Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import {
   type Admission,

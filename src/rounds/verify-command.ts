@@ -115,7 +115,7 @@ async function ownFiles(paths: VerifyCommand): Promise<OwnFiles | OwnRefused> {
   return files;
 }
 
-/** Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing wrong, and nothing settled. */
+/** Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing is wrong or settled. */
 export async function verifyCommand(
   command: VerifyCommand,
   out: Output,

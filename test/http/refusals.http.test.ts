@@ -16,6 +16,7 @@ import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { accountOf } from '../../src/people/service.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import {
   type Answered,
@@ -492,6 +493,21 @@ describe('an operator', () => {
     await operate('createRelease', { body: body(old.params.release, 10_000) });
     await operate('importPlaces', { ...csv, ...old, query: { date: '2021-04-11' }, body: CSV });
     expect(await codeOf(operate('publishRelease', old))).toBe('RELEASE_DATES');
+    const vast = { params: { release: fresh('release') } };
+    await operate('createRelease', { body: body(vast.params.release, 10_000) });
+    await operate('importPlaces', { ...csv, ...vast, body: CSV });
+    // As many imports would leave it: more sessions than one request may bring.
+    const draft = keys.draft(vast.params.release);
+    const { terms, places } = JSON.parse((await used.redis.get(draft))!);
+    const [one] = places.sessions;
+    const sessions = Array.from({ length: 19_000 }, (_, at) => ({
+      ...one,
+      service: '['.repeat(60),
+      session: `s${at}`,
+    }));
+    const grown = { terms, places: { ...places, sessions: [one, ...sessions] } };
+    await used.redis.set(draft, JSON.stringify(grown));
+    expect(await codeOf(operate('publishRelease', vast))).toBe('RELEASE_TOO_LARGE');
     const ages = { date: '2099-01-01', minAge: '45', maxAge: '44' };
     expect(await codeOf(operate('importPlaces', { ...csv, query: ages, body: CSV }))).toBe(
       'REQUEST_INVALID',

@@ -188,11 +188,14 @@ describe('files', () => {
     await open();
     const evil = '<img src=x onerror="document.title=1">';
     const slots = [{ pools: [{ pool: 'open', seats: 1 }], slot: evil }];
-    await choose(onDisk('evil.ndjson', emptyRound({ title: evil, release: evil, slots })));
+    await choose(onDisk('slot.ndjson', emptyRound({ slots })));
+    expect(await verdict()).toBe('REFUSED');
+    expect(await page.$$('#result img')).toEqual([]);
+    await choose(onDisk('evil.ndjson', emptyRound({ title: evil })));
     expect(await verdict()).toBe('ACCEPTED');
     expect(await textOf('#result')).toContain(evil);
     expect(await page.$$('#result img')).toEqual([]);
-    expect(await textOf('#result')).toContain('Whose network this is nobody can tell');
+    expect(await textOf('#result')).toContain('Whose network this is no file can tell');
     expect(complaints).toEqual([]);
   });
 

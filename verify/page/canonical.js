@@ -2,7 +2,7 @@
 /** Canonical JSON (RFC 8785): strict reading, and writing. */
 import { demand, quoted, refusal } from './refusal.js';
 
-/** Lists, objects and members of a line: in memory each takes many times what it takes in a file. */
+/** Lists, objects and members of a line: each takes many times its length in memory. */
 const MOST_PARTS = 1_000_000;
 
 /** Deeper documents are refused, so that no file exhausts the stack. */
