@@ -4,8 +4,8 @@
     python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--seal FILE] FILES...
 
 FILES are the transcripts of all rounds of one release from round 0 on, in any order, gzip or plain.
-Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way, 3 incomplete
-(nothing is wrong, but the round that a receipt's entry must be in is not among the files).
+Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way, 3 nothing is
+wrong, but the round that a receipt's entry must be in is not among the files.
 
 Written from docs/draw.md alone, with names and order of that page, and with nothing but the
 standard library of Python 3.9 or later, so that it can be read in an hour and trusted or not.
@@ -133,7 +133,7 @@ def no_such_number(text):
     raise Refused("holds a number that is not written as a whole one")
 
 
-# A member that is there twice changes the bytes of the canonical form: nobody need look for it here.
+# A member that is there twice is not in the canonical form: nobody need look for it here.
 NUMBERS = dict(parse_int=whole_number, parse_float=no_such_number, parse_constant=no_such_number)
 DECODER = json.JSONDecoder(**NUMBERS)
 
@@ -1252,8 +1252,8 @@ class At:
 def read_options(arguments):
     parser = argparse.ArgumentParser(
         description="Verifies the draw of a fairslot release from its published transcripts.",
-        epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way, 3 nothing is wrong, and "
-        "nothing settled: the round that counts is missing.",
+        epilog="Exit status: 0 accepted, 1 refused, 2 asked in a wrong way, 3 nothing is wrong, "
+        "but the round that counts is missing.",
     )
     option = parser.add_argument
     option("files", metavar="FILE", nargs="*", help="the transcripts from round 0 on, in any order")
