@@ -4,7 +4,7 @@
     python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--seal FILE] FILES...
 
 FILES are the transcripts of all rounds of one release from round 0 on, in any order, gzip or plain.
-Exit status: 0 accepted, 1 refused (with the file and the line), 2 asked in a wrong way, 3 nothing is
+Exit status: 0 accepted, 1 refused (with file and line), 2 asked in a wrong way, 3 nothing is
 wrong, but the round that a receipt's entry must be in is not among the files.
 
 Written from docs/draw.md alone, with names and order of that page, and with nothing but the
