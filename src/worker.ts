@@ -60,13 +60,12 @@ async function openMonitor(config: Config): Promise<Server | undefined> {
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, rounds, outbox, secrets } = engine;
-  const told = { store: stores.rounds, people: stores.people, outbox, secrets };
+  const told = { store: stores.rounds, people: stores.people, outbox, secrets, log };
   const carrier = createCarrier({
     ...told,
     carry: stores.carry,
     rounds,
     releases,
-    log,
     onCarried: (outcome) => metrics.rounds.carried.inc({ outcome: outcome.toLowerCase() }),
   });
   const conductor = createConductor({

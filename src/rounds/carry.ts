@@ -7,10 +7,7 @@
 import type { Log } from '../log.ts';
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
-import type { Secrets } from '../lib/secrets.ts';
 import type { Message } from '../notify/messages.ts';
-import type { Outbox } from '../notify/outbox.ts';
-import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
@@ -20,21 +17,18 @@ import { entryIdOf } from './rules.ts';
 import type { RoundService } from './service.ts';
 import { type Carried, packStanding, type StandingEntry, unpackStanding } from './standing.ts';
 import type { RoundStore } from './store.ts';
+import { smsTo, type TellParts, type Told } from './tell.ts';
 
 /** Entries carried in one step: a round is held up by no more. */
 const BATCH = 500;
 /** Earlier releases that one step looks at. */
 const RELEASES = 32;
 
-type Parts = {
+type Parts = TellParts & {
   carry: CarryStore;
   store: RoundStore;
   rounds: Pick<RoundService, 'carryIn'>;
   releases: ReleaseService;
-  people: PeopleStore;
-  outbox: Outbox;
-  secrets: Secrets;
-  log: Log;
   onCarried?: (outcome: Carried) => void;
 };
 
@@ -87,7 +81,7 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
   const arrived: Moving[] = [];
   const back: Moving[] = [];
   const outcomes: Carried[] = [];
-  const told: { person: string; message: Message }[] = [];
+  const told: Told[] = [];
   await Promise.all(
     moving.map(async (one) => {
       const isWithdrawn = one.standing.startsWith('-');
@@ -139,18 +133,13 @@ async function takeBack(
   return { outcome: reply === 'ROUND_DRAWING' ? 'LATER' : 'WITHDRAWN' };
 }
 
-async function tell(
-  { people, outbox, secrets }: Parts,
-  told: readonly { readonly person: string; readonly message: Message }[],
-): Promise<void> {
-  const contacts = await people.contactsOf(told.map(({ person }) => person));
-  await outbox.send(
-    told.flatMap(({ message }, index) => {
-      const contact = contacts[index];
-      if (!contact) return [];
-      return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
-    }),
-  );
+/** That somebody cannot be told keeps nobody from arriving. */
+async function tell(parts: Parts, told: readonly Told[]): Promise<void> {
+  try {
+    await parts.outbox.send(await smsTo(parts, told));
+  } catch (error) {
+    parts.log.error({ err: error }, 'people were not told what became of their standing entries');
+  }
 }
 
 /** A conductor that carries a batch of standing entries before each step, and never fails by it. */

@@ -1,20 +1,19 @@
 /** Tells by SMS whom a round gave a seat to, and whose seat an operator's change took. */
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
-import type { Secrets } from '../lib/secrets.ts';
 import { unpackBooking } from '../bookings/rules.ts';
 import type { Message, Place } from '../notify/messages.ts';
-import type { Outbox, Sms } from '../notify/outbox.ts';
-import type { PeopleStore } from '../people/store.ts';
+import type { Sms } from '../notify/outbox.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
+import { smsTo, type TellParts } from './tell.ts';
 
 /** Entries looked up and told together. */
 const BATCH = 500;
 
-type Parts = { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets };
+type Parts = TellParts & { store: RoundStore };
 
 export const createNotifier =
   (parts: Parts) =>
@@ -27,7 +26,7 @@ export const createNotifier =
   };
 
 async function messagesFor(
-  { store, people, secrets }: Parts,
+  { store, ...parts }: Parts,
   manifest: LotteryManifest,
   concerned: Concerned,
   ids: readonly string[],
@@ -44,12 +43,7 @@ async function messagesFor(
     const [person = ''] = unpackEntry(packed).persons;
     return [{ person, message }];
   });
-  const contacts = await people.contactsOf(told.map(({ person }) => person));
-  return told.flatMap(({ message }, index) => {
-    const contact = contacts[index];
-    if (!contact) return [];
-    return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
-  });
+  return smsTo(parts, told);
 }
 
 /** Nothing for an offer that was answered or has lapsed by now. */

@@ -157,6 +157,29 @@ describe('an entry that got nothing and stands', () => {
     ]);
   });
 
+  it('arrives, and the others are told, where the number of one cannot be read', async () => {
+    const others = await registerMany(engine, 2);
+    const mobile = engine.secrets.encrypt('+919812345678');
+    for (const [index, { account, person }] of [who, ...others].entries()) {
+      await stand(first, { account, people: [person] });
+      await test.redis.hset(keys.account(account), 'mobile', index === 1 ? 'unreadable' : mobile);
+    }
+    await end(first);
+    const second = await open();
+    expect(await carry(second)).toEqual(['ENTERED', 'ENTERED', 'ENTERED']);
+    expect(await left(first)).toBe(0);
+    expect(await templates()).toEqual(['carried', 'carried']);
+  });
+
+  it('arrives where nobody can be told', async () => {
+    const mute = engineOn(test.redis);
+    mute.outbox.send = () => Promise.reject(new Error('no outbox'));
+    await stand(first);
+    await end(first);
+    expect(await carry(await open(), mute)).toEqual(['ENTERED']);
+    expect(await left(first)).toBe(0);
+  });
+
   it('goes on for as long as it gets nothing, from what was asked for at first', async () => {
     const both = await open({ seats: [1, 1] });
     await stand(both);

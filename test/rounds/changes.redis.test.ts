@@ -160,7 +160,8 @@ describe('who has a seat in a slot that closes', () => {
     const [moved] = (await enterMany(1, 0, 1)) as [Who];
     const [displaced] = (await enterMany(1, 2)) as [Who];
     const { stores, outbox, secrets } = engine;
-    const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
+    const told = { store: stores.rounds, people: stores.people, outbox, secrets };
+    const notify = createNotifier({ ...told, log: createLog('silent') });
     const conductor = createConductor({
       store: stores.rounds,
       drawing: stores.drawing,

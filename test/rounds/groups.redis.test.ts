@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { createLog } from '../../src/log.ts';
 import { createNotifier } from '../../src/rounds/notify.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import {
@@ -305,10 +306,31 @@ describe('the seats of a group', () => {
     const { manifest } = granted(await engine.releases.published(release));
     if (manifest.mode !== 'lottery') throw new Error('a lottery is needed');
     const { stores, outbox, secrets } = engine;
-    const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
+    const told = { store: stores.rounds, people: stores.people, outbox, secrets };
+    const notify = createNotifier({ ...told, log: createLog('silent') });
     const offered = [entryIdOf(secrets, release, a)];
     await notify(manifest, { round: 0, offered, displaced: {} });
     expect(await test.redis.xlen(keys.outbox())).toBe(1);
+  });
+
+  it('are told of also where the number of somebody else in the round cannot be read', async () => {
+    const other = await family(1);
+    const [stranger = ''] = other.people;
+    granted(await enter(a, b));
+    const theirs = { beneficiaries: [stranger], preferences: slots };
+    granted(await engine.rounds.enter(other.account, release, theirs));
+    await draw();
+    await test.redis.hset(keys.account(account), 'mobile', engine.secrets.encrypt('+919812345678'));
+    await test.redis.hset(keys.account(other.account), 'mobile', 'unreadable');
+    const { manifest } = granted(await engine.releases.published(release));
+    if (manifest.mode !== 'lottery') throw new Error('a lottery is needed');
+    const { stores, outbox, secrets } = engine;
+    const told = { store: stores.rounds, people: stores.people, outbox, secrets };
+    const notify = createNotifier({ ...told, log: createLog('silent') });
+    const offered = [stranger, a].map((person) => entryIdOf(secrets, release, person));
+    const before = await test.redis.xlen(keys.outbox());
+    await notify(manifest, { round: 0, offered, displaced: {} });
+    expect(await test.redis.xlen(keys.outbox())).toBe(before + 1);
   });
 });
 
