@@ -21,15 +21,16 @@
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
   ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
   ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
-                           entered here and only stands on
+                           entered here and only stands on, or ASKED: whether it came, and no more
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
-  REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | RELEASE_ENDED
-          | RELEASE_NOT_OPEN opens_at_ms | PASSED_OVER | ENTRY_SEALED | HAS_BOOKING
-          | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | TOO_MANY_ENTRIES
-          | ENTERED result_at_ms issued_at_ms
+  REPLY   RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | NOT_CARRIED | CLAIM_EXPIRED
+          | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms | ENTRY_SEALED | HAS_BOOKING
+          | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | PASSED_OVER
+          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
           (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
           entered is 1 for as long as it may be edited; number: which of the persons, from 0.
-          HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn.)
+          HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn, by
+          any of its people. NOT_CARRIED: to who asks, where neither is so.)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -37,24 +38,34 @@
 --#include lib/group
 --#include lib/accounts
 local now = now_ms()
-if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_at_ms',
   'entries_per_account', 'next_round_at_ms', 'published', 'confirm_within_ms',
   'changing_round')
 if not state[1] then return 'RELEASE_UNKNOWN' end
 local id, entry, by_hand = ARGV[1], ARGV[2], ARGV[6] == 'HAND'
--- Whether an entry was ever put here, by hand or carried.
-local function is_known()
+local people = { id }
+for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
+
+local function is_held(id)
   for _, key in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[12] }) do
     if redis.call('HEXISTS', key, id) == 1 then return true end
   end
-  return redis.call('SISMEMBER', KEYS[13], id) == 1
 end
--- First of all, so that whoever takes up what another worker began learns that it was done.
+-- Whether an entry of any of these people was ever put here, by hand or carried.
+local function is_known()
+  for _, one in ipairs(people) do
+    if is_held(one) or is_held(group_of(KEYS[8], one) or one) then return true end
+    if redis.call('SISMEMBER', KEYS[13], one) == 1 then return true end
+  end
+end
+-- First of all, so that whoever takes up what another worker began, or a script that is sent again
+-- late, learns that it was done.
 if not by_hand and is_known() then
   if redis.call('HGET', KEYS[12], id) ~= ARGV[5] then return 'HAS_ENTRY' end
   return { 'ALREADY_CARRIED', redis.call('HEXISTS', KEYS[3], id) }
 end
+if ARGV[6] == 'ASKED' then return 'NOT_CARRIED' end
+if now > tonumber(ARGV[4]) then return 'CLAIM_EXPIRED' end
 if state[3] or now >= tonumber(state[2]) then return 'RELEASE_ENDED' end
 if now < tonumber(state[1]) then return { 'RELEASE_NOT_OPEN', tonumber(state[1]) } end
 cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[14], now)
@@ -73,11 +84,12 @@ local function standing_of(id)
   if redis.call('HEXISTS', KEYS[5], id) == 1 then return 'ENTRY_SEALED' end
 end
 
-local people = { id }
-for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
--- Whoever enters says anew whether they stand for later releases, and says it for all of them.
+-- Whoever enters says anew whether they stand for later releases, and says it for all of them, also
+-- for the group with which they stand here without an entry.
 local function stand()
-  redis.call('HDEL', KEYS[12], unpack(people))
+  for _, one in ipairs(people) do
+    redis.call('HDEL', KEYS[12], one, (group_of(KEYS[8], one) or one))
+  end
   if ARGV[5] ~= '' then redis.call('HSET', KEYS[12], id, ARGV[5]) end
 end
 
@@ -87,18 +99,13 @@ local function entered()
   return { 'ENTERED', result_at_ms, after_last_cut(KEYS[1], KEYS[14]) }
 end
 local stands = not held and standing_of(id)
-if ARGV[6] == 'PASSED_OVER' then
-  stand()
-  redis.call('XADD', KEYS[14], '*', 'e', 'passed-over ' .. id)
-  return 'PASSED_OVER'
-end
 if held == entry then
   stand()
   return entered()
 end
 if stands then return { stands, 0 } end
 -- Closed slots give nobody a seat any more; one that is not is enough.
-if state[8] then
+if state[8] and ARGV[6] ~= 'PASSED_OVER' then
   local all_closed = true
   for slot in string.gmatch(string.match(entry, '|([%d,]*)|'), '%d+') do
     all_closed = all_closed and redis.call('HEXISTS', KEYS[11], slot) == 1
@@ -112,17 +119,25 @@ for i, one in ipairs(people) do
   if elsewhere == 'ENTRY_LAPSED' then return { 'ENTRY_LAPSED', i - 1 } end
   if elsewhere then return { 'IN_ANOTHER_ENTRY', i - 1 } end
 end
+local function join()
+  redis.call('HDEL', KEYS[8], id)
+  if #people == 1 then return end
+  redis.call('HSET', KEYS[8], id, table.concat(people, ','))
+  for i = 2, #people do redis.call('HSET', KEYS[8], people[i], id) end
+end
+if ARGV[6] == 'PASSED_OVER' then
+  stand()
+  join()
+  redis.call('XADD', KEYS[14], '*', 'e', 'passed-over ' .. id)
+  return 'PASSED_OVER'
+end
 if not charge_account(KEYS[7], ARGV[3], people, tonumber(state[4])) then
   return 'TOO_MANY_ENTRIES'
 end
 redis.call('HDEL', KEYS[6], unpack(people)) -- bookings that were cancelled
-redis.call('HDEL', KEYS[8], id)
-if #people > 1 then
-  redis.call('HSET', KEYS[8], id, table.concat(people, ','))
-  for i = 2, #people do redis.call('HSET', KEYS[8], people[i], id) end
-end
-redis.call('HSET', KEYS[3], id, entry)
 stand()
+join()
+redis.call('HSET', KEYS[3], id, entry)
 local event = held and 'edited ' or by_hand and 'entered ' or 'carried '
 redis.call('XADD', KEYS[14], '*', 'e', event .. id)
 return entered()

@@ -1,7 +1,7 @@
 #!lua
 --[[ rounds/withdraw: take back an entry that has no seat, and the wish to be carried over with it.
   Where a release is over, only that wish is left to be taken back.
-  KEYS[1] release          hash  phase, published, confirm_within_ms, series
+  KEYS[1] release          hash  phase, published, confirm_within_ms, series, carrying_into
   KEYS[2] rounds           hash  published_at_ms:n
   KEYS[3] entering         hash  entry_id -> packed entry
   KEYS[4] sealed           hash  entry_id -> packed entry
@@ -27,7 +27,7 @@ cut_first_round_if_due(KEYS[1], KEYS[3], KEYS[4], KEYS[10], KEYS[11], KEYS[12], 
 local id = ARGV[1]
 local state = redis.call('HMGET', KEYS[1], 'phase', 'published', 'confirm_within_ms', 'round',
   'ends_at_ms', 'ended_at_ms', 'changing_round', 'series')
-local standing = redis.call('HGET', KEYS[7], id) or ''
+local standing = redis.call('HGET', KEYS[7], id) or redis.call('HGET', KEYS[8], id) or ''
 if string.sub(standing, 1, #ARGV[2]) ~= ARGV[2] then return 'ENTRY_UNKNOWN' end
 
 local is_entered = redis.call('HEXISTS', KEYS[3], id) == 1
@@ -43,7 +43,7 @@ if not is_entered then
   if waits and state[1] == 'DRAWING' then return 'ROUND_DRAWING' end
 end
 
-local stood = take_back_standing(KEYS[7], KEYS[8], id)
+local stood = take_back_standing(KEYS[1], KEYS[7], KEYS[8], id)
 if not (is_entered or waits or stood) then return 'ENTRY_UNKNOWN' end
 local cuts_over = is_past_last_cut(tonumber(state[4]), tonumber(state[5]), state[6], now, state[7])
 if cuts_over and state[1] ~= 'DRAWING' then

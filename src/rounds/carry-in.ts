@@ -17,7 +17,7 @@ import {
   refusedMeans,
   type StandingEntry,
 } from './standing.ts';
-import type { CarryReply, EnterRefusal, EntryToPut, RoundStore } from './store.ts';
+import type { CarryReply, Coming, EnterRefusal, EntryToPut, RoundStore } from './store.ts';
 
 type Parts = {
   store: RoundStore;
@@ -30,17 +30,35 @@ type Parts = {
 /** What the script did, or found done. */
 type Put = Exclude<CarryReply, EnterRefusal>;
 
+/** A release that entries are carried into. */
+type Found = {
+  readonly found: Published;
+  /** Slot numbers that operators have closed. */
+  readonly closed: ReadonlySet<number>;
+};
+
+/** `told`: its people are to hear that they are entered. */
+export type CameIn = { readonly outcome: Carried; readonly told: boolean };
+
+/** A release that entries are carried into, as it is for all of a batch. */
+export type Entrance = {
+  /** It is over, or its receipts cannot be signed: nobody can enter for now. */
+  readonly isShut: boolean;
+  /** Enters a standing entry of an earlier release, once. */
+  readonly carryIn: (standing: StandingEntry) => Promise<CameIn>;
+  /** What became of a standing entry that may have come before; `otherwise`: it did not. */
+  readonly find: (standing: StandingEntry, otherwise: Carried) => Promise<CameIn>;
+};
+
 /** Of an entry without claims: nothing limits when it comes. */
 const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
 /** What an entry of an earlier release is in this one, or why it cannot be. */
 async function admitted(
   { releases, admission }: Parts,
-  found: Published,
+  { found, closed }: Found,
   { account, origin, persons, prefs }: StandingEntry,
 ): Promise<Admitted | Refusal> {
-  const terms = admission.terms(found);
-  if (isRefusal(terms)) return terms;
   const asked = await releases.published(origin);
   if (isRefusal(asked)) return asked;
   const problem = groupProblem(found, persons);
@@ -49,8 +67,10 @@ async function admitted(
   if (alike.length === 0) return refuse('SLOT_UNKNOWN');
   const claims = await admission.claimAll(account, found.manifest.release, persons);
   if (isRefusal(claims)) return claims;
-  const fit = alike.filter((slot) => !unfit(found, claims, [slot]));
-  const wished = fit.length > 0 ? fit.slice(0, found.manifest.limits.preferences) : alike;
+  const open = alike.filter((slot) => !closed.has(slot));
+  if (open.length === 0) return refuse('SLOTS_CLOSED');
+  const fit = open.filter((slot) => !unfit(found, claims, [slot]));
+  const wished = fit.length > 0 ? fit.slice(0, found.manifest.limits.preferences) : open;
   return admission.admit(found, claims, wished);
 }
 
@@ -77,7 +97,7 @@ export function carryingIn(parts: Parts) {
     release: string,
     entry: EntryToPut,
     standing: StandingEntry,
-    coming: 'CARRIED' | 'PASSED_OVER',
+    coming: Coming,
   ): Promise<Put | Refusal> => {
     const packed = packStanding(standing);
     const reply = await store.carry(release, { ...entry, standing: packed }, coming);
@@ -86,53 +106,77 @@ export function carryingIn(parts: Parts) {
       case 'ALREADY_CARRIED':
       case 'HAS_ENTRY':
       case 'PASSED_OVER':
+      case 'NOT_CARRIED':
         return reply;
       default:
         return enterRefusal(reply, standing.persons);
     }
   };
 
-  const enter = async (found: Published, standing: StandingEntry): Promise<Put | Refusal> => {
-    const entry = await admitted(parts, found, standing);
+  const enter = async (into: Found, standing: StandingEntry): Promise<Put | Refusal> => {
+    const entry = await admitted(parts, into, standing);
     if (isRefusal(entry)) return entry;
-    const { release } = found.manifest;
+    const { release } = into.found.manifest;
     const toPut = admission.toPut(standing.account, release, entry);
     return put(release, toPut, { ...standing, refused: '' }, 'CARRIED');
   };
 
-  /** Lets it stand in a release that cannot have it, with the reason. */
-  const passOver = (
+  /**
+   * PASSED_OVER: lets it stand in a release that cannot have it, with the reason. It keeps the ids
+   * of all its people there, so that whoever of them enters by hand ends it.
+   */
+  const putNothing = (
     release: string,
     standing: StandingEntry,
-    refused: string,
+    coming: 'PASSED_OVER' | 'ASKED',
   ): Promise<Put | Refusal> => {
     const { account, persons } = standing;
-    const id = entryIdOf(secrets, release, present(persons[0], 'a lead'));
-    const nothing = { id, packed: '', account, enterBeforeMs: ANY_TIME };
-    return put(release, nothing, { ...standing, refused }, 'PASSED_OVER');
+    const [id, ...others] = persons.map((person) => entryIdOf(secrets, release, person));
+    const nothing = { packed: '', account, enterBeforeMs: ANY_TIME, others };
+    return put(release, { id: present(id, 'a lead'), ...nothing }, standing, coming);
+  };
+
+  const carryIn = async (into: Found, standing: StandingEntry): Promise<CameIn> => {
+    const answer = await enter(into, standing);
+    if (!isRefusal(answer)) return cameInBy(answer);
+    const outcome = await meaningOf(parts, into.found, answer);
+    if (outcome !== 'REFUSED') return { outcome, told: false };
+    const { release } = into.found.manifest;
+    const refused = { ...standing, refused: answer.refused };
+    return cameInBy(await putNothing(release, refused, 'PASSED_OVER'));
   };
 
   return {
-    /**
-     * Enters a standing entry of an earlier release, once. `told`: its people are to hear that they
-     * are entered.
-     */
-    async carryIn(
-      release: string,
-      standing: StandingEntry,
-    ): Promise<{ outcome: Carried; told: boolean }> {
-      const found = await releases.published(release);
-      assert(!isRefusal(found), 'only a published release carries entries');
-      const answer = await enter(found, standing);
-      if (!isRefusal(answer)) return carriedBy(answer);
-      const outcome = await meaningOf(parts, found, answer);
-      if (outcome !== 'REFUSED') return { outcome, told: false };
-      return carriedBy(await passOver(release, standing, answer.refused));
+    /** The way into a release, as it is now. */
+    async entrance(release: string): Promise<Entrance> {
+      const [found, changes, reading] = await Promise.all([
+        releases.published(release),
+        releases.changes(release),
+        releases.read(release),
+      ]);
+      assert(
+        !isRefusal(found) && !isRefusal(changes) && reading,
+        'only a published release carries entries',
+      );
+      const isOver = reading.endedAtMs > 0 || reading.nowMs >= reading.endsAtMs;
+      const isShut = isOver || isRefusal(admission.terms(found));
+      const closed = new Set(
+        changes.closed.map(({ slot }) => present(found.slotNumbers.get(slot), 'a closed slot')),
+      );
+      const find = async (standing: StandingEntry, otherwise: Carried): Promise<CameIn> =>
+        cameInBy(await putNothing(release, { ...standing, refused: '' }, 'ASKED'), otherwise);
+      return {
+        isShut,
+        carryIn: (standing) =>
+          isShut ? find(standing, 'LATER') : carryIn({ found, closed }, standing),
+        find,
+      };
     },
   };
 }
 
-function carriedBy(reply: Put | Refusal): { outcome: Carried; told: boolean } {
+/** `notCarried`: what it comes to where it was only asked for, and not there. */
+function cameInBy(reply: Put | Refusal, notCarried: Carried = 'LATER'): CameIn {
   if (isRefusal(reply)) return { outcome: refusedMeans(reply), told: false };
   switch (reply.outcome) {
     case 'ENTERED':
@@ -143,5 +187,7 @@ function carriedBy(reply: Put | Refusal): { outcome: Carried; told: boolean } {
       return { outcome: 'REPLACED', told: false };
     case 'PASSED_OVER':
       return { outcome: 'REFUSED', told: false };
+    case 'NOT_CARRIED':
+      return { outcome: notCarried, told: false };
   }
 }

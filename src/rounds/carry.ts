@@ -11,6 +11,7 @@ import type { Message } from '../notify/messages.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
+import type { Entrance } from './carry-in.ts';
 import type { CarryStore, Moving } from './carry-store.ts';
 import type { Conductor } from './conduct.ts';
 import { entryIdOf } from './rules.ts';
@@ -27,7 +28,7 @@ const RELEASES = 32;
 type Parts = TellParts & {
   carry: CarryStore;
   store: RoundStore;
-  rounds: Pick<RoundService, 'carryIn'>;
+  rounds: Pick<RoundService, 'entrance'>;
   releases: ReleaseService;
   onCarried?: (outcome: Carried) => void;
 };
@@ -36,22 +37,29 @@ type Parts = TellParts & {
 export type Carrier = (manifest: LotteryManifest) => Promise<boolean>;
 
 export function createCarrier(parts: Parts): Carrier {
-  const { carry, releases } = parts;
+  const { carry, releases, rounds } = parts;
   return async ({ release, series, title }) => {
     const reading = series === null ? undefined : await releases.read(release);
     if (series === null || !reading) return false;
     const { nowMs, opensAtMs, endsAtMs, endedAtMs } = reading;
     if (nowMs < opensAtMs || nowMs >= endsAtMs || endedAtMs > 0) return false;
+    const sources = await sourcesOf(parts, series, release);
+    if (sources.length === 0) return false;
     let room = BATCH;
-    for (const from of await carry.before(series, release, RELEASES)) {
-      if (isRefusal(await releases.published(from))) continue; // listed, about to be published
+    // What is on its way comes first, and of that what set out first: a withdrawal must find what
+    // it takes back in the release before this one, not on its way from there.
+    for (const { from } of sources.filter(({ isMoving }) => isMoving).toReversed()) {
+      const reply = await carry.carryOut(from, release, 0);
+      if (reply.outcome !== 'HANDED') continue;
+      await moveAll(parts, { from, release, title, ...reply });
+      room -= reply.moving.length;
+    }
+    if (room <= 0) return true;
+    if ((await rounds.entrance(release)).isShut) return false;
+    // The later wish of somebody is the one that counts.
+    for (const { from } of sources) {
       const reply = await carry.carryOut(from, release, room);
-      // What is before a release that still runs is for that one to carry.
-      if (reply.outcome === 'RUNNING') return false;
-      if (reply.outcome === 'EMPTY') {
-        await carry.forget(series, from);
-        continue;
-      }
+      if (reply.outcome !== 'HANDED') continue;
       const settled = await moveAll(parts, { from, release, title, ...reply });
       const { length } = reply.moving;
       room -= length;
@@ -60,6 +68,29 @@ export function createCarrier(parts: Parts): Carrier {
     }
     return false;
   };
+}
+
+type Source = { readonly from: string; readonly isMoving: boolean };
+
+/**
+ * The releases before this one that are over and hold standing entries, the latest first. What is
+ * before a release that still runs is for that one to carry.
+ */
+async function sourcesOf(
+  { carry, releases }: Parts,
+  series: string,
+  release: string,
+): Promise<Source[]> {
+  const sources: Source[] = [];
+  for (const from of await carry.before(series, release, RELEASES)) {
+    if (isRefusal(await releases.published(from))) continue; // listed, about to be published
+    const reply = await carry.carryOut(from, release, 0);
+    if (reply.outcome === 'RUNNING') break;
+    if (reply.outcome === 'EMPTY') await carry.forget(series, from);
+    else if (reply.left > 0 || reply.moving.length > 0)
+      sources.push({ from, isMoving: reply.moving.length > 0 });
+  }
+  return sources;
 }
 
 type Batch = {
@@ -76,8 +107,10 @@ type Moved = { readonly outcome: Carried; readonly message?: Message };
 
 /** How many came to an end. */
 async function moveAll(parts: Parts, batch: Batch): Promise<number> {
-  const { carry, log, onCarried } = parts;
-  const { from, moving } = batch;
+  const { carry, log, onCarried, rounds } = parts;
+  const { from, into, moving } = batch;
+  if (moving.length === 0) return 0;
+  const entrance = await rounds.entrance(into);
   const arrived: Moving[] = [];
   const back: Moving[] = [];
   const outcomes: Carried[] = [];
@@ -89,14 +122,14 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
         const entry = unpackStanding(isWithdrawn ? one.standing.slice(1) : one.standing);
         const { outcome, message } = isWithdrawn
           ? await takeBack(parts, batch, entry)
-          : await moveOne(parts, batch, entry);
+          : await moveOne(entrance, batch, entry);
         if (message) told.push({ person: leadOf(entry), message });
         if (outcome !== 'LATER') arrived.push(one);
         else if (!isWithdrawn) back.push(one);
         outcomes.push(outcome);
       } catch (error) {
         // It stays on its way: the next step takes it up again.
-        log.error({ err: error, from, into: batch.into }, 'an entry was not carried over');
+        log.error({ err: error, from, into }, 'an entry was not carried over');
       }
     }),
   );
@@ -110,27 +143,36 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
 const leadOf = ({ persons }: StandingEntry): string => present(persons[0], 'a lead');
 
 async function moveOne(
-  { rounds }: Parts,
+  entrance: Entrance,
   { into, release, title, nowMs }: Batch,
   entry: StandingEntry,
 ): Promise<Moved> {
   const until = isoFromMs(entry.untilMs);
-  if (nowMs >= entry.untilMs)
-    return { outcome: 'EXPIRED', message: { template: 'standing-over', title, until } };
-  const { outcome, told } = await rounds.carryIn(into, entry);
+  const { outcome, told } =
+    nowMs >= entry.untilMs
+      ? await entrance.find(entry, 'EXPIRED') // entered before its time came, it stays so
+      : await entrance.carryIn(entry);
+  if (outcome === 'EXPIRED')
+    return { outcome, message: { template: 'standing-over', title, until } };
   const isTold = told && into === release;
   return isTold ? { outcome, message: { template: 'carried', title, until } } : { outcome };
 }
 
-/** Withdraws what an entry that was withdrawn on its way has become, unless by hand since. */
+/**
+ * Withdraws what an entry that was withdrawn on its way has become, unless by hand since: where it
+ * was on its way to, or in this release, if it has come so far meanwhile.
+ */
 async function takeBack(
   { store, secrets }: Parts,
-  { into }: Batch,
+  { into, release }: Batch,
   entry: StandingEntry,
 ): Promise<Moved> {
-  const id = entryIdOf(secrets, into, leadOf(entry));
-  const reply = await store.withdraw(into, id, packStanding({ ...entry, refused: '' }));
-  return { outcome: reply === 'ROUND_DRAWING' ? 'LATER' : 'WITHDRAWN' };
+  const packed = packStanding({ ...entry, refused: '' });
+  for (const where of new Set([into, release])) {
+    const reply = await store.withdraw(where, entryIdOf(secrets, where, leadOf(entry)), packed);
+    if (reply === 'ROUND_DRAWING') return { outcome: 'LATER' };
+  }
+  return { outcome: 'WITHDRAWN' };
 }
 
 /** That somebody cannot be told keeps nobody from arriving. */

@@ -28,7 +28,13 @@ export type CarryReply =
   | EnterReply
   /** By an earlier attempt; `entered`: its entry may still be edited. */
   | { outcome: 'ALREADY_CARRIED'; entered: boolean }
-  | { outcome: 'HAS_ENTRY' | 'PASSED_OVER' };
+  | { outcome: 'HAS_ENTRY' | 'PASSED_OVER' | 'NOT_CARRIED' };
+
+/**
+ * How a standing entry comes. PASSED_OVER: it only stands on, without an entry. ASKED: whether it
+ * came before, and nothing more.
+ */
+export type Coming = 'CARRIED' | 'PASSED_OVER' | 'ASKED';
 
 export type EntryToPut = {
   readonly id: string;
@@ -94,7 +100,8 @@ const enterScript = script({
     if (word === 'ENTRY_LAPSED' || word === 'IN_ANOTHER_ENTRY')
       return { outcome: word, person: Number(fields[0]) };
     if (word === 'ALREADY_CARRIED') return { outcome: word, entered: fields[0] === 1 };
-    if (word === 'HAS_ENTRY' || word === 'PASSED_OVER') return { outcome: word };
+    if (word === 'HAS_ENTRY' || word === 'PASSED_OVER' || word === 'NOT_CARRIED')
+      return { outcome: word };
     const refusal = ENTER_REFUSALS.find((one) => one === word);
     if (refusal) return { outcome: refusal };
     throw unexpectedReply('rounds/enter', word);
@@ -197,7 +204,7 @@ function entryStore(redis: Redis) {
   const put = (
     release: string,
     { id, packed, account, enterBeforeMs, others, standing = '' }: EntryToPut,
-    coming: 'HAND' | 'CARRIED' | 'PASSED_OVER',
+    coming: 'HAND' | Coming,
   ): Promise<CarryReply> =>
     enterScript(
       redis,
@@ -218,12 +225,9 @@ function entryStore(redis: Redis) {
     enter: (release: string, entry: EntryToPut): Promise<EnterReply> =>
       put(release, entry, 'HAND') as Promise<EnterReply>, // the others are answers to who is carried
 
-    /** Of a standing entry; PASSED_OVER: it only stands on, without an entry. */
-    carry: (
-      release: string,
-      entry: EntryToPut,
-      coming: 'CARRIED' | 'PASSED_OVER',
-    ): Promise<CarryReply> => put(release, entry, coming),
+    /** Of a standing entry. */
+    carry: (release: string, entry: EntryToPut, coming: Coming): Promise<CarryReply> =>
+      put(release, entry, coming),
 
     /** `standing`: only an entry that stands for later releases, and begins like this. */
     withdraw: (release: string, entryId: string, standing = ''): Promise<WithdrawReply> =>

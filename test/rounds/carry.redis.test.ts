@@ -512,7 +512,7 @@ function mortal(calls: number): Engine {
   return dying;
 }
 /** More calls than carrying two entries needs. */
-const CALLS = 34;
+const CALLS = 44;
 const everyCrash = Array.from({ length: CALLS }, (_crash, calls) => calls);
 
 describe('whatever dies while entries are carried', () => {
