@@ -45,22 +45,30 @@ export function createCarrier(parts: Parts): Carrier {
     if (nowMs < opensAtMs || nowMs >= endsAtMs || endedAtMs > 0) return false;
     const sources = await sourcesOf(parts, series, release);
     if (sources.length === 0) return false;
+    const entrances = new Map<string, Promise<Entrance>>();
+    const entranceTo = (into: string): Promise<Entrance> => {
+      const found = entrances.get(into) ?? rounds.entrance(into);
+      entrances.set(into, found);
+      return found;
+    };
+    const step = { release, title, entranceTo };
     let room = BATCH;
+    let settled = 0;
     // What is on its way comes first, and of that what set out first: a withdrawal must find what
     // it takes back in the release before this one, not on its way from there.
     for (const { from } of sources.filter(({ isMoving }) => isMoving).toReversed()) {
       const reply = await carry.carryOut(from, release, 0);
       if (reply.outcome !== 'HANDED') continue;
-      await moveAll(parts, { from, release, title, ...reply });
+      settled += await moveAll(parts, { from, ...step, ...reply });
       room -= reply.moving.length;
     }
-    if (room <= 0) return true;
-    if ((await rounds.entrance(release)).isShut) return false;
+    if (room <= 0) return settled > 0;
+    if ((await entranceTo(release)).isShut) return false;
     // The later wish of somebody is the one that counts.
     for (const { from } of sources) {
       const reply = await carry.carryOut(from, release, room);
       if (reply.outcome !== 'HANDED') continue;
-      const settled = await moveAll(parts, { from, release, title, ...reply });
+      settled += await moveAll(parts, { from, ...step, ...reply });
       const { length } = reply.moving;
       room -= length;
       // Where nothing but time helps, there is no hurry.
@@ -99,6 +107,8 @@ type Batch = {
   /** The release whose step this is: `into`, unless a batch is on its way into another. */
   readonly release: string;
   readonly title: string;
+  /** One for all batches of a step. */
+  readonly entranceTo: (into: string) => Promise<Entrance>;
   readonly nowMs: number;
   readonly moving: readonly Moving[];
 };
@@ -107,10 +117,10 @@ type Moved = { readonly outcome: Carried; readonly message?: Message };
 
 /** How many came to an end. */
 async function moveAll(parts: Parts, batch: Batch): Promise<number> {
-  const { carry, log, onCarried, rounds } = parts;
+  const { carry, log, onCarried } = parts;
   const { from, into, moving } = batch;
   if (moving.length === 0) return 0;
-  const entrance = await rounds.entrance(into);
+  const entrance = await batch.entranceTo(into);
   const arrived: Moving[] = [];
   const back: Moving[] = [];
   const outcomes: Carried[] = [];

@@ -1,13 +1,16 @@
 /** Standing entries: from release to release of a series until they win, are withdrawn or expire. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Engine } from '../../src/engine.ts';
+import { createEngine, type Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, msFromIso } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import type { Sms } from '../../src/notify/outbox.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { redisNowMs } from '../../src/redis/client.ts';
 import { isRefusal } from '../../src/refusal.ts';
+import { ReleaseTerms } from '../../src/releases/rules.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
+import type { Moving } from '../../src/rounds/carry-store.ts';
 import { carryingOver } from '../../src/rounds/carry.ts';
 import { entryIdOf, unpackEntry } from '../../src/rounds/rules.ts';
 import { type Carried, unpackStanding } from '../../src/rounds/standing.ts';
@@ -15,10 +18,12 @@ import {
   bookingOf,
   carrierOn,
   codeOf,
+  csvOf,
   engineOn,
   entryOf,
   fresh,
   granted,
+  IMPORT_TERMS,
   letPass,
   nextRound,
   publishRelease,
@@ -30,6 +35,7 @@ import {
   verify,
   workerOn,
 } from '../support/engine.ts';
+import { SECRET } from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
@@ -107,6 +113,13 @@ const left = async ({ release }: TestRelease): Promise<number> => {
     test.redis.hlen(keys.carrying(release)),
   ]);
   return standing + carrying;
+};
+
+/** Puts what stands in a release on its way into another. */
+const handOut = async (from: TestRelease, into: TestRelease) => {
+  const reply = await engine.stores.carry.carryOut(from.release, into.release, 500);
+  if (reply.outcome !== 'HANDED') throw new Error(reply.outcome);
+  return reply;
 };
 
 describe('an entry that got nothing and stands', () => {
@@ -311,6 +324,124 @@ describe('an entry that a release cannot take', () => {
   });
 });
 
+describe('slots that an operator has closed', () => {
+  /** Three evenings that are alike, of which a wish may name two. */
+  const openDates = async (): Promise<TestRelease> => {
+    const nowMs = await redisNowMs(test.redis);
+    const at = (s: number): string => isoFromMs(nowMs + s * 1000);
+    const release = fresh('release');
+    const terms = ReleaseTerms.parse({
+      release,
+      title: 'Evenings',
+      mode: 'lottery',
+      opensAt: at(-60),
+      closesAt: at(600),
+      endsAt: at(7_200),
+      idTypes: ['passport'],
+      limits: { entriesPerAccount: 4, preferences: 2 },
+      series,
+    });
+    granted(await engine.releases.create(terms));
+    let slots: string[] = [];
+    for (const date of ['2099-01-02', '2099-01-03', '2099-01-04']) {
+      const places = { ...IMPORT_TERMS, date };
+      const draft = granted(await engine.releases.importInto(release, csvOf([1]), places));
+      slots = draft.places.slots.map(({ slot }) => slot);
+    }
+    granted(await engine.releases.publish(release, nowMs));
+    return { release, slots };
+  };
+
+  it('take no room from those that are open, and none is left where all are closed', async () => {
+    await stand(first);
+    await end(first);
+    const second = await openDates();
+    granted(await engine.releases.close(second.release, { slots: second.slots.slice(0, 2) }));
+    expect(await carry(second)).toEqual(['ENTERED']);
+    expect((await entry(second)).preferences).toEqual(second.slots.slice(2));
+    await end(second);
+    const third = await openDates();
+    granted(await engine.releases.close(third.release, { slots: third.slots }));
+    expect(await carry(third)).toEqual(['REFUSED']);
+    expect((await entry(third)).carryOver?.refused).toBe('SLOTS_CLOSED');
+  });
+});
+
+describe('a group of which one enters by hand', () => {
+  let mate: Who;
+  let group: { account: string; people: string[] };
+  beforeEach(async () => {
+    mate = { account: who.account, person: await register(engine, who.account) };
+    group = { account: who.account, people: [who.person, mate.person] };
+    await stand(first, group);
+    await end(first);
+  });
+  const sizes = async ({ release }: TestRelease): Promise<number[]> =>
+    (await test.redis.hvals(keys.entering(release))).map((one) => unpackEntry(one).persons.length);
+
+  it('stands no longer in the release that had passed it over', async () => {
+    const second = await open({ places: { service: 'COVAXIN' } });
+    expect(await carry(second)).toEqual(['REFUSED']);
+    expect(await states(second, who, mate)).toEqual(['STANDING', 'NONE']);
+    granted(await enter(second, mate));
+    expect(await left(second)).toBe(0);
+    expect(await states(second, who, mate)).toEqual(['NONE', 'ENTERED']);
+    await end(second);
+    const third = await open();
+    expect(await carry(third)).toEqual([]);
+  });
+
+  it('gives way to what that one has stand there', async () => {
+    const second = await open({ places: { service: 'COVAXIN' } });
+    await carry(second);
+    await stand(second, { account: who.account, people: [mate.person] });
+    await end(second);
+    const third = await open({ places: { service: 'COVAXIN' } });
+    expect(await carry(third)).toEqual(['ENTERED']);
+    expect(await sizes(third)).toEqual([1]);
+  });
+
+  it('gives way to the wish of that one, where both are carried into the same release', async () => {
+    const second = await open({ opensInS: -50 });
+    await stand(second, { account: who.account, people: [mate.person] });
+    await end(second); // nobody carried into it
+    const third = await open({ opensInS: -40 });
+    expect(await carry(third)).toEqual(['ENTERED', 'REPLACED']);
+    expect(await sizes(third)).toEqual([1]);
+    await end(third);
+    const fourth = await open({ opensInS: -30 });
+    expect(await carry(fourth)).toEqual(['ENTERED']);
+    expect(await sizes(fourth)).toEqual([1]);
+  });
+
+  it('gives way also where that one can be entered no more than the group', async () => {
+    const second = await open({ opensInS: -50 });
+    await stand(second, { account: who.account, people: [mate.person] });
+    await end(second);
+    const third = await open({ opensInS: -40, places: { service: 'COVAXIN' } });
+    expect(await carry(third)).toEqual(['REFUSED', 'REPLACED']);
+    expect(await states(third, who, mate)).toEqual(['NONE', 'STANDING']);
+  });
+
+  it.each([{}, { places: { service: 'COVAXIN' } }])(
+    'is not carried in after that one withdrew there (%j)',
+    async (wishes) => {
+      const second = await open(wishes);
+      granted(await enter(second, mate));
+      granted(await withdraw(second, mate));
+      expect(await carry(second)).toEqual(['REPLACED']);
+      expect((await left(first)) + (await left(second))).toBe(0);
+    },
+  );
+
+  it('is not passed over beside the entry of that one', async () => {
+    const second = await open({ places: { service: 'COVAXIN' } });
+    granted(await enter(second, mate));
+    expect(await carry(second)).toEqual(['REPLACED']);
+    expect(await left(second)).toBe(0);
+  });
+});
+
 describe('whoever enters by hand', () => {
   it('says anew whether they stand', async () => {
     await stand(first);
@@ -463,6 +594,23 @@ describe('a standing entry is over', () => {
     expect(await templates()).toEqual(['standing-over']);
     expect(await state(second)).toBe('NONE');
     expect(await left(first)).toBe(0);
+  });
+
+  it('when its time has come, which nobody is told who was entered before that', async () => {
+    const mobile = engine.secrets.encrypt('+919812345678');
+    await test.redis.hset(keys.account(who.account), 'mobile', mobile);
+    await stand(first);
+    await end(first);
+    const second = await open();
+    const { moving, nowMs } = await handOut(first, second);
+    const { id, standing } = present(moving[0], 'an entry');
+    const over = standing.replace(/^\d+/, String(nowMs));
+    const entrance = await engine.rounds.entrance(second.release);
+    expect(await entrance.carryIn(unpackStanding(over))).toMatchObject({ outcome: 'ENTERED' });
+    await test.redis.hset(keys.carrying(first.release), id, over);
+    expect(await carry(second)).toEqual(['ALREADY']);
+    expect(await state(second)).toBe('ENTERED');
+    expect(await templates()).toEqual(['carried']);
   });
 
   it('when a person of it has left its account', async () => {
@@ -688,6 +836,106 @@ describe('whatever dies while entries are carried', () => {
   });
 });
 
+describe('an entry on its way', () => {
+  let second: TestRelease;
+  let moving: Moving;
+  const arriveInSecond = async (): Promise<void> => {
+    const entrance = await engine.rounds.entrance(second.release);
+    const { outcome } = await entrance.carryIn(unpackStanding(moving.standing));
+    expect(outcome).toBe('ENTERED');
+  };
+  beforeEach(async () => {
+    await stand(first);
+    await end(first);
+    second = await open({ opensInS: -50 });
+    moving = present((await handOut(first, second)).moving[0], 'an entry');
+  });
+
+  it('that is withdrawn is so also if the release it was on its way to is over by then', async () => {
+    await arriveInSecond();
+    granted(await withdraw(first));
+    await end(second);
+    const third = await open({ opensInS: -40 });
+    expect(await carry(third)).toEqual(['WITHDRAWN']);
+    expect(await state(third)).toBe('NONE');
+    expect(await Promise.all([first, second, third].map(left))).toEqual([0, 0, 0]);
+  });
+
+  it('that is withdrawn is so also if it is on its way from there as well by then', async () => {
+    await arriveInSecond();
+    await end(second);
+    const third = await open({ opensInS: -40 });
+    await handOut(second, third);
+    granted(await withdraw(first));
+    expect(await carry(third)).toEqual(['WITHDRAWN', 'WITHDRAWN']);
+    expect(await state(third)).toBe('NONE');
+  });
+
+  it('that is withdrawn is so also if it has come into the release after that by then', async () => {
+    await arriveInSecond();
+    await end(second);
+    const third = await open({ opensInS: -40 });
+    const slow = engineOn(test.redis);
+    const { done } = slow.stores.carry;
+    slow.stores.carry.done = async (...parts) => {
+      if (parts[0] === first.release) await withdraw(first);
+      return done(...parts);
+    };
+    expect(await carry(third, slow)).toEqual(['ALREADY', 'ENTERED', 'WITHDRAWN']);
+    expect(await state(third)).toBe('NONE');
+    expect(await Promise.all([first, second, third].map(left))).toEqual([0, 0, 0]);
+  });
+
+  it('is known where it has come, however late the script is sent again', async () => {
+    await arriveInSecond();
+    const id = entryIdOf(engine.secrets, second.release, who.person);
+    const packed = present(await test.redis.hget(keys.entering(second.release), id), 'an entry');
+    const late = { id, packed, account: who.account, enterBeforeMs: 1, standing: moving.standing };
+    expect(await engine.stores.rounds.carry(second.release, late, 'CARRIED')).toEqual({
+      outcome: 'ALREADY_CARRIED',
+      entered: true,
+    });
+  });
+
+  it('that is withdrawn is so also if it was taken back as not entered, and is', async () => {
+    await engine.stores.carry.done(first.release, 'BACK', [moving]);
+    await arriveInSecond(); // of another worker
+    granted(await withdraw(first));
+    expect(await state(first)).toBe('OVER');
+    expect((await entry(first)).carryOver).toBeNull();
+    expect(await carry(second)).toEqual(['WITHDRAWN']);
+    expect(await state(second)).toBe('NONE');
+    expect(await Promise.all([first, second].map(left))).toEqual([0, 0]);
+  });
+
+  it('into a release that is over goes to the next one at once', async () => {
+    granted(await engine.releases.end(second.release));
+    const third = await open({ opensInS: -40 });
+    expect(await carry(third)).toEqual(['LATER', 'ENTERED']);
+  });
+});
+
+describe('a release whose receipts cannot be signed', () => {
+  it('is carried into by nobody, and its key is asked for once a step', async () => {
+    const people = await registerMany(engine, 3);
+    for (const { account, person } of people) await stand(first, { account, people: [person] });
+    await end(first);
+    const second = await open();
+    const logged: unknown[] = [];
+    const log = createLog('silent');
+    log.error = (what: unknown) => void logged.push(what);
+    const keyless = createEngine(
+      test.redis,
+      { secret: SECRET, receiptSecrets: ['another secret, of at least thirty-two bytes'] },
+      { log, onBeaconAnswer: () => undefined },
+    );
+    expect(await carry(second, keyless)).toEqual([]);
+    expect(logged).toHaveLength(1);
+    expect(await left(first)).toBe(3);
+    expect(await carry(second)).toEqual(['ENTERED', 'ENTERED', 'ENTERED']);
+  });
+});
+
 describe('two workers at once', () => {
   it('enter each once, and lose and withdraw nobody', async () => {
     const people = await registerMany(engine, 30);
@@ -775,6 +1023,27 @@ describe('a step', () => {
     expect(await test.redis.hlen(keys.entering(second.release))).toBe(500);
     expect(await carrier(manifest)).toBe(false);
     expect(await test.redis.hlen(keys.entering(second.release))).toBe(600);
+  });
+});
+
+describe('a release that is over by the clock alone', () => {
+  it('is looked at again, in case the clock is set back and somebody enters', async () => {
+    const second = await open({ opensInS: -50, closesInS: 90_000, endsInS: 100_000 });
+    await letPass(test.redis, 600);
+    await nextRound(engine, first.release); // nobody is in it
+    await letPass(test.redis, 6_650);
+    expect(await carry(second)).toEqual([]);
+    const index = () => test.redis.zrange(keys.series(series), '0', '-1');
+    expect(await index()).toEqual([first.release, second.release]);
+    await letPass(test.redis, -60);
+    await stand(first);
+    await letPass(test.redis, 90);
+    expect(await carry(second)).toEqual(['ENTERED']);
+    expect(await carry(second)).toEqual([]);
+    expect(await index()).toEqual([first.release, second.release]);
+    await letPass(test.redis, 3_600);
+    expect(await carry(second)).toEqual([]);
+    expect(await index()).toEqual([second.release]);
   });
 });
 
