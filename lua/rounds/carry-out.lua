@@ -29,8 +29,8 @@ local into = moving == 0 and ARGV[1] or state[5]
 if into == ARGV[1] and moving < tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'carrying_into', into)
   for _, id in ipairs(redis.call('HRANDFIELD', KEYS[3], ARGV[2] - moving)) do
-    -- Whoever was given a seat stands no longer, whether they keep it, gave it back or let it lapse.
-    -- Whom an operator's change displaced has no booking left, and does.
+    -- Whoever was given a seat stands no longer, whether they keep it, gave it back or let it
+    -- lapse. Whom an operator's change displaced has no booking left, and does.
     if redis.call('HEXISTS', KEYS[2], id) == 0 then
       redis.call('HSET', KEYS[4], id, redis.call('HGET', KEYS[3], id))
     end

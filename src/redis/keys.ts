@@ -45,14 +45,14 @@ export const keys = {
   accounts: (id: string) => release(id, 'accounts'),
   /**
    * hash: entry id of a group's lead -> the ids that its people would have alone, the lead's first;
-   * each other's id -> the lead's. Nothing of who enters alone.
+   * each other's id -> the lead's. Nothing of who enters alone. Also of a group that only stands.
    */
   members: (id: string) => release(id, 'members'),
   /** hash: entry id -> packed standing entry, to be carried over into a later release. */
   standing: (id: string) => release(id, 'standing'),
   /**
-   * hash: the same, on its way into a later release: a batch at most; a minus before it once it was
-   * withdrawn.
+   * hash: the same, on its way into a later release, a batch at most; and each that was withdrawn
+   * since any was handed out, with a minus before it, until that is seen to there.
    */
   carrying: (id: string) => release(id, 'carrying'),
   /** set: entry ids that withdrew here, in a release of a series: not to be carried in. */

@@ -91,34 +91,34 @@ async function meaningOf(
   return isSibling ? 'REPLACED' : means;
 }
 
+async function put(
+  store: RoundStore,
+  release: string,
+  entry: EntryToPut,
+  standing: StandingEntry,
+  coming: Coming,
+): Promise<Put | Refusal> {
+  const reply = await store.carry(release, { ...entry, standing: packStanding(standing) }, coming);
+  switch (reply.outcome) {
+    case 'ENTERED':
+    case 'ALREADY_CARRIED':
+    case 'HAS_ENTRY':
+    case 'PASSED_OVER':
+    case 'NOT_CARRIED':
+      return reply;
+    default:
+      return enterRefusal(reply, standing.persons);
+  }
+}
+
 export function carryingIn(parts: Parts) {
   const { store, releases, admission, secrets } = parts;
-  const put = async (
-    release: string,
-    entry: EntryToPut,
-    standing: StandingEntry,
-    coming: Coming,
-  ): Promise<Put | Refusal> => {
-    const packed = packStanding(standing);
-    const reply = await store.carry(release, { ...entry, standing: packed }, coming);
-    switch (reply.outcome) {
-      case 'ENTERED':
-      case 'ALREADY_CARRIED':
-      case 'HAS_ENTRY':
-      case 'PASSED_OVER':
-      case 'NOT_CARRIED':
-        return reply;
-      default:
-        return enterRefusal(reply, standing.persons);
-    }
-  };
-
   const enter = async (into: Found, standing: StandingEntry): Promise<Put | Refusal> => {
     const entry = await admitted(parts, into, standing);
     if (isRefusal(entry)) return entry;
     const { release } = into.found.manifest;
     const toPut = admission.toPut(standing.account, release, entry);
-    return put(release, toPut, { ...standing, refused: '' }, 'CARRIED');
+    return put(store, release, toPut, { ...standing, refused: '' }, 'CARRIED');
   };
 
   /**
@@ -133,7 +133,7 @@ export function carryingIn(parts: Parts) {
     const { account, persons } = standing;
     const [id, ...others] = persons.map((person) => entryIdOf(secrets, release, person));
     const nothing = { packed: '', account, enterBeforeMs: ANY_TIME, others };
-    return put(release, { id: present(id, 'a lead'), ...nothing }, standing, coming);
+    return put(store, release, { id: present(id, 'a lead'), ...nothing }, standing, coming);
   };
 
   const carryIn = async (into: Found, standing: StandingEntry): Promise<CameIn> => {

@@ -932,6 +932,9 @@ describe('a release whose receipts cannot be signed', () => {
     expect(await carry(second, keyless)).toEqual([]);
     expect(logged).toHaveLength(1);
     expect(await left(first)).toBe(3);
+    await handOut(first, second);
+    expect(await carry(second, keyless)).toEqual(['LATER', 'LATER', 'LATER']);
+    expect(logged).toHaveLength(2);
     expect(await carry(second)).toEqual(['ENTERED', 'ENTERED', 'ENTERED']);
   });
 });
