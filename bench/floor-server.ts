@@ -27,7 +27,7 @@ const enterScript = script({
     'happenedSealed',
     'audit',
   ],
-  args: ['id', 'packed', 'account', 'enterBeforeMs'],
+  args: ['id', 'packed', 'by', 'enterBeforeMs'],
   reply: (raw) => replyWord(raw),
 });
 const named = Object.fromEntries(
@@ -57,7 +57,7 @@ async function enter(incoming: IncomingMessage): Promise<string> {
   const { word, fields } = await enterScript(redis, named, {
     id,
     packed,
-    account: id,
+    by: id,
     enterBeforeMs,
   });
   if (word !== 'ENTERED') throw new Error(word);

@@ -3,6 +3,7 @@
  * from here.
  */
 import type { Config } from './config.ts';
+import { DEVICE_LIFETIME_MS } from './gates/devices.ts';
 import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
@@ -38,7 +39,7 @@ const UNWATCHED: Watch = { log: createLog('silent'), onBeaconAnswer: () => undef
 
 export function createEngine(
   redis: Redis,
-  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets'>>,
+  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'devices'>>,
   watch = UNWATCHED,
 ) {
   const secrets = createSecrets(config.secret);
@@ -60,7 +61,15 @@ export function createEngine(
     receiptKey: receipts.newest,
   });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
-  const people = createPeopleService({ store: stores.people, claims, secrets, outbox });
+  const people = createPeopleService({
+    store: stores.people,
+    claims,
+    secrets,
+    outbox,
+    ...(config.devices && {
+      devices: { accounts: config.devices.accounts, lifetimeMs: DEVICE_LIFETIME_MS },
+    }),
+  });
   const rounds = createRoundService({
     store: stores.rounds,
     releases,

@@ -6,19 +6,20 @@
   KEYS[4]  sealed           hash  entry_id -> packed entry
   KEYS[5]  entries          hash  entry_id -> packed entry
   KEYS[6]  bookings         hash  entry_id -> packed booking
-  KEYS[7]  accounts         hash  account -> first characters of its entry ids
+  KEYS[7]  accounts         hash  account, or d: and device -> first characters of its entry ids
   KEYS[8]  members          hash  see lib/group
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
   KEYS[11] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
-  ARGV[3] account
+  ARGV[3] by               account, or account|device
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
   REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
           | ENTRY_SEALED | HAS_BOOKING | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number
-          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
+          | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE
+          | ENTERED result_at_ms issued_at_ms
           (again with the same entry: ENTERED; number: which of the persons, from 0)
 ]]
 --#include lib/clock
@@ -65,9 +66,8 @@ for i, one in ipairs(people) do
   if elsewhere == 'ENTRY_LAPSED' then return { 'ENTRY_LAPSED', i - 1 } end
   if elsewhere then return { 'IN_ANOTHER_ENTRY', i - 1 } end
 end
-if not charge_account(KEYS[7], ARGV[3], people, tonumber(state[4])) then
-  return 'TOO_MANY_ENTRIES'
-end
+local over = overcharged(KEYS[1], KEYS[7], ARGV[3], people, tonumber(state[4]))
+if over then return over end
 redis.call('HDEL', KEYS[6], unpack(people)) -- bookings that were cancelled
 redis.call('HDEL', KEYS[8], id)
 if #people > 1 then

@@ -9,9 +9,15 @@ import type { Secrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 
 export type AccessTokens = {
-  /** `account`: the keyed hash that names it. */
-  readonly issue: (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
-  readonly verify: (token: string) => Promise<{ readonly account: string } | Refusal>;
+  /** `account`: the keyed hash that names it; `device`: the one it is for, if any. */
+  readonly issue: (
+    account: string,
+    device?: string,
+  ) => Promise<{ accessToken: string; expiresInS: number }>;
+  /** `device`: '' where it is bound to none. */
+  readonly verify: (
+    token: string,
+  ) => Promise<{ readonly account: string; readonly device: string } | Refusal>;
 };
 
 const KEY_ID = 'access-token/1';
@@ -27,7 +33,11 @@ const LONGEST_TOKEN = 1_024;
  */
 const CACHED_TOKENS = 20_000;
 
-type Verified = { readonly account: string; readonly expiresAtMs: number };
+type Verified = {
+  readonly account: string;
+  readonly device: string;
+  readonly expiresAtMs: number;
+};
 
 /** `now`: milliseconds since the epoch; tests move it. */
 export function createAccessTokens(secrets: Secrets, now: () => number = nowMs): AccessTokens {
@@ -51,13 +61,14 @@ export function createAccessTokens(secrets: Secrets, now: () => number = nowMs):
       currentDate: new Date(now()),
     });
     if (protectedHeader.kid !== KEY_ID) throw new errors.JWSInvalid('unknown key id');
-    return { account: payload.sub ?? '', expiresAtMs: (payload.exp ?? 0) * 1000 };
+    const device = typeof payload['device'] === 'string' ? payload['device'] : '';
+    return { account: payload.sub ?? '', device, expiresAtMs: (payload.exp ?? 0) * 1000 };
   };
 
   return {
-    issue: async (account) => {
+    issue: async (account, device = '') => {
       const issuedAtS = Math.floor(now() / 1000);
-      const accessToken = await new SignJWT()
+      const accessToken = await new SignJWT(device === '' ? {} : { device })
         .setProtectedHeader({ alg: 'HS256', kid: KEY_ID, typ: TYPE })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)

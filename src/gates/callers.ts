@@ -3,13 +3,16 @@ import { equalSecrets } from '../lib/secrets.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import type { AccessTokens } from './access-tokens.ts';
 
-export type CallerKind = 'anyone' | 'account' | 'operator';
+/** `either`: an account where an access token is presented, otherwise nobody in particular. */
+export type CallerKind = 'anyone' | 'either' | 'account' | 'operator';
 
 export type Caller = {
   /** The calling account; empty where nobody or an operator calls. */
   readonly account: string;
   /** Under whose name idempotency keys are kept; empty where nobody in particular calls. */
   readonly owner: string;
+  /** The device that the access token was issued to; empty where it is bound to none. */
+  readonly device: string;
 };
 
 /** `authorization`: the header's value. */
@@ -18,8 +21,8 @@ export type Identify = (
   authorization: string | undefined,
 ) => Promise<Caller | Refusal>;
 
-const ANYONE: Caller = { account: '', owner: '' };
-const OPERATOR: Caller = { account: '', owner: 'operator' };
+const ANYONE: Caller = { account: '', owner: '', device: '' };
+const OPERATOR: Caller = { account: '', owner: 'operator', device: '' };
 const BEARER = /^Bearer +(\S+)$/i; // RFC 6750
 
 export function createIdentify(
@@ -27,7 +30,7 @@ export function createIdentify(
   operatorKey: string,
 ): Identify {
   return async (kind, authorization) => {
-    if (kind === 'anyone') return ANYONE;
+    if (kind === 'anyone' || (kind === 'either' && authorization === undefined)) return ANYONE;
     const presented = BEARER.exec(authorization ?? '')?.[1];
     if (kind === 'operator') {
       const genuine = presented !== undefined && equalSecrets(presented, operatorKey);
@@ -36,6 +39,7 @@ export function createIdentify(
     if (presented === undefined) return refuse('ACCESS_TOKEN_MISSING');
     const verified = await tokens.verify(presented);
     if (isRefusal(verified)) return verified;
-    return { account: verified.account, owner: verified.account };
+    const { account, device } = verified;
+    return { account, owner: account, device };
   };
 }

@@ -2,7 +2,10 @@
 import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
 import { createIdentify } from '../gates/callers.ts';
+import { createCaptcha } from '../gates/captcha/captcha.ts';
+import { createDeviceTokens, createRecognise } from '../gates/devices.ts';
 import { createLimits } from '../gates/limits.ts';
+import { gateRoutes } from '../gates/routes.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -21,7 +24,7 @@ import { verifyRoutes } from './verify-page.ts';
 export type AppParts = {
   readonly routes: readonly Route[];
   readonly redis: Redis;
-  readonly config: Pick<Config, 'limits' | 'operatorKey'>;
+  readonly config: Pick<Config, 'limits' | 'operatorKey' | 'captcha' | 'devices'>;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -31,11 +34,18 @@ export type App = {
   /** For node:http. */
   readonly handler: Listener;
   readonly dispatch: Dispatch;
+  /** The routes of the API, with those that the gates add. */
+  readonly routes: readonly Route[];
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;
 };
 
-export function createApp({ routes, redis, config, secrets, log, metrics }: AppParts): App {
+export function createApp(parts: AppParts): App {
+  const { redis, config, secrets, log, metrics } = parts;
+  const devicesRequired = config.devices.required;
+  const devices = createDeviceTokens(secrets);
+  const captcha = createCaptcha({ redis, config, secrets, log, metrics: metrics.captcha });
+  const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;
   const isLeaving = (): boolean => leaving;
   const dispatch = createDispatch({
@@ -46,6 +56,8 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       ...verifyRoutes(),
     ],
     identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
+    recognise: createRecognise(devices, devicesRequired),
+    captcha,
     limits: createLimits(redis, config.limits),
     once: createOnce(redis, secrets, log),
     isLeaving,
@@ -55,6 +67,7 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
   return {
     handler: createExpressApp(createListener(dispatch, log)),
     dispatch,
+    routes,
     leave: () => {
       leaving = true;
     },

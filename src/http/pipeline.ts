@@ -1,13 +1,16 @@
 /**
- * The path of every request, in this order: match, caller, limits (from memory, then from Redis
- * while the body is read and parsed), idempotency, handler, answer. Each step costs more than the
+ * The path of every request, in this order: match, caller, device, captcha ticket, limits (from
+ * memory, then from Redis while the body is read and parsed and the ticket is used), captcha
+ * solution, idempotency, handler, answer. Each step costs more than the
  * one before it, so a flood is turned away where it is cheapest.
  */
 import { randomUUIDv7 } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { validate as isUuid } from 'uuid';
 import type { Caller, Identify } from '../gates/callers.ts';
-import type { Limits } from '../gates/limits.ts';
+import type { Admission, Captcha, Presented } from '../gates/captcha/captcha.ts';
+import type { Recognise } from '../gates/devices.ts';
+import type { Limits, Who } from '../gates/limits.ts';
 import { present } from '../lib/assert.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
@@ -17,7 +20,7 @@ import { replyTo } from './answer.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 import type { Once } from './idempotency.ts';
 import { createMatcher } from './match.ts';
-import { createParser, type Parser } from './parse.ts';
+import { createParser, type Parsed, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
 import type { Call, Route } from './route.ts';
 import { isRedisAway } from './unavailable.ts';
@@ -25,6 +28,8 @@ import { isRedisAway } from './unavailable.ts';
 export type PipelineParts = {
   readonly routes: readonly Route[];
   readonly identify: Identify;
+  readonly recognise: Recognise;
+  readonly captcha: Captcha;
   readonly limits: Limits;
   readonly once: Once;
   /** True once the process is about to end. */
@@ -89,27 +94,34 @@ export function createDispatch(parts: PipelineParts): Dispatch {
 
 /** The gates in front of a route, then its work. */
 function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {
-  const { identify, limits, isLeaving } = parts;
+  const { identify, recognise, captcha, limits, isLeaving } = parts;
+  const prepare = createPrepare(captcha);
   const work = createWork(parts, refused);
 
   return async (passage) => {
     const { request, served, requestId } = passage;
-    const { limit, caller: kind } = served.route.gates;
-    if (limit !== 'none' && isLeaving())
+    const { gates } = served.route;
+    if (gates.limit !== 'none' && isLeaving())
       return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
-    const caller = await identify(kind, request.header('authorization'));
+    const caller = await identify(gates.caller, request.header('authorization'));
     if (isRefusal(caller)) return refused(caller, requestId);
-    if (limit === 'none') return work(passage, caller, await prepare(passage, caller));
+    const token = request.header('device-token');
+    const device = await recognise(gates.device ?? false, token, caller.device);
+    if (isRefusal(device)) return refused(device, requestId);
+    const who = { address: request.address, account: caller.account, device };
+    if (gates.limit === 'none') return work(passage, caller, await prepare(passage, caller, who));
 
-    const by = [limit, request.address, caller.account] as const;
-    const blocked = limits.blocked(...by);
-    const preparing = blocked ? undefined : prepare(passage, caller);
+    const blocked = limits.blocked(gates.limit, who);
+    const header = request.header('captcha-solution');
+    const solution = blocked ? undefined : captcha.present(gates.captcha, header, who);
+    if (isRefusal(solution)) return refused(solution, requestId);
+    const preparing = blocked ? undefined : prepare(passage, caller, who, solution);
     preparing?.catch(() => undefined); // is awaited below, unless the limits refuse first
-    const { refusal, headers } = blocked ?? (await limits.count(...by));
+    const { refusal, headers, share } = blocked ?? (await limits.count(gates.limit, who));
     const reply =
       refusal || !preparing
         ? refused(present(refusal, 'a refusal'), requestId)
-        : await work(passage, caller, await preparing);
+        : await work(passage, caller, await preparing, share);
     Object.assign(reply.headers, headers);
     return reply;
   };
@@ -119,38 +131,53 @@ type Prepared = {
   readonly bytes: Buffer;
   readonly call: Call;
   readonly ahead: Promise<unknown> | undefined;
+  readonly admission: Admission | undefined;
 };
 
-/** Body, parsing, and what the route begins ahead of the limits' verdict. */
-async function prepare(
-  { request, served, params, search, requestId }: Passage,
-  { account }: Caller,
-): Promise<Prepared | Refusal> {
-  const bytes = await served.read(request);
-  if (isRefusal(bytes)) return bytes;
-  const parsed = served.parse(params, search, bytes);
-  if (isRefusal(parsed)) return parsed;
-  const { address, header } = request;
-  const call = { ...parsed, account, address, requestId, header };
-  const ahead = served.route.ahead?.(call);
-  ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
-  return { bytes, call, ahead };
+/** Body, parsing, and what is begun ahead of the limits' verdict. */
+function createPrepare(captcha: Captcha) {
+  return async (
+    { request, served, params, search, requestId }: Passage,
+    { owner }: Caller,
+    who: Who,
+    solution?: Presented,
+  ): Promise<Prepared | Refusal> => {
+    const { route } = served;
+    const bytes = await served.read(request);
+    if (isRefusal(bytes)) return bytes;
+    const parsed = served.parse(params, search, bytes);
+    if (isRefusal(parsed)) return parsed;
+    const key = keyOf(route, request);
+    const attempt = key === undefined ? undefined : `${owner} ${key}`;
+    const admission =
+      solution &&
+      route.gates.captcha &&
+      captcha.begin(solution, route.gates.captcha, releaseOf(parsed), attempt);
+    if (isRefusal(admission)) return admission;
+    const call = { ...parsed, ...who, requestId, header: request.header };
+    const ahead = route.ahead?.(call);
+    ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
+    return { bytes, call, ahead, admission };
+  };
 }
 
-/** Idempotency, handler, answer. */
+/** Captcha solution, idempotency, handler, answer. */
 function createWork({ once }: PipelineParts, refused: Refused) {
   return async (
     { request, served, requestId }: Passage,
     { owner }: Caller,
     prepared: Prepared | Refusal,
+    share = 0,
   ): Promise<Reply> => {
     if (isRefusal(prepared)) return refused(prepared, requestId);
-    const { bytes, call, ahead } = prepared;
+    const { bytes, call, ahead, admission } = prepared;
+    const unsolved = await admission?.();
+    if (unsolved) return refused(unsolved, requestId);
     const perform = async (): Promise<Reply> => {
-      const outcome = await served.route.handler(call, ahead);
+      const outcome = await served.route.handler(call, ahead, share);
       return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
     };
-    const key = takesKey(served.route) ? request.header('idempotency-key') : undefined;
+    const key = keyOf(served.route, request);
     if (key === undefined) return perform();
     const fingerprint = `${request.method} ${request.url}\n${bytes.toString('latin1')}`;
     const outcome = await once({ owner, key, fingerprint }, perform);
@@ -158,9 +185,19 @@ function createWork({ once }: PipelineParts, refused: Refused) {
   };
 }
 
+const keyOf = (route: Route, request: HttpRequest): string | undefined =>
+  takesKey(route) ? request.header('idempotency-key') : undefined;
+
+/** The release that a request names, in its path or its body. */
+function releaseOf({ params, body }: Parsed): string | undefined {
+  const named: unknown = Object.assign({}, params, body);
+  const release = (named as { readonly release?: unknown }).release;
+  return typeof release === 'string' ? release : undefined;
+}
+
 /** An idempotency key belongs to somebody, and matters where something is written. */
 export const takesKey = ({ method, gates }: Pick<Route, 'method' | 'gates'>): boolean =>
-  method !== 'get' && gates.caller !== 'anyone';
+  method !== 'get' && gates.caller !== 'anyone' && gates.caller !== 'either';
 
 /**
  * A client may name its request by a UUID, and by nothing else: whatever it sends ends up in our

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { CallerKind } from '../gates/callers.ts';
+import type { CaptchaPurpose } from '../gates/captcha/captcha.ts';
 import type { LimitName } from '../gates/limits.ts';
 import type { Refusal } from '../refusal.ts';
 
@@ -21,6 +22,13 @@ export type Gates = {
    * key.
    */
   readonly caller: CallerKind;
+  /**
+   * What a solved captcha must be for: of the release that the request names in its path or body,
+   * where it names one.
+   */
+  readonly captcha?: CaptchaPurpose;
+  /** True where a device that we minted must be calling. */
+  readonly device?: true;
 };
 
 export type Answer = {
@@ -40,6 +48,8 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly body: B;
   /** The calling account; present where `gates.caller` is `account`. */
   readonly account: string;
+  /** The calling device; empty where none is known. */
+  readonly device: string;
   /** Address of the peer, for limits and logs of refusals. */
   readonly address: string;
   readonly requestId: string;
@@ -84,6 +94,8 @@ export type RouteDefinition<
   readonly handler: (
     call: Call<Shape<P>, Shape<Q>, Shape<B>>,
     ahead: Promise<A>,
+    /** Of the tightest limit that counts here, what is used up: 0 to 1. */
+    share: number,
   ) => Promise<Answer | Refusal>;
 };
 
@@ -96,7 +108,11 @@ export type Route = Omit<
   'ahead' | 'handler'
 > & {
   readonly ahead?: (call: Call) => Promise<unknown>;
-  readonly handler: (call: Call, ahead?: Promise<unknown>) => Promise<Answer | Refusal>;
+  readonly handler: (
+    call: Call,
+    ahead: Promise<unknown> | undefined,
+    share: number,
+  ) => Promise<Answer | Refusal>;
 };
 
 export const route = <

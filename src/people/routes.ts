@@ -46,7 +46,10 @@ const Attestation = z
 /** As many attestations as are allowed, with many categories each. */
 const ATTESTATIONS_LIMIT_BYTES = 1024 * 1024;
 
-type IssueToken = (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
+type IssueToken = (
+  account: string,
+  device: string,
+) => Promise<{ accessToken: string; expiresInS: number }>;
 
 type Parts = {
   people: PeopleService;
@@ -72,7 +75,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     name: 'sendOtp',
     slice: 'people',
     summary: 'Send an OTP by SMS',
-    gates: { limit: 'otp', caller: 'anyone' },
+    gates: { limit: 'otp', caller: 'anyone', captcha: 'otp', device: true },
     body: z.strictObject({ mobile: Mobile }),
     answers: { 202: z.object({ txnId: z.uuid(), expiresInS: z.int(), resendAfterS: z.int() }) },
     errors: ['OTP_TOO_SOON', 'OTP_TRIES_SPENT'],
@@ -92,14 +95,16 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     name: 'signIn',
     slice: 'people',
     summary: 'Turn an OTP into an access token',
-    gates: { limit: 'token', caller: 'anyone' },
+    gates: { limit: 'token', caller: 'anyone', device: true },
     body: z.strictObject({ txnId: z.uuid(), otp: Otp }),
     answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
-    errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT'],
-    handler: async ({ body }) => {
+    errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT', 'TOO_MANY_ACCOUNTS'],
+    handler: async ({ body, device }) => {
       const proved = await people.checkOtp(body.txnId, body.otp);
       if (isRefusal(proved)) return proved;
-      return { status: 200, body: await issueToken(proved.account) };
+      const admitted = await people.useDevice(device, proved.account);
+      if (isRefusal(admitted)) return admitted;
+      return { status: 200, body: await issueToken(proved.account, device) };
     },
   }),
 ];

@@ -32,7 +32,14 @@ export type NewBeneficiary = Omit<BeneficiaryRecord, 'idLast4'> & {
 
 export type PeopleService = ReturnType<typeof createPeopleService>;
 
-type Parts = { store: PeopleStore; claims: Claims; secrets: Secrets; outbox: Outbox };
+type Parts = {
+  store: PeopleStore;
+  claims: Claims;
+  secrets: Secrets;
+  outbox: Outbox;
+  /** Accounts that may ever sign in on one device, and how long a device is remembered. */
+  devices?: { readonly accounts: number; readonly lifetimeMs: number };
+};
 
 const seconds = (durationMs: number): number => Math.max(1, Math.ceil(durationMs / 1000));
 
@@ -58,8 +65,16 @@ export const accountOf = (secrets: Secrets, mobile: string): string =>
 const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
   secrets.mac('otp', `${txnId}|${otp}`).toString('base64url');
 
-function signIn({ store, secrets, outbox }: Parts) {
+function signIn({ store, secrets, outbox, devices }: Parts) {
   return {
+    /** Whether an account that has proved itself may sign in on this device; '': none is known. */
+    async useDevice(device: string, account: string): Promise<'ADMITTED' | Refusal> {
+      if (device === '' || !devices) return 'ADMITTED';
+      const { accounts: limit, lifetimeMs } = devices;
+      const reply = await store.useDevice(device, account, { limit, lifetimeMs });
+      return reply === 'ADMITTED' ? reply : refuse('TOO_MANY_ACCOUNTS', { extra: { limit } });
+    },
+
     /** Sends an OTP: an HOTP value (RFC 4226) of a secret that lives for this transaction only. */
     async sendOtp(mobile: string): Promise<{ txnId: string } | Refusal> {
       const account = accountOf(secrets, mobile);

@@ -142,12 +142,16 @@ function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
   return {
     prepare,
 
-    /** Puts or edits the entry of a person, or of a group as one, for the next round. */
+    /**
+     * Puts or edits the entry of a person, or of a group as one, for the next round. `device`: the
+     * one that it comes from, where it is known.
+     */
     async enter(
       account: string,
       release: string,
       request: EntryRequest,
       preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
+      device = '',
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
@@ -156,7 +160,8 @@ function entering({ store, releases, claims, secrets, receipts, log }: Parts) {
       const [id = '', ...others] = persons.map((person) => entryIdOf(secrets, release, person));
       const packed = packEntry({ persons, prefs, categories });
       const enterBeforeMs = Math.min(...prepared.claims.map((claim) => claim.enterBeforeMs));
-      const reply = await store.enter(release, { id, packed, account, enterBeforeMs, others });
+      const entry = { id, packed, account, device, enterBeforeMs, others };
+      const reply = await store.enter(release, entry);
       if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
       const size = persons.length;
       const document = entryDocument(lottery, { entry: id, size, categories, prefs });

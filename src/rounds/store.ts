@@ -2,7 +2,7 @@ import { present } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
-import type { EntryState } from './rules.ts';
+import { enteredBy, type EntryState } from './rules.ts';
 
 const ENTER_REFUSALS = [
   'CLAIM_EXPIRED',
@@ -11,6 +11,7 @@ const ENTER_REFUSALS = [
   'ENTRY_SEALED',
   'HAS_BOOKING',
   'TOO_MANY_ENTRIES',
+  'TOO_MANY_FROM_DEVICE',
 ] as const;
 
 export type EnterReply =
@@ -51,7 +52,7 @@ const enterScript = script({
     'happened_sealed',
     'audit',
   ],
-  args: ['entry_id', 'entry', 'account', 'enter_before_ms'],
+  args: ['entry_id', 'entry', 'by', 'enter_before_ms'],
   rest: true,
   reply: (raw): EnterReply => {
     const { word, fields } = replyWord(raw);
@@ -137,6 +138,8 @@ function entryStore(redis: Redis) {
         id: string;
         packed: string;
         account: string;
+        /** The one that it comes from, where it is known. */
+        device?: string;
         enterBeforeMs: number;
         /** Ids that the others of its group would have alone. */
         others?: readonly string[];
@@ -160,7 +163,7 @@ function entryStore(redis: Redis) {
         {
           entry_id: entry.id,
           entry: entry.packed,
-          account: entry.account,
+          by: enteredBy(entry.account, entry.device),
           enter_before_ms: entry.enterBeforeMs,
         },
         entry.others,

@@ -6,20 +6,32 @@ const KEY = 'an-operator-key-of-more-than-32-characters';
 const identify = createIdentify(
   {
     verify: async (token) =>
-      token === 'good' ? { account: 'account-1' } : refuse('ACCESS_TOKEN_INVALID'),
+      token === 'good'
+        ? { account: 'account-1', device: 'device-1' }
+        : refuse('ACCESS_TOKEN_INVALID'),
   },
   KEY,
 );
 
 describe('a caller', () => {
   test('is nobody in particular where a route asks for nobody, whatever is presented', async () => {
-    expect(await identify('anyone', 'Bearer good')).toEqual({ account: '', owner: '' });
+    expect(await identify('anyone', 'Bearer good')).toEqual({
+      account: '',
+      owner: '',
+      device: '',
+    });
   });
 
   test('is the account of its token', async () => {
-    const caller = { account: 'account-1', owner: 'account-1' };
+    const caller = { account: 'account-1', owner: 'account-1', device: 'device-1' };
     expect(await identify('account', 'Bearer good')).toEqual(caller);
     expect(await identify('account', 'bearer  good')).toEqual(caller);
+  });
+
+  test('may be either where a route takes both, but not with a token that is none', async () => {
+    expect(await identify('either', undefined)).toMatchObject({ account: '', device: '' });
+    expect(await identify('either', 'Bearer good')).toMatchObject({ account: 'account-1' });
+    expect(await identify('either', 'Bearer bad')).toEqual({ refused: 'ACCESS_TOKEN_INVALID' });
   });
 
   test.each([undefined, '', 'Bearer', 'Bearer ', 'Basic good', 'good', 'Bearer good more'])(
@@ -30,7 +42,11 @@ describe('a caller', () => {
   );
 
   test('with the operator key is the operator and no account', async () => {
-    expect(await identify('operator', `Bearer ${KEY}`)).toEqual({ account: '', owner: 'operator' });
+    expect(await identify('operator', `Bearer ${KEY}`)).toEqual({
+      account: '',
+      owner: 'operator',
+      device: '',
+    });
   });
 
   test.each([undefined, 'Bearer good', `Bearer ${KEY}x`, `Bearer ${KEY.slice(1)}`, KEY])(

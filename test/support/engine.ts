@@ -66,6 +66,7 @@ export type ReleaseWishes = {
   readonly confirmWithinS?: number;
   readonly idTypes?: readonly string[];
   readonly entriesPerAccount?: number;
+  readonly entriesPerDevice?: number;
   readonly pools?: readonly PoolShare[];
   readonly places?: Partial<ImportTerms>;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
@@ -89,7 +90,10 @@ export async function publishRelease(
     opensAt: at(wishes.opensInS ?? -60),
     endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
-    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4 },
+    limits: {
+      entriesPerAccount: wishes.entriesPerAccount ?? 4,
+      entriesPerDevice: wishes.entriesPerDevice,
+    },
     pools: wishes.pools,
     ...(mode === 'lottery' && {
       closesAt: at(wishes.closesInS ?? 600),
