@@ -83,7 +83,7 @@ describe('a solution', () => {
     const foreign = other.textOf(other.issue({ kind: 'altcha', purpose: 'device', subject }));
     const bad = [
       ticket,
-      `${ticket}`.replace('.', ' '),
+      ticket.replace('.', ' '),
       `x${ticket} ${response}`,
       `${ticket}x ${response}`,
       `${foreign} ${response}`,

@@ -1,5 +1,5 @@
 /** A captcha provider to test with: it knows siteverify, and misbehaves as it is told. */
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -31,12 +31,13 @@ export type TestProvider = Awaited<ReturnType<typeof startProvider>>;
 export async function startProvider(mode: ProviderMode = 'honest') {
   const state = { mode, cdata: '', forms: [] as Record<string, string>[] };
   const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const form = Object.fromEntries(new URLSearchParams(body));
-      state.forms.push(form);
-      answer(state, form, response);
-    });
+    void receive(request, response);
   });
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const form = Object.fromEntries(new URLSearchParams(await text(request)));
+    state.forms.push(form);
+    answer(state, form, response);
+  };
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
