@@ -8,7 +8,7 @@ import {
 import manifest from '../../package.json' with { type: 'json' };
 import { type ErrorCode, ERRORS } from '../errors.ts';
 import { CAPTCHA_ERRORS } from '../gates/captcha/captcha.ts';
-import { takesKey } from './pipeline.ts';
+import { mayHaveDevice, takesKey } from './pipeline.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -164,7 +164,7 @@ export function codesOf(route: Route): ErrorCode[] {
       'ACCESS_TOKEN_OTHER_DEVICE',
     );
   if (device) codes.push('DEVICE_TOKEN_MISSING');
-  if (caller !== 'operator' && limit !== 'none') codes.push('DEVICE_TOKEN_INVALID');
+  if (mayHaveDevice(route.gates)) codes.push('DEVICE_TOKEN_INVALID');
   if (captcha) codes.push(...CAPTCHA_ERRORS);
   if (caller === 'operator') codes.push('OPERATOR_KEY_INVALID');
   if (limit !== 'none') codes.push('TOO_MANY_REQUESTS', 'SHUTTING_DOWN');

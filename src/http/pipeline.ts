@@ -105,7 +105,7 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
       return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
     const caller = await identify(gates.caller, request.header('authorization'));
     if (isRefusal(caller)) return refused(caller, requestId);
-    const token = request.header('device-token');
+    const token = mayHaveDevice(gates) ? request.header('device-token') : undefined;
     const device = await recognise(gates.device ?? false, token, caller.device);
     if (isRefusal(device)) return refused(device, requestId);
     const who = { address: request.address, account: caller.account, device };
@@ -184,6 +184,10 @@ function createWork({ once }: PipelineParts, refused: Refused) {
     return isRefusal(outcome) ? refused(outcome, requestId) : outcome;
   };
 }
+
+/** Elsewhere a device token changes nothing, and is not looked at. */
+export const mayHaveDevice = ({ device, caller }: Route['gates']): boolean =>
+  device === true || caller === 'account' || caller === 'either';
 
 const keyOf = (route: Route, request: HttpRequest): string | undefined =>
   takesKey(route) ? request.header('idempotency-key') : undefined;

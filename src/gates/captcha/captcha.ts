@@ -109,11 +109,6 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
     return refuse(REFUSALS[reason], retry);
   };
-  const subjectOf = (purpose: string, { address, account, device }: Who): string => {
-    const known = purpose === 'device' ? '' : account + device;
-    const who = known === '' ? `address ${addressPrefix(address)}` : `${account}|${device}`;
-    return secrets.pseudonym('captcha-subject', who);
-  };
   /** Whether this is the first use, or the same request again. */
   const spend = async (nonce: string, user: string): Promise<boolean> => {
     // Longer than the ticket lives, whatever the difference of two clocks.
@@ -121,17 +116,20 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     const used = await redis.set(keys.captcha(nonce), user, 'PX', lifetimeMs, 'NX', 'GET');
     return used === null || used === user;
   };
-  const verify = (ticket: Ticket, response: string): Promise<keyof typeof REFUSALS | 'passed'> =>
-    ticket.kind === provider?.name
-      ? provider.verify(response, ticket.nonce)
-      : Promise.resolve('unavailable');
+  const verify = async (
+    ticket: Ticket,
+    response: string,
+  ): Promise<'passed' | 'wrong' | 'unavailable'> => {
+    if (ticket.kind === 'altcha') return altcha.verify(response, ticket) ? 'passed' : 'wrong';
+    return ticket.kind === provider?.name ? provider.verify(response, ticket.nonce) : 'unavailable';
+  };
 
   return {
     challenge: async (purpose, who, share) => {
       if (terms.driver === 'none') return { kind: 'none' };
       // A provider that is away opens nothing: there is work to do instead.
       const kind = provider && !provider.isDown() ? provider.name : 'altcha';
-      const ticket = tickets.issue({ kind, purpose, subject: subjectOf(purpose, who) });
+      const ticket = tickets.issue({ kind, purpose, subject: subjectOf(secrets, purpose, who) });
       const asked = { ticket: tickets.textOf(ticket), expiresInS: TICKET_LIFETIME_MS / 1000 };
       metrics.challenges.inc({ kind });
       if (provider && kind !== 'altcha') {
@@ -151,7 +149,8 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
       const ticket = tickets.read(text);
       if (ticket === 'forged' || ticket === 'expired') return refused(ticket);
       const own =
-        ticket.purpose.split(':', 1)[0] === purpose && ticket.subject === subjectOf(purpose, who);
+        ticket.purpose.split(':', 1)[0] === purpose &&
+        ticket.subject === subjectOf(secrets, purpose, who);
       return own ? { ticket, response } : refused('mismatch');
     },
 
@@ -160,12 +159,9 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
       const user = attempt === undefined ? randomUUID() : secrets.pseudonym('attempt', attempt);
       const first = spend(ticket.nonce, user);
       first.catch(() => undefined); // is awaited below, unless a limit refuses first
-      // A proof of work is checked meanwhile; a provider only once the limits have let it pass.
-      const worked = ticket.kind === 'altcha' ? altcha.verify(response, ticket) : undefined;
       return async () => {
-        const solved = (await worked) ?? false;
         if (!(await first)) return refused('spent');
-        const outcome = worked ? (solved ? 'passed' : 'wrong') : await verify(ticket, response);
+        const outcome = await verify(ticket, response);
         if (outcome !== 'passed') return refused(outcome);
         metrics.answers.inc({ outcome });
         return undefined;
@@ -174,7 +170,18 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
   };
 }
 
-export const purposeFor = (purpose: CaptchaPurpose, release: string | undefined): string =>
+/**
+ * Keyed hash of who asks: account and device; the client's address where neither is known, and for
+ * a device that is yet to be minted.
+ */
+export function subjectOf(secrets: Secrets, purpose: string, who: Who): string {
+  const known = purpose === 'device' ? '' : who.account + who.device;
+  const asker =
+    known === '' ? `address ${addressPrefix(who.address)}` : `${who.account}|${who.device}`;
+  return secrets.pseudonym('captcha-subject', asker);
+}
+
+const purposeFor = (purpose: CaptchaPurpose, release: string | undefined): string =>
   release === undefined ? purpose : `${purpose}:${release}`;
 
 /**
