@@ -171,9 +171,11 @@ function createWork({ once }: PipelineParts, refused: Refused) {
   ): Promise<Reply> => {
     if (isRefusal(prepared)) return refused(prepared, requestId);
     const { bytes, call, ahead, admission } = prepared;
-    const unsolved = await admission?.();
-    if (unsolved) return refused(unsolved, requestId);
+    const use = await admission?.();
+    if (isRefusal(use)) return refused(use, requestId);
     const perform = async (): Promise<Reply> => {
+      // One solution does one thing: an answer may be repeated, a refusal not be tried anew.
+      if (use === 'AGAIN') return refused(refuse('CAPTCHA_SPENT'), requestId);
       const outcome = await served.route.handler(call, ahead, share);
       return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
     };

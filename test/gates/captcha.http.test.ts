@@ -309,6 +309,34 @@ describe('the sprinter', () => {
   });
 });
 
+describe('the poller', () => {
+  test('who waits for a seat needs a captcha for each look, whatever its Idempotency-Key', async () => {
+    const [holder, me] = [await arrive(), await arrive()];
+    const { release, slots } = await publishRelease(it.engine, used.redis, {
+      seats: [1],
+      mode: 'immediate',
+    });
+    const book = async (who: typeof me, person: string, solution: string) =>
+      it.send('POST', '/v1/bookings', {
+        ...who,
+        solution,
+        headers: { 'idempotency-key': 'always-the-same' },
+        body: { release, beneficiary: person, slot: slots[0] },
+      });
+    const purpose = `book:${release}`;
+    const theirs = await register(it.engine, holder.account);
+    const held = await book(holder, theirs, await it.solve(purpose, holder));
+    const mine = await register(it.engine, me.account);
+    const solution = await it.solve(purpose, me);
+    expect(await codeOf(book(me, mine, solution))).toBe('SLOT_FULL');
+    const path = `/v1/bookings/${String(held.json.bookingId)}`;
+    expect((await it.send('DELETE', path, holder)).status).toBe(204);
+    for (let look = 0; look < 5; look++)
+      expect(await codeOf(book(me, mine, solution))).toBe('CAPTCHA_SPENT');
+    expect((await book(me, mine, await it.solve(purpose, me))).status).toBe(201);
+  });
+});
+
 describe('the captcha solver', () => {
   test('pays for each: 20 solutions are 20 devices, however often each is sent', async () => {
     const from = '127.0.0.5';

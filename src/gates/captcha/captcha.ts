@@ -41,8 +41,11 @@ type Asked = { readonly ticket: string; readonly expiresInS: number };
 /** A ticket that is ours and this asker's, and what is said to solve it. */
 export type Presented = { readonly ticket: Ticket; readonly response: string };
 
-/** Resolves to what a spent or a wrong one is refused with. */
-export type Admission = () => Promise<Refusal | undefined>;
+/**
+ * What became of a solution. AGAIN: it was used by an earlier request under the same
+ * Idempotency-Key, whose answer may be repeated; nothing more may be done for it.
+ */
+export type Admission = () => Promise<'FIRST' | 'AGAIN' | Refusal>;
 
 export type Captcha = {
   /**
@@ -58,7 +61,7 @@ export type Captcha = {
   ) => Presented | Refusal | undefined;
   /**
    * Begins to use a ticket. `release`: the one that the request names, or none; `attempt`: names a
-   * request that may be sent again under its Idempotency-Key, and uses its ticket once.
+   * request that may be sent again, by its owner and Idempotency-Key.
    */
   readonly begin: (
     presented: Presented,
@@ -78,8 +81,7 @@ export type CaptchaParts = {
   readonly now?: () => number;
 };
 
-/** Of the header: an hCaptcha response has about 2 KB, an ALTCHA solution 1 KB. */
-const LONGEST_SOLUTION = 6 * 1024;
+/** An hCaptcha response has about 2 KB, an ALTCHA solution 1 KB. */
 const SOLUTION = /^([\w.-]{1,512}) ([\w.+/=:-]{1,6000})$/;
 /** Until the provider is back, or is known to be away. */
 const UNAVAILABLE_RETRY_S = 1;
@@ -109,12 +111,15 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
     return refuse(REFUSALS[reason], retry);
   };
-  /** Whether this is the first use, or the same request again. */
-  const spend = async (nonce: string, user: string): Promise<boolean> => {
+  const spend = async (nonce: string, attempt?: string): Promise<'FIRST' | 'AGAIN' | 'SPENT'> => {
+    const user = attempt === undefined ? '' : secrets.pseudonym('attempt', attempt);
+    // ioredis may send a command twice; finding its own mark then means that the first one took.
+    const mark = `${user} ${randomUUID()}`;
     // Longer than the ticket lives, whatever the difference of two clocks.
     const lifetimeMs = 2 * TICKET_LIFETIME_MS;
-    const used = await redis.set(keys.captcha(nonce), user, 'PX', lifetimeMs, 'NX', 'GET');
-    return used === null || used === user;
+    const found = await redis.set(keys.captcha(nonce), mark, 'PX', lifetimeMs, 'NX', 'GET');
+    if (found === null || found === mark) return 'FIRST';
+    return user !== '' && found.startsWith(`${user} `) ? 'AGAIN' : 'SPENT';
   };
   const verify = async (
     ticket: Ticket,
@@ -144,7 +149,7 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     present: (purpose, header, who) => {
       if (purpose === undefined || terms.driver === 'none') return undefined;
       if (header === undefined) return refused('missing');
-      const [, text, response] = (header.length <= LONGEST_SOLUTION && SOLUTION.exec(header)) || [];
+      const [, text, response] = SOLUTION.exec(header) ?? [];
       if (text === undefined || response === undefined) return refused('forged');
       const ticket = tickets.read(text);
       if (ticket === 'forged' || ticket === 'expired') return refused(ticket);
@@ -156,15 +161,16 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
 
     begin: ({ ticket, response }, purpose, release, attempt) => {
       if (ticket.purpose !== purposeFor(purpose, release)) return refused('mismatch');
-      const user = attempt === undefined ? randomUUID() : secrets.pseudonym('attempt', attempt);
-      const first = spend(ticket.nonce, user);
-      first.catch(() => undefined); // is awaited below, unless a limit refuses first
+      const spending = spend(ticket.nonce, attempt);
+      spending.catch(() => undefined); // is awaited below, unless a limit refuses first
       return async () => {
-        if (!(await first)) return refused('spent');
+        const use = await spending;
+        if (use === 'SPENT') return refused('spent');
+        if (use === 'AGAIN') return use;
         const outcome = await verify(ticket, response);
         if (outcome !== 'passed') return refused(outcome);
         metrics.answers.inc({ outcome });
-        return undefined;
+        return use;
       };
     },
   };
