@@ -3,6 +3,8 @@
  * lists them.
  */
 import { z } from 'zod';
+import { OriginsText } from './http/cors.ts';
+import { type Networks, NetworksText } from './http/networks.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
 
@@ -30,6 +32,15 @@ const Environment = z.object({
   /** Address to listen on. */
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /**
+   * Proxies whose X-Forwarded-For is believed: addresses, CIDR networks, `loopback`, `private`, with
+   * commas. Empty: none.
+   */
+  TRUSTED_PROXIES: NetworksText.prefault(''),
+  /** Origins of front ends on other hosts, with commas. Empty: none. */
+  CORS_ORIGINS: OriginsText.prefault(''),
+  /** Open connections of one client address, other than a trusted proxy's. */
+  CONNECTIONS_PER_ADDRESS: count(2_000),
   /**
    * Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded
    * one.
@@ -68,6 +79,8 @@ const Environment = z.object({
   DRAND_TIMEOUT_MS: z.coerce.number().int().min(50).max(4_000).default(2_000),
   /** JSON of `/{chain}/info`: the network that new releases name. Empty: quicknet. */
   DRAND_CHAIN: DrandChainText.prefault(''),
+  /** Where a server serves /metrics and /livez on HOST, to whoever asks; 0: nowhere. */
+  METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9463),
   /** Where a worker serves /metrics and /livez on HOST; 0: nowhere. */
   WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9464),
   /**
@@ -91,6 +104,9 @@ export type Config = {
   readonly environment: 'development' | 'test' | 'production';
   readonly host: string;
   readonly port: number;
+  readonly trustedProxies: Networks;
+  readonly corsOrigins: readonly string[];
+  readonly connectionsPerAddress: number;
   readonly redis: { readonly url: string; readonly cluster: boolean } | undefined;
   readonly dataDir: string;
   readonly secret: string;
@@ -105,6 +121,8 @@ export type Config = {
     /** Of releases that are published from now on. */
     readonly chain: DrandChain;
   };
+  /** 0: none. */
+  readonly metricsPort: number;
   /** 0: none. */
   readonly workerMetricsPort: number;
   /** Requests a minute. */
@@ -141,6 +159,9 @@ export function readConfig(
     environment: set.NODE_ENV,
     host: set.HOST,
     port: set.PORT,
+    trustedProxies: set.TRUSTED_PROXIES,
+    corsOrigins: set.CORS_ORIGINS,
+    connectionsPerAddress: set.CONNECTIONS_PER_ADDRESS,
     redis: set.REDIS_URL ? { url: set.REDIS_URL, cluster: set.REDIS_CLUSTER } : undefined,
     dataDir: set.FAIRSLOT_DATA_DIR,
     secret,
@@ -153,6 +174,7 @@ export function readConfig(
       timeoutMs: set.DRAND_TIMEOUT_MS,
       chain: set.DRAND_CHAIN,
     },
+    metricsPort: set.METRICS_PORT,
     workerMetricsPort: set.WORKER_METRICS_PORT,
     limits: {
       perAddress: {

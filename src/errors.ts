@@ -27,6 +27,21 @@ export const ERRORS = {
     title: 'The body has a media type that this route does not accept.',
     remedy: 'Send the media type named in the OpenAPI document, uncompressed.',
   },
+  REQUEST_MALFORMED: {
+    status: 400,
+    title: 'This is not HTTP as RFC 9112 has it.',
+    remedy: 'Use an HTTP client; send one Content-Length or chunks, never both.',
+  },
+  REQUEST_TOO_SLOW: {
+    status: 408,
+    title: 'The request did not arrive in time.',
+    remedy: 'Send it again, on a connection of its own.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'Address and headers are larger than is accepted.',
+    remedy: 'Send fewer and shorter headers.',
+  },
   ROUTE_UNKNOWN: {
     status: 404,
     title: 'There is nothing at this address.',

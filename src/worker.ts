@@ -4,8 +4,7 @@ import { v7 as uuid } from 'uuid';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
-import { createMonitor } from './http/monitor.ts';
-import { listen, type Server } from './http/server.ts';
+import { openMonitor } from './http/monitor.ts';
 import { createLog, type Log } from './log.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { consoleDriver } from './notify/drivers.ts';
@@ -33,7 +32,8 @@ const engine = createEngine(redis, config, {
   log,
   onBeaconAnswer: (outcome) => metrics.rounds.beaconAnswers.inc({ outcome }),
 });
-const monitor = await openMonitor(config);
+const { host, workerMetricsPort: port } = config;
+const monitor = await openMonitor(metrics.registry, { host, port }, log);
 const stopping = new AbortController();
 onStop(log, async () => {
   stopping.abort();
@@ -44,18 +44,6 @@ const workerId = uuid();
 const conducting = conductAll(conductorOf(engine, log), engine, workerId, stopping.signal);
 const delivering = deliverAll(engine, config, blocking, stopping.signal);
 log.info({ workerId }, 'worker ready');
-
-/** Rounds go on when nobody can watch them: two workers of one machine want the same port. */
-async function openMonitor(config: Config): Promise<Server | undefined> {
-  const { host, workerMetricsPort: port } = config;
-  if (port === 0) return undefined;
-  try {
-    return await listen(createMonitor(metrics.registry, log), { host, port });
-  } catch (error) {
-    log.warn({ err: error, port }, 'this worker has no /metrics');
-    return undefined;
-  }
-}
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, outbox, secrets } = engine;

@@ -8,6 +8,8 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Redis } from '../redis/client.ts';
 import { docsRoutes } from './docs-page.ts';
+import { createClientAddress } from './client-address.ts';
+import { createCors } from './cors.ts';
 import type { Dispatch } from './exchange.ts';
 import { createExpressApp } from './express.ts';
 import { healthRoutes } from './health.ts';
@@ -16,12 +18,13 @@ import { createListener, type Listener } from './node.ts';
 import { createOpenApi } from './openapi.ts';
 import { createDispatch } from './pipeline.ts';
 import type { Route } from './route.ts';
+import { type Unreadable, unreadable } from './unreadable.ts';
 import { verifyRoutes } from './verify-page.ts';
 
 export type AppParts = {
   readonly routes: readonly Route[];
   readonly redis: Redis;
-  readonly config: Pick<Config, 'limits' | 'operatorKey'>;
+  readonly config: Pick<Config, 'limits' | 'operatorKey' | 'trustedProxies' | 'corsOrigins'>;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -31,6 +34,8 @@ export type App = {
   /** For node:http. */
   readonly handler: Listener;
   readonly dispatch: Dispatch;
+  /** The answer to what node:http could not read as a request. */
+  readonly unreadable: (fault: Error) => Unreadable | undefined;
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;
 };
@@ -48,13 +53,21 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
     identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
     limits: createLimits(redis, config.limits),
     once: createOnce(redis, secrets, log),
+    cors: createCors(config.corsOrigins),
     isLeaving,
     log,
     metrics: metrics.http,
   });
   return {
-    handler: createExpressApp(createListener(dispatch, log)),
+    handler: createExpressApp(
+      createListener(dispatch, log, createClientAddress(config.trustedProxies)),
+    ),
     dispatch,
+    unreadable: (fault) => {
+      const answer = unreadable(fault);
+      if (answer) metrics.http.refusals.inc({ code: answer.code });
+      return answer;
+    },
     leave: () => {
       leaving = true;
     },

@@ -22,6 +22,8 @@ export type Parser = {
  */
 export const BODY_LIMIT_BYTES = 16 * 1024;
 const DEEPEST_JSON = 16;
+/** As many as the longest list that any route takes has (attestations). */
+const LONGEST_ARRAY = 1_000;
 const MOST_PROBLEMS = 20;
 const JSON_TYPE = 'application/json';
 const NO_BODY = Buffer.alloc(0);
@@ -81,14 +83,15 @@ function isAcceptable(request: HttpRequest, mediaType: string): boolean {
   return (
     type.trim() === mediaType &&
     (charset === undefined || /^\s*charset="?utf-8"?\s*$/.test(charset)) &&
-    (request.header('content-encoding') ?? 'identity') === 'identity'
+    (request.header('content-encoding') ?? 'identity') === 'identity' &&
+    (request.header('transfer-encoding') ?? 'chunked') === 'chunked'
   );
 }
 
 function check(schema: z.ZodType, place: string, raw: unknown, problems: Problem[]): unknown {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
-  for (const { path, message } of result.error.issues)
+  for (const { path, message } of result.error.issues.slice(0, MOST_PROBLEMS))
     problems.push({ path: z.core.toDotPath([place, ...path]), message });
   return undefined;
 }
@@ -125,6 +128,8 @@ function flawOf(value: unknown, depth = 1): Problem | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth > DEEPEST_JSON)
     return { path: 'body', message: `Nested deeper than ${DEEPEST_JSON} levels.` };
+  if (Array.isArray(value) && value.length > LONGEST_ARRAY)
+    return { path: 'body', message: `A list of more than ${LONGEST_ARRAY}.` };
   if (!Array.isArray(value))
     for (const name of Object.keys(value))
       if (PROTOTYPE_NAMES.has(name))

@@ -14,12 +14,14 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import { replyTo } from './answer.ts';
+import type { Cors } from './cors.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 import type { Once } from './idempotency.ts';
 import { createMatcher } from './match.ts';
 import { createParser, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
 import type { Call, Route } from './route.ts';
+import { secure } from './security-headers.ts';
 import { isRedisAway } from './unavailable.ts';
 
 export type PipelineParts = {
@@ -27,6 +29,7 @@ export type PipelineParts = {
   readonly identify: Identify;
   readonly limits: Limits;
   readonly once: Once;
+  readonly cors: Cors;
   /** True once the process is about to end. */
   readonly isLeaving: () => boolean;
   readonly log: Log;
@@ -51,7 +54,7 @@ const REDIS_RETRY_S = 2;
 const LEAVING_RETRY_S = 1;
 
 export function createDispatch(parts: PipelineParts): Dispatch {
-  const { log, metrics, isLeaving } = parts;
+  const { cors, log, metrics, isLeaving } = parts;
   const match = createMatcher<Served>(parts.routes, (route) => ({ route, ...createParser(route) }));
   const refused: Refused = (refusal, requestId) => {
     metrics.refusals.inc({ code: refusal.refused });
@@ -65,12 +68,13 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     const { path, search } = splitUrl(request.url);
     const found = match(path);
     const served = found?.methods.get(request.method);
-    const route = served?.route.name ?? 'unknown';
+    const preflight = served ? undefined : cors.preflight(request, found?.methods.keys() ?? []);
+    const route = served?.route.name ?? (preflight ? 'preflight' : 'unknown');
     let reply: Reply;
     try {
       reply = served
         ? await admit({ request, served, params: found?.params ?? {}, search, requestId })
-        : refused(nothingThere(found?.methods), requestId);
+        : (preflight ?? refused(nothingThere(found?.methods), requestId));
     } catch (fault) {
       const refusal = refusalOf(fault);
       const level = refusal.refused === 'INTERNAL' ? 'error' : 'debug';
@@ -78,7 +82,8 @@ export function createDispatch(parts: PipelineParts): Dispatch {
       reply = refused(refusal, requestId);
     }
     reply.headers['x-request-id'] = requestId;
-    reply.headers['x-content-type-options'] = 'nosniff';
+    secure(reply.headers);
+    if (!preflight) Object.assign(reply.headers, cors.headers(request));
     if (isLeaving()) reply.headers['connection'] = 'close';
     metrics.requests.inc({ route, status: reply.status });
     metrics.durations.observe({ route }, (monotonicMs() - startedMs) / 1000);

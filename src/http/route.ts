@@ -40,7 +40,7 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly body: B;
   /** The calling account; present where `gates.caller` is `account`. */
   readonly account: string;
-  /** Address of the peer, for limits and logs of refusals. */
+  /** Address of the client, for limits. */
   readonly address: string;
   readonly requestId: string;
   /** Lower-case request headers that a handler may need (conditional requests). */

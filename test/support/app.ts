@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createApp } from '../../src/http/app.ts';
 import { type Route, route } from '../../src/http/route.ts';
-import { listen } from '../../src/http/server.ts';
+import { listen, type Patience } from '../../src/http/server.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -196,14 +196,19 @@ function hold(held: Held) {
 
 export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
-export async function startApp(redis: Redis, settings: Record<string, string> = {}) {
+export async function startApp(
+  redis: Redis,
+  settings: Record<string, string> = {},
+  patience?: Patience,
+) {
   const held: Held = { runs: 0, gate: Promise.resolve(), started: () => undefined };
   const lines: string[] = [];
   const log = createLog('debug', { write: (line) => void lines.push(line) });
   const metrics = createMetrics();
   const routes = sampleRoutes(redis, held);
-  const app = createApp({ routes, redis, config: configWith(settings), secrets, log, metrics });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  const config = configWith({ PORT: '0', ...settings });
+  const app = createApp({ routes, redis, config, secrets, log, metrics });
+  const server = await listen(app, { ...config, ...(patience && { patience }) });
   return {
     app,
     server,
