@@ -91,9 +91,24 @@ function isAcceptable(request: HttpRequest, mediaType: string): boolean {
 function check(schema: z.ZodType, place: string, raw: unknown, problems: Problem[]): unknown {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
-  for (const { path, message } of result.error.issues.slice(0, MOST_PROBLEMS))
-    problems.push({ path: z.core.toDotPath([place, ...path]), message });
+  for (const issue of result.error.issues.slice(0, MOST_PROBLEMS))
+    problems.push({
+      path: z.core.toDotPath([place, ...issue.path]),
+      message: issue.code === 'unrecognized_keys' ? unknownMembers(issue.keys) : issue.message,
+    });
   return undefined;
+}
+
+const MEMBER_NAME = /^[a-z][A-Za-z]{0,29}$/;
+
+/**
+ * Names what is spelled like a member; whatever else stands where a name should is the caller's
+ * data, which no refusal repeats.
+ */
+function unknownMembers(names: readonly string[]): string {
+  const named = names.filter((name) => MEMBER_NAME.test(name)).slice(0, MOST_PROBLEMS);
+  const others = names.length > named.length ? [`${names.length - named.length} more`] : [];
+  return `No such member: ${[...named, ...others].join(', ')}.`;
 }
 
 /** A name that is given twice becomes an array, which a schema for one value refuses. */

@@ -70,7 +70,6 @@ function signIn({ store, secrets, outbox }: Parts) {
         counter: randomInt(2 ** 32),
         digits: OTP_TERMS.digits,
       });
-      await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
       const reply = await store.sendOtp(
         account,
         { txnId, digest: otpDigest(secrets, txnId, otp), mobile: secrets.encrypt(mobile) },
@@ -80,6 +79,7 @@ function signIn({ store, secrets, outbox }: Parts) {
         return refuse('OTP_TOO_SOON', { retryAfterS: seconds(reply.waitMs) });
       if (reply.outcome === 'TRIES_SPENT')
         return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
+      await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
       await outbox.send([{ account, mobile, message: { template: 'otp', otp } }]);
       return { txnId };
     },

@@ -159,6 +159,14 @@ describe('a problem', () => {
     expect(problems.find(({ path }) => path === 'body')?.message).toContain('colour');
   });
 
+  test('repeats nothing that is not spelled like a member', async () => {
+    const body = { name: 'x', sizes: [], '+919812345678': 1, 'Asha Kale': 2, colour: 3 };
+    const answer = await it.call('PUT', '/v1/things/one', { token, body });
+    expect(answer.json['problems']).toEqual([
+      { path: 'body', message: 'No such member: colour, 2 more.' },
+    ]);
+  });
+
   test('lists no more than 20 of them', async () => {
     const body = { name: 'x', sizes: Array.from({ length: 900 }, () => 'x') };
     const answer = await it.call('PUT', '/v1/things/one', { token, body });
