@@ -213,7 +213,7 @@ async function publish(release: string, mode: string, closesInMs: number): Promi
 async function playEvening(people: readonly SignedIn[]): Promise<void> {
   const release = 'evening';
   const params = { release };
-  const preferences = await publish(release, 'lottery', 2_000);
+  const preferences = await publish(release, 'lottery', 5_000);
   const [books, ...others] = people as [SignedIn, ...SignedIn[]];
   for (const { token, person } of others)
     await done('enter', { token, params, body: { beneficiaries: [person], preferences } });
@@ -223,7 +223,7 @@ async function playEvening(people: readonly SignedIn[]): Promise<void> {
   await done('withdraw', { token: leaves.token, params, search: `entryId=${entryId}` });
   const bookingOf = async ({ token }: SignedIn): Promise<string | undefined> =>
     (await done('listBookings', { token })).json.bookings[0]?.bookingId;
-  await expect.poll(() => bookingOf(cancels), { timeout: 20_000 }).toBeDefined();
+  await expect.poll(() => bookingOf(cancels), { timeout: 40_000 }).toBeDefined();
   const booking = async (who: SignedIn) => ({
     booking: present(await bookingOf(who), 'a booking'),
   });
@@ -430,7 +430,7 @@ describe('personal data', () => {
     expect(lines.toString()).toContain('"entry"');
     search('the transcript', lines);
 
-    expect(answers.length).toBeGreaterThan(900);
+    expect(answers.length).toBeGreaterThan(20 * operations.length);
     for (const { status, text, headers } of answers)
       search(`an answer: ${status} ${text.slice(0, 300)}`, `${text}${JSON.stringify(headers)}`);
   }, 120_000);
