@@ -325,8 +325,8 @@ describe('every route of the OpenAPI document', () => {
       // Where nothing is done and little is refused, this would be a test of one path only.
       const done = [...outcomes].filter(([, one]) => one.has('done')).map(([name]) => name);
       const codes = new Set([...outcomes.values()].flatMap((one) => [...one]));
-      if (hostility === 0) expect(done.length).toBeGreaterThan(operations.length * 0.7);
-      expect(codes.size).toBeGreaterThan(hostility === 0 ? 12 : 8);
+      if (hostility === 0) expect(done.length).toBeGreaterThan(operations.length / 2);
+      expect(codes.size).toBeGreaterThan(8);
     },
     TEST_TIMEOUT_MS,
   );
