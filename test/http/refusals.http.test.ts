@@ -10,6 +10,7 @@ import { createApp } from '../../src/http/app.ts';
 import { codesOf } from '../../src/http/openapi.ts';
 import type { Route } from '../../src/http/route.ts';
 import { listen, type Server } from '../../src/http/server.ts';
+import { createTexts } from '../../src/notify/texts.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
@@ -152,7 +153,9 @@ describe('signing in', () => {
   const otpOf = async (): Promise<{ txnId: string; otp: string; wrong: string }> => {
     const { json } = await ask('sendOtp', { body });
     const txnId = String(json['txnId']);
-    await engine.inbox.driver(await lastSms(engine, used.redis));
+    const { account, mobile, message: said } = await lastSms(engine, used.redis);
+    const text = createTexts('UTC')(said, 'en');
+    await engine.inbox.driver({ reference: txnId, account, mobile, template: 'otp', text });
     const inbox = await ask('readInbox', { query: body });
     const [message] = inbox.json['messages'] as { text: string }[];
     const otp = present(/\d{6}/.exec(message?.text ?? ''), 'an OTP')[0];

@@ -37,7 +37,13 @@ it('no mobile, name or ID number is ever written in clear', async () => {
   await letPass(test.redis, 600);
   await nextRound(engine, release);
   granted(await engine.bookings.confirm(account, await bookingOf(engine, account, release)));
-  await engine.inbox.driver({ account, mobile: MOBILE, message: { template: 'otp', otp: '1' } });
+  await engine.inbox.driver({
+    reference: 'r',
+    account,
+    mobile: MOBILE,
+    template: 'otp',
+    text: `For ${NAME}`,
+  });
 
   const written = everWritten();
   expect(written.includes(beneficiaryId), 'this is what was written').toBe(true);

@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { accountOf } from '../../src/people/service.ts';
-import { keys } from '../../src/redis/keys.ts';
-import { codeOf, engineOn, granted, lastSms, letPass } from '../support/engine.ts';
+import { codeOf, engineOn, granted, lastSms, letPass, smsWaiting } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
@@ -70,7 +69,7 @@ describe('an OTP', () => {
     expect(refusal).toHaveProperty('retryAfterS', 10);
     await letPass(test.redis, 11);
     expect(await engine.people.sendOtp(MOBILE)).toHaveProperty('txnId');
-    expect(await test.redis.xlen(keys.outbox())).toBe(2);
+    expect(await smsWaiting(test.redis, 'urgent')).toBe(2);
   });
 
   it('is sent once when a hundred ask at the same time', async () => {
@@ -78,7 +77,7 @@ describe('an OTP', () => {
       Array.from({ length: 100 }, () => engine.people.sendOtp(MOBILE)),
     );
     expect(answers.filter((answer) => 'txnId' in answer)).toHaveLength(1);
-    expect(await test.redis.xlen(keys.outbox())).toBe(1);
+    expect(await smsWaiting(test.redis, 'urgent')).toBe(1);
   });
 });
 

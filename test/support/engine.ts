@@ -6,7 +6,8 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import type { Sms } from '../../src/notify/outbox.ts';
+import type { Priority } from '../../src/notify/messages.ts';
+import { type Sms, unseal } from '../../src/notify/outbox.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { IdType } from '../../src/people/rules.ts';
@@ -133,10 +134,19 @@ export const registerMany = (engine: Engine, count: number) =>
   );
 
 /** The SMS that was last queued. */
-export async function lastSms(engine: Engine, redis: Redis): Promise<Sms> {
-  const [last] = await redis.xrevrange(keys.outbox(), '+', '-', 'COUNT', 1);
-  return JSON.parse(engine.secrets.decrypt(present(last?.[1][1], 'an SMS'))) as Sms;
+export async function lastSms(
+  engine: Engine,
+  redis: Redis,
+  priority: Priority = 'urgent',
+): Promise<Sms> {
+  const [id = ''] = await redis.zrange(keys.smsQueued(priority), -1, '-1');
+  const packed = present(await redis.hget(keys.sms(priority), id), 'an SMS');
+  return { id, ...unseal(engine.secrets, present(packed.split('|').at(-1), 'its sealed part')) };
 }
+
+/** How many SMS wait. */
+export const smsWaiting = (redis: Redis, priority: Priority): Promise<number> =>
+  redis.zcard(keys.smsDue(priority));
 
 /** A worker in this process; `drawing` replaces its store. */
 export function workerOn(engine: Engine, drawing = engine.stores.drawing): Conductor {

@@ -1,0 +1,21 @@
+-- A packed SMS: template|attempts|queued_at_ms|worth_until_ms|reason|sealed. The reason says why the
+-- last attempt failed; sealed is the SMS itself, encrypted.
+local function unpack_sms(packed)
+  local template, attempts, queued_at, worth_until, reason, sealed =
+    string.match(packed, '^([^|]+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+  return {
+    template = template, attempts = tonumber(attempts), queued_at = tonumber(queued_at),
+    worth_until = tonumber(worth_until), reason = reason, sealed = sealed,
+  }
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function pack_sms(sms)
+  return table.concat({
+    sms.template, whole(sms.attempts), whole(sms.queued_at), whole(sms.worth_until), sms.reason,
+    sms.sealed,
+  }, '|')
+end
