@@ -18,19 +18,16 @@
 --#include lib/sms
 --#include lib/dead
 local now = now_ms()
-local packed = redis.call('HGET', KEYS[1], ARGV[1])
-if not packed or not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 'GONE' end
-local letter = unpack_sms(packed)
-if letter.attempts ~= tonumber(ARGV[2]) then return 'GONE' end
+local letter = unpack_sms(redis.call('HGET', KEYS[1], ARGV[1]))
+local waits = letter and redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not waits or letter.attempts ~= tonumber(ARGV[2]) then return 'GONE' end
 letter.reason = ARGV[3]
 if ARGV[4] == 'bury' or ARGV[4] == 'count' and letter.attempts >= tonumber(ARGV[6]) then
   return { 'DEAD', bury(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], letter, now, ARGV[7]) }
 end
 local due = now + tonumber(ARGV[5])
 if due >= letter.worth_until then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('ZREM', KEYS[3], ARGV[1])
-  redis.call('HDEL', KEYS[1], ARGV[1])
+  forget(KEYS[1], KEYS[2], KEYS[3], ARGV[1])
   return 'EXPIRED'
 end
 if ARGV[4] == 'spare' then letter.attempts = letter.attempts - 1 end

@@ -12,7 +12,7 @@
 if not redis.call('ZSCORE', KEYS[4], ARGV[1]) then return 'UNKNOWN' end
 local now = now_ms()
 local letter = unpack_sms(redis.call('HGET', KEYS[1], ARGV[1]))
-if letter.worth_until <= now then return 'EXPIRED' end
+if not letter or letter.worth_until <= now then return 'EXPIRED' end
 letter.attempts = 0
 redis.call('HSET', KEYS[1], ARGV[1], pack_sms(letter))
 redis.call('ZREM', KEYS[4], ARGV[1])

@@ -7,7 +7,6 @@
   ARGV[1] id
   REPLY   SENT | GONE    (gone: somebody else was faster)
 ]]
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
+--#include lib/sms
 redis.call('ZREM', KEYS[4], ARGV[1])
-return redis.call('HDEL', KEYS[1], ARGV[1]) == 1 and 'SENT' or 'GONE'
+return forget(KEYS[1], KEYS[2], KEYS[3], ARGV[1]) and 'SENT' or 'GONE'

@@ -12,7 +12,7 @@
   ARGV[5] dead_capacity
   ARGV[6] dead_kept_ms
   REPLY   TAKEN dropped, then what (sms, expired or dead), template, id, attempt and sealed of each;
-    dropped: dead letters that went to make room, or for their age
+    dropped: dead letters that went to make room or for their age, and garbage
 ]]
 --#include lib/clock
 --#include lib/sms
@@ -30,11 +30,9 @@ local room = tonumber(ARGV[1])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now), 'LIMIT', 0, ARGV[2])) do
   if room == 0 then break end
   local letter = unpack_sms(redis.call('HGET', KEYS[1], id))
-  if letter.worth_until <= now then
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('ZREM', KEYS[3], id)
-    redis.call('HDEL', KEYS[1], id)
-    tell('expired', id, letter)
+  if not letter or letter.worth_until <= now then
+    forget(KEYS[1], KEYS[2], KEYS[3], id)
+    if letter then tell('expired', id, letter) else reply[2] = reply[2] + 1 end
   elseif letter.attempts >= tonumber(ARGV[4]) then
     letter.reason = 'abandoned'
     reply[2] = reply[2] + bury(KEYS[1], KEYS[2], KEYS[3], KEYS[4], id, letter, now, ARGV[5])

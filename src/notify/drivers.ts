@@ -1,4 +1,4 @@
-/** How SMS leave the engine, where no gateway is asked: on the terminal, or into a simulated phone. */
+/** How SMS leave the engine. Without a gateway: on the terminal, or into a simulated phone. */
 import { nowMs } from '../lib/clock.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { keys } from '../redis/keys.ts';

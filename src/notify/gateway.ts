@@ -13,7 +13,7 @@ const BODY_LIMIT_BYTES = 16 * 1024;
  * Client errors that are not about this SMS: credentials, credit, address, time, rate. They pass,
  * or an operator mends them, and meanwhile SMS wait. What else is 4xx will never succeed.
  */
-const NOT_ABOUT_THE_SMS = [401, 402, 403, 404, 405, 407, 408, 421, 425, 429];
+const NOT_ABOUT_THE_SMS = [401, 402, 403, 404, 405, 408, 421, 425, 429];
 
 /** `settings` must compile. */
 export function createGateway(settings: GatewaySettings): SmsDriver {

@@ -106,7 +106,7 @@ export const keys = {
 
   /** hash: id -> packed SMS (lua/lib/sms.lua), its text and mobile encrypted. */
   sms: (priority: string) => outbox(priority, 'sms'),
-  /** zset: id of an SMS that waits by when it is to be tried next, in ms; a lease if it is tried. */
+  /** zset: id of an SMS that waits by when it is due to be tried, in ms; its lease while it is. */
   smsDue: (priority: string) => outbox(priority, 'due'),
   /** zset: id of an SMS that waits by when it was queued, in ms. */
   smsQueued: (priority: string) => outbox(priority, 'queued'),

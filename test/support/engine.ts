@@ -236,3 +236,24 @@ export async function letPass(
   const shiftMs = 0 - Math.round(seconds * 1000);
   await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, shiftMs)));
 }
+
+/** Times of an outbox stand in scores, and within packed SMS. */
+const LET_SMS_PASS = `
+for i = 2, #KEYS do
+  local flat = redis.call('ZRANGE', KEYS[i], 0, -1, 'WITHSCORES')
+  for j = 1, #flat, 2 do redis.call('ZINCRBY', KEYS[i], ARGV[1], flat[j]) end
+end
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local head, queued, worth, tail = string.match(all[i + 1], '^([^|]+|%d+)|(%d+)|(%d+)|(.*)$')
+  local times = string.format('%.0f|%.0f', queued + ARGV[1], worth + ARGV[1])
+  redis.call('HSET', KEYS[1], all[i], head .. '|' .. times .. '|' .. tail)
+end
+return 1
+`;
+
+/** Lets time pass for the SMS of one outbox. */
+export async function letSmsPass(redis: Redis, priority: Priority, seconds: number): Promise<void> {
+  const all = [keys.sms, keys.smsDue, keys.smsQueued, keys.smsDead].map((key) => key(priority));
+  await redis.eval(LET_SMS_PASS, all.length, ...all, 0 - Math.round(seconds * 1000));
+}
