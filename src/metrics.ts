@@ -142,7 +142,7 @@ function notifyMetrics(registers: Registry[], { outbox, isGatewayAway }: WorkerR
     dead: ofOutbox('fairslot_notify_dead_letters_sms', 'Dead letters.', ({ dead }) => dead),
     gatewayAway: new Gauge({
       name: 'fairslot_notify_gateway_away_state',
-      help: '1 while this worker finds the SMS gateway away and only probes it.',
+      help: 'Whether this worker finds the SMS gateway away, and only probes it: 1 or 0.',
       registers,
       collect() {
         this.set(isGatewayAway() ? 1 : 0);
