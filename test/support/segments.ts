@@ -7,7 +7,7 @@ const GSM_7 = new Set(
 const GSM_7_EXTENSION = new Set('\f^{}\\[~]|€');
 
 export function segmentsOf(text: string): number {
-  const letters = [...text];
+  const letters = Array.from(text);
   const inGsm = letters.every((letter) => GSM_7.has(letter) || GSM_7_EXTENSION.has(letter));
   const length = inGsm
     ? letters.reduce((sum, letter) => sum + (GSM_7_EXTENSION.has(letter) ? 2 : 1), 0)
