@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Breaker } from './breaker.ts';
-import type { Delivery, SmsDriver } from './drivers.ts';
+import type { Delivery, Letter, SmsDriver } from './drivers.ts';
 import type { Priority } from './messages.ts';
 import { type OnSms, unseal } from './outbox.ts';
 import type { OutboxStore, Taken } from './store.ts';
@@ -49,21 +49,22 @@ export async function sendAll(
 ): Promise<void> {
   const { concurrency, log } = parts;
   const inHand = new Set<Promise<void>>();
+  /** How many it looked at: where many have expired, there may be more behind them. */
   const begin = async (): Promise<number> => {
-    const { taken, probe } = await take(parts, priority, concurrency - inHand.size);
+    const { taken, probe, looked } = await take(parts, priority, concurrency - inHand.size);
     for (const one of taken) {
       const attempted = attempt(parts, priority, one, probe).finally(() =>
         inHand.delete(attempted),
       );
       inHand.add(attempted);
     }
-    return taken.length;
+    return looked;
   };
   while (!signal.aborted) {
     try {
-      const begun = await begin();
+      const looked = await begin();
       if (inHand.size >= concurrency) await Promise.race(inHand);
-      else if (begun === 0) await pause(IDLE_MS, signal);
+      else if (looked === 0) await pause(IDLE_MS, signal);
     } catch (error) {
       log.warn({ err: error, priority }, 'the outbox could not be read');
       await pause(AFTER_FAULT_MS, signal);
@@ -81,20 +82,20 @@ async function take(
   { store, breaker, onSms, onDropped }: SenderParts,
   priority: Priority,
   free: number,
-): Promise<{ taken: Taken[]; probe: boolean }> {
+): Promise<{ taken: Taken[]; probe: boolean; looked: number }> {
   const probe = breaker.isOpen();
   const room = Math.min(free, breaker.room());
-  if (room === 0) return { taken: [], probe: false };
-  let taken: Taken[] = [];
+  if (room === 0) return { taken: [], probe: false, looked: 0 };
+  let all: Taken[] = [];
   try {
-    const looked = await store.take(priority, room);
-    for (const { what, template } of looked.taken) if (what !== 'sms') onSms(what, template);
-    if (looked.dropped > 0) onDropped(looked.dropped);
-    taken = looked.taken.filter(({ what }) => what === 'sms');
+    const reply = await store.take(priority, room);
+    all = reply.taken;
+    if (reply.dropped > 0) onDropped(reply.dropped);
   } finally {
-    if (probe && taken.length === 0) breaker.spare();
+    if (probe && !all.some(({ what }) => what === 'sms')) breaker.spare();
   }
-  return { taken, probe };
+  for (const { what, template } of all) if (what !== 'sms') onSms(what, template);
+  return { taken: all.filter(({ what }) => what === 'sms'), probe, looked: all.length };
 }
 
 /** One attempt of one SMS. Never rejects: what cannot be written down is due again by its lease. */
@@ -106,30 +107,38 @@ async function attempt(
 ): Promise<void> {
   const { id, template } = taken;
   try {
-    const delivery = await deliver(parts, taken);
-    watchGateway(parts, delivery, probe);
+    const letter = letterOf(parts, taken);
+    const delivery = letter ? await deliver(parts, taken, letter) : UNREADABLE;
+    if (letter) watchGateway(parts, delivery, probe);
+    else if (probe) parts.breaker.spare();
     await settle(parts, priority, taken, delivery);
   } catch (error) {
     parts.log.warn({ err: error, id, template }, 'what became of an SMS could not be written down');
   }
 }
 
-async function deliver(
-  { secrets, textOf, driver, log }: SenderParts,
-  { id, template, sealed }: Taken,
-): Promise<Delivery> {
-  let sms: ReturnType<typeof unseal>;
+const UNREADABLE: Delivery = { outcome: 'refused', reason: 'unreadable' };
+
+/** Undefined for what another secret has sealed, or another version has queued. */
+function letterOf({ secrets, textOf }: SenderParts, { id, sealed }: Taken): Letter | undefined {
   try {
-    sms = unseal(secrets, sealed);
-  } catch {
-    return { outcome: 'refused', reason: 'unreadable' };
-  }
-  const { account, mobile, language, message } = sms;
-  // An id names an entry of a published list: the gateway, which knows the mobile, must not.
-  const reference = secrets.pseudonym('sms', id);
-  try {
+    const { account, mobile, language, message } = unseal(secrets, sealed);
     const text = textOf(message, language);
-    return await driver({ reference, account, mobile, template, text });
+    // An id names an entry of a published list: the gateway, which knows the mobile, must not.
+    const reference = secrets.pseudonym('sms', id);
+    return { reference, account, mobile, template: message.template, text };
+  } catch {
+    return undefined;
+  }
+}
+
+async function deliver(
+  { driver, log }: SenderParts,
+  { id, template }: Taken,
+  letter: Letter,
+): Promise<Delivery> {
+  try {
+    return await driver(letter);
   } catch (error) {
     log.error({ err: error, id, template }, 'the SMS driver has a fault');
     return { outcome: 'away', reason: 'fault' };

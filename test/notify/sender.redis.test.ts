@@ -231,6 +231,22 @@ describe('what is logged', () => {
   });
 });
 
+describe('many SMS that came too late', () => {
+  it('hold up no fresh one', async () => {
+    await queueOtps(numbered(20_000));
+    await letSmsPass(test.redis, 'urgent', 200);
+    await queueOtps(['otp:fresh']);
+    const startMs = monotonicMs();
+    const sent = Promise.withResolvers<number>();
+    start(async () => {
+      sent.resolve(monotonicMs() - startMs);
+      return SENT;
+    });
+    expect(await sent.promise).toBeLessThan(3_000);
+    expect(told.filter((one) => one === 'otp expired')).toHaveLength(20_000);
+  });
+});
+
 describe('the backoff', () => {
   it('doubles up to a minute, spread over its upper half', () => {
     const steps = [1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * 1_000);
