@@ -158,6 +158,30 @@ people
     out(`attested: ${read.length}`);
   });
 
+const sms = program.command('sms').description('the SMS that could not be sent');
+
+sms
+  .command('dead')
+  .description('list dead letters, without their text and mobile')
+  .action(async () => show(await call('/v1/admin/sms/dead')));
+
+for (const [verb, description] of [
+  ['retry', 'queue dead letters again; those that are worth nothing any more stay'],
+  ['drop', 'forget dead letters'],
+] as const) {
+  sms
+    .command(verb)
+    .description(description)
+    .argument('[ids...]', 'ids of dead letters')
+    .option('--all', 'all there are', false)
+    .action(async (ids: string[], { all }: { all: boolean }) => {
+      if (all === ids.length > 0)
+        throw new CommandError('Name the dead letters by id, or say --all.');
+      const body = JSON.stringify(all ? { all } : { ids });
+      show(await call(`/v1/admin/sms/${verb}`, { method: 'POST', body }));
+    });
+}
+
 const draw = program.command('draw').description('check a draw');
 
 draw

@@ -2,9 +2,13 @@
  * The only reader of the environment. Every setting has its default, unit and meaning here; README
  * lists them.
  */
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { OriginsText } from './http/cors.ts';
 import { type Networks, NetworksText } from './http/networks.ts';
+import { parseJson } from './lib/json.ts';
+import { compileGateway, type GatewaySettings, isInClear } from './notify/gateway-request.ts';
+import { isTimeZone } from './notify/texts.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
 
@@ -67,9 +71,25 @@ const Environment = z.object({
   FAIRSLOT_OPERATOR_KEY: z.string().min(32).optional(),
   /**
    * console: SMS go to the log without their text in production; inbox: GET /v1/dev/inbox
-   * (development only).
+   * (development only); http: SMS_HTTP_URL takes them.
    */
-  SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
+  SMS_DRIVER: z.enum(['console', 'inbox', 'http']).default('console'),
+  /** IANA name of the zone that deadlines are shown in; a manifest has none. */
+  SMS_TIME_ZONE: z.string().refine(isTimeZone, 'no time zone').default('UTC'),
+  /** SMS in hand at once, of a worker and each priority. */
+  SMS_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(32),
+  /** Where the gateway takes SMS; https in production. May have placeholders, as the body. */
+  SMS_HTTP_URL: z.string().optional(),
+  SMS_HTTP_URL_FILE: z.string().optional(),
+  SMS_HTTP_METHOD: z.enum(['GET', 'POST', 'PUT']).default('POST'),
+  /** JSON object of header names and values; the content type says how the body is escaped. */
+  SMS_HTTP_HEADERS: z.string().optional(),
+  SMS_HTTP_HEADERS_FILE: z.string().optional(),
+  /** With {mobile} or {mobile_digits}, {text} and {id}; escaped as JSON or as a form. */
+  SMS_HTTP_BODY: z.string().optional(),
+  SMS_HTTP_BODY_FILE: z.string().optional(),
+  /** For one attempt, in ms; well inside the 30 s after which a sender counts as dead. */
+  SMS_HTTP_TIMEOUT_MS: z.coerce.number().int().min(100).max(10_000).default(5_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** HTTP endpoints of drand, in no order: they are asked in turn. Their answers are verified. */
   DRAND_URLS: endpoints.prefault(
@@ -113,7 +133,14 @@ export type Config = {
   /** Newest first. */
   readonly receiptSecrets: readonly [string, ...string[]];
   readonly operatorKey: string;
-  readonly smsDriver: 'console' | 'inbox';
+  readonly smsDriver: 'console' | 'inbox' | 'http';
+  readonly sms: {
+    /** IANA name. */
+    readonly timeZone: string;
+    readonly concurrency: number;
+    /** Of the driver http. */
+    readonly gateway: GatewaySettings | undefined;
+  };
   readonly logLevel: string;
   readonly drand: {
     readonly endpoints: readonly string[];
@@ -168,6 +195,11 @@ export function readConfig(
     receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
+    sms: {
+      timeZone: set.SMS_TIME_ZONE,
+      concurrency: set.SMS_CONCURRENCY,
+      gateway: set.SMS_DRIVER === 'http' ? readGateway(set, environment) : undefined,
+    },
     logLevel: set.LOG_LEVEL,
     drand: {
       endpoints: set.DRAND_URLS,
@@ -192,4 +224,48 @@ export function readConfig(
       },
     },
   };
+}
+
+const GATEWAY_BODY = '{"to":"{mobile}","text":"{text}","id":"{id}"}';
+
+/** The gateway's settings, of which all that may be secret can stand in files. */
+function readGateway(
+  set: z.output<typeof Environment>,
+  environment: NodeJS.ProcessEnv,
+): GatewaySettings {
+  const url = fromFile('SMS_HTTP_URL', set.SMS_HTTP_URL, set.SMS_HTTP_URL_FILE);
+  if (!url) throw new ConfigError('SMS_DRIVER=http needs SMS_HTTP_URL or SMS_HTTP_URL_FILE');
+  const headers = fromFile('SMS_HTTP_HEADERS', set.SMS_HTTP_HEADERS, set.SMS_HTTP_HEADERS_FILE);
+  const parsed = z.record(z.string(), z.string()).safeParse(parseJson(headers ?? '{}'));
+  if (!parsed.success)
+    throw new ConfigError('SMS_HTTP_HEADERS is no JSON object of names and values');
+  const body = fromFile('SMS_HTTP_BODY', set.SMS_HTTP_BODY, set.SMS_HTTP_BODY_FILE);
+  const settings = {
+    url,
+    method: set.SMS_HTTP_METHOD,
+    headers: parsed.data,
+    body: body ?? GATEWAY_BODY,
+    timeoutMs: set.SMS_HTTP_TIMEOUT_MS,
+  };
+  const compiled = compileGateway(settings);
+  if ('problem' in compiled) throw new ConfigError(compiled.problem);
+  if (set.NODE_ENV === 'production' && isInClear(url))
+    throw new ConfigError('SMS_HTTP_URL must begin with https:// in production');
+  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    throw new ConfigError(
+      'NODE_TLS_REJECT_UNAUTHORIZED=0 would hand SMS to anyone: name your CA in NODE_EXTRA_CA_CERTS',
+    );
+  return settings;
+}
+
+/** A setting's value, or what is in the file that stands for it, without its last line break. */
+function fromFile(name: string, value?: string, file?: string): string | undefined {
+  if (file === undefined) return value;
+  if (value !== undefined) throw new ConfigError(`both ${name} and ${name}_FILE are set`);
+  try {
+    return readFileSync(file, 'utf8').trimEnd();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new ConfigError(`${name}_FILE cannot be read: ${code}`, { cause: error });
+  }
 }

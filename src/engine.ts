@@ -8,7 +8,8 @@ import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
 import { createInbox } from './notify/drivers.ts';
-import { createOutbox } from './notify/outbox.ts';
+import { createOutbox, type OnSms } from './notify/outbox.ts';
+import { createOutboxStore } from './notify/store.ts';
 import { createClaims } from './people/claims.ts';
 import { createPeopleService } from './people/service.ts';
 import { createPeopleStore } from './people/store.ts';
@@ -33,14 +34,20 @@ const NO_NETWORK: Config['drand'] = { endpoints: [], timeoutMs: 0, chain: QUICKN
 export type Watch = {
   readonly log: Log;
   readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
+  readonly onSms: OnSms;
 };
-const UNWATCHED: Watch = { log: createLog('silent'), onBeaconAnswer: () => undefined };
+const UNWATCHED: Watch = {
+  log: createLog('silent'),
+  onBeaconAnswer: () => undefined,
+  onSms: () => undefined,
+};
 
 export function createEngine(
   redis: Redis,
   config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets'>>,
-  watch = UNWATCHED,
+  watched: Partial<Watch> = {},
 ) {
+  const watch = { ...UNWATCHED, ...watched };
   const secrets = createSecrets(config.secret);
   const stores = {
     people: createPeopleStore(redis),
@@ -48,9 +55,10 @@ export function createEngine(
     rounds: createRoundStore(redis),
     drawing: createDrawingStore(redis),
     bookings: createBookingStore(redis),
+    outbox: createOutboxStore(redis),
   };
   const receipts = createReceipts(config.receiptSecrets ?? [config.secret]);
-  const outbox = createOutbox(redis, secrets);
+  const outbox = createOutbox({ store: stores.outbox, secrets, onSms: watch.onSms });
   const { chain, ...network } = config.drand ?? NO_NETWORK;
   const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
   const beacons = createBeacons(secrets, drand);

@@ -116,6 +116,11 @@ export const ERRORS = {
     title: 'An OTP was sent a moment ago.',
     remedy: 'Wait for Retry-After before asking for another.',
   },
+  SMS_OUTBOX_FULL: {
+    status: 503,
+    title: 'More SMS wait to be sent than there is room for; no OTP was sent.',
+    remedy: 'Ask again after Retry-After.',
+  },
   OTP_WRONG: {
     status: 400,
     title: 'The OTP is wrong.',

@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
 import type { Route } from './http/route.ts';
+import { notifyRoutes } from './notify/routes.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { redisNowMs, type Redis } from './redis/client.ts';
 import { operatorRoutes, releaseRoutes } from './releases/routes.ts';
@@ -22,6 +23,7 @@ export function apiRoutes(
     ...releaseRoutes(releases),
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
+    ...notifyRoutes(engine.outbox),
     ...operatorRoutes(releases, () => redisNowMs(redis)),
   ];
 }

@@ -16,8 +16,12 @@ const log = createLog(config.logLevel).child({ process: 'server' });
 const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 
-const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
 const metrics = createMetrics();
+const engine = createEngine(redis, config, {
+  log,
+  onBeaconAnswer: () => undefined,
+  onSms: (outcome, template) => metrics.notify.sms.inc({ outcome, template }),
+});
 const app = createApp({
   routes: apiRoutes(engine, redis, config),
   redis,

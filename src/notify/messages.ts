@@ -1,21 +1,47 @@
-/** What we say by SMS. Kept within one GSM-7 segment (160 characters) where facts allow. */
+/**
+ * What we have to say by SMS: the one list of templates with their parameters, and how long and how
+ * urgently each is worth saying. The words are in texts.ts.
+ */
+import { msFromIso } from '../lib/clock.ts';
+import { OTP_TERMS } from '../people/rules.ts';
 
+/** ISO 639-1. The first is for accounts that never chose. */
+export const LANGUAGES = ['en', 'hi', 'mr', 'bn'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+/** Each has an outbox of its own, so that an OTP never waits behind a round's offers. */
+export const PRIORITIES = ['urgent', 'routine'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** Where and when somebody is expected: a day and a time as the centre's clocks show them. */
+export type Place = { readonly centre: string; readonly date: string; readonly from: string };
+
+/** `confirmBy`: RFC 3339; with the deadline past, the SMS is worth nothing. */
 export type Message =
   | { readonly template: 'otp'; readonly otp: string }
-  | {
+  | ({
       readonly template: 'offer';
       readonly title: string;
-      readonly centre: string;
-      readonly date: string;
-      readonly from: string;
       readonly confirmBy: string;
-    };
+    } & Place);
 
-export function textOf(message: Message): string {
-  switch (message.template) {
-    case 'otp':
-      return `${message.otp} is your OTP to sign in. It is valid for 3 minutes. Tell it to nobody.`;
-    case 'offer':
-      return `${message.title}: a seat for you at ${message.centre}, ${message.date} ${message.from}. Confirm by ${message.confirmBy}.`;
-  }
-}
+export type Template = Message['template'];
+
+type Terms = {
+  readonly priority: Priority;
+  /** How long it is worth sending at most. */
+  readonly lifetimeMs: number;
+  /** SMS that one text takes at most, in any language and with the longest names. */
+  readonly segments: number;
+};
+
+const DAY_MS = 86_400_000;
+
+export const TEMPLATES: Readonly<Record<Template, Terms>> = {
+  otp: { priority: 'urgent', lifetimeMs: OTP_TERMS.lifetimeMs, segments: 1 },
+  offer: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
+};
+
+/** After this a message is not worth sending; ms by Redis's clock. */
+export const worthUntilMs = (message: Message): number =>
+  'confirmBy' in message ? msFromIso(message.confirmBy) : Number.MAX_SAFE_INTEGER;

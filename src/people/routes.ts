@@ -4,6 +4,7 @@ import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import type { InboxMessage } from '../notify/drivers.ts';
+import { LANGUAGES } from '../notify/messages.ts';
 import { Category } from '../releases/manifest.ts';
 import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
 import { accountOf, type PeopleService } from './service.ts';
@@ -73,11 +74,15 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     slice: 'people',
     summary: 'Send an OTP by SMS',
     gates: { limit: 'otp', caller: 'anyone' },
-    body: z.strictObject({ mobile: Mobile }),
+    body: z.strictObject({
+      mobile: Mobile,
+      /** Of this SMS and, once the account is signed in to, of all later ones. */
+      language: z.enum(LANGUAGES).optional(),
+    }),
     answers: { 202: z.object({ txnId: z.uuid(), expiresInS: z.int(), resendAfterS: z.int() }) },
-    errors: ['OTP_TOO_SOON', 'OTP_TRIES_SPENT'],
+    errors: ['OTP_TOO_SOON', 'OTP_TRIES_SPENT', 'SMS_OUTBOX_FULL'],
     handler: async ({ body }) => {
-      const sent = await people.sendOtp(body.mobile);
+      const sent = await people.sendOtp(body.mobile, body.language);
       if (isRefusal(sent)) return sent;
       const terms = {
         expiresInS: OTP_TERMS.lifetimeMs / 1000,

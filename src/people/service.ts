@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
 import { present } from '../lib/assert.ts';
+import type { Language } from '../notify/messages.ts';
 import type { Outbox } from '../notify/outbox.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -60,8 +61,12 @@ const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
 
 function signIn({ store, secrets, outbox }: Parts) {
   return {
-    /** Sends an OTP: an HOTP value (RFC 4226) of a secret that lives for this transaction only. */
-    async sendOtp(mobile: string): Promise<{ txnId: string } | Refusal> {
+    /**
+     * Sends an OTP: an HOTP value (RFC 4226) of a secret that lives for this transaction only.
+     * `wished`: the language of this SMS and, once the OTP has proved the mobile, of all later ones;
+     * the account's where it is left out.
+     */
+    async sendOtp(mobile: string, wished?: Language): Promise<{ txnId: string } | Refusal> {
       const account = accountOf(secrets, mobile);
       const txnId = uuid();
       const otp = generateSync({
@@ -72,7 +77,12 @@ function signIn({ store, secrets, outbox }: Parts) {
       });
       const reply = await store.sendOtp(
         account,
-        { txnId, digest: otpDigest(secrets, txnId, otp), mobile: secrets.encrypt(mobile) },
+        {
+          txnId,
+          digest: otpDigest(secrets, txnId, otp),
+          mobile: secrets.encrypt(mobile),
+          language: wished,
+        },
         OTP_TERMS,
       );
       if (reply.outcome === 'TOO_SOON')
@@ -80,7 +90,13 @@ function signIn({ store, secrets, outbox }: Parts) {
       if (reply.outcome === 'TRIES_SPENT')
         return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
       await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
-      await outbox.send([{ account, mobile, message: { template: 'otp', otp } }]);
+      const { language } = reply;
+      const message = { template: 'otp', otp } as const;
+      const queued = await outbox.send([
+        { id: `otp:${txnId}`, account, mobile, language, message },
+      ]);
+      if (queued === 'FULL')
+        return refuse('SMS_OUTBOX_FULL', { retryAfterS: seconds(OTP_TERMS.resendAfterMs) });
       return { txnId };
     },
 

@@ -1,5 +1,6 @@
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import { type Language, LANGUAGES } from '../notify/messages.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ClaimReply =
@@ -22,16 +23,23 @@ export type RegisterReply =
   | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number };
 
 export type SendOtpReply =
-  | { outcome: 'SENT' }
-  | { outcome: 'TOO_SOON' | 'TRIES_SPENT'; waitMs: number };
+  | { outcome: 'SENT'; language: Language }
+  | { outcome: 'TOO_SOON'; waitMs: number }
+  | { outcome: 'TRIES_SPENT'; waitMs: number };
 
 export type CheckOtpReply =
   | { outcome: 'RIGHT' | 'UNKNOWN' }
   | { outcome: 'WRONG'; triesLeft: number }
   | { outcome: 'TRIES_SPENT'; waitMs: number };
 
+export type Contact = { account: string; mobile: string; language: Language };
+
 /** A claim of another release that was seen to be over, and so may be taken over. */
 export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
+
+/** What an account's field says; English for one that never chose. */
+const languageOf = (field: unknown): Language =>
+  LANGUAGES.find((one) => one === field) ?? LANGUAGES[0];
 
 /** A list as a field holds it. */
 const listed = (field: string | null): string[] => (field ? field.split(',') : []);
@@ -98,10 +106,10 @@ const addBeneficiaryScript = script({
 const sendOtpScript = script({
   file: 'people/send-otp',
   keys: ['account', 'otp', 'otp_tries'],
-  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries'],
+  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries', 'language'],
   reply: (raw): SendOtpReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'SENT') return { outcome: word };
+    if (word === 'SENT') return { outcome: word, language: languageOf(fields[0]) };
     if (word === 'TOO_SOON' || word === 'TRIES_SPENT')
       return { outcome: word, waitMs: Number(fields[0]) };
     throw unexpectedReply('people/send-otp', word);
@@ -110,7 +118,7 @@ const sendOtpScript = script({
 
 const checkOtpScript = script({
   file: 'people/check-otp',
-  keys: ['otp', 'otp_tries'],
+  keys: ['account', 'otp', 'otp_tries'],
   args: ['txn', 'digest', 'tries', 'tries_window_ms'],
   reply: (raw): CheckOtpReply => {
     const { word, fields } = replyWord(raw);
@@ -235,15 +243,14 @@ function accountStore(redis: Redis) {
       return listed.filter((_person, index) => holders[index] === account);
     },
 
-    /** Account and encrypted mobile of each person's account; null for one no longer registered. */
-    contactsOf: (
-      persons: readonly string[],
-    ): Promise<({ account: string; mobile: string } | null)[]> =>
+    /** How to reach each person's account, its mobile encrypted; null for who is not registered. */
+    contactsOf: (persons: readonly string[]): Promise<(Contact | null)[]> =>
       Promise.all(
         persons.map(async (person) => {
           const account = await redis.hget(keys.person(person), 'account');
-          const mobile = account && (await redis.hget(keys.account(account), 'mobile'));
-          return account && mobile ? { account, mobile } : null;
+          if (!account) return null;
+          const [mobile, chosen] = await redis.hmget(keys.account(account), 'mobile', 'language');
+          return mobile ? { account, mobile, language: languageOf(chosen) } : null;
         }),
       ),
   };
@@ -265,7 +272,7 @@ function otpStore(redis: Redis) {
 
     sendOtp: (
       account: string,
-      otp: { txnId: string; digest: string; mobile: string },
+      otp: { txnId: string; digest: string; mobile: string; language: Language | undefined },
       terms: { lifetimeMs: number; resendAfterMs: number; tries: number },
     ): Promise<SendOtpReply> =>
       sendOtpScript(
@@ -282,6 +289,7 @@ function otpStore(redis: Redis) {
           lifetime_ms: terms.lifetimeMs,
           resend_after_ms: terms.resendAfterMs,
           tries: terms.tries,
+          language: otp.language ?? '',
         },
       ),
 
@@ -292,7 +300,11 @@ function otpStore(redis: Redis) {
     ): Promise<CheckOtpReply> =>
       checkOtpScript(
         redis,
-        { otp: keys.otp(account), otp_tries: keys.otpTries(account) },
+        {
+          account: keys.account(account),
+          otp: keys.otp(account),
+          otp_tries: keys.otpTries(account),
+        },
         {
           txn: otp.txnId,
           digest: otp.digest,

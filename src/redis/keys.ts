@@ -5,6 +5,7 @@
  */
 const release = (id: string, noun: string): string => `fs:v1:{r:${id}}:${noun}`;
 const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
+const outbox = (priority: string, noun: string): string => `fs:v1:{outbox:${priority}}:${noun}`;
 
 export const keys = {
   // --- one release: {r:<release>}; kept until the release is archived ---
@@ -88,11 +89,11 @@ export const keys = {
 
   // --- one account: {m:<account>} ---
 
-  /** hash: mobile (encrypted), created_at_ms; kept. */
+  /** hash: mobile (encrypted), created_at_ms, language of its SMS once chosen; kept. */
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
-  /** hash: txn, digest, sent_at_ms: the one OTP that is out; lifetime in OTP_TERMS. */
+  /** hash: txn, digest, sent_at_ms, language: the one OTP that is out; lifetime in OTP_TERMS. */
   otp: (id: string) => account(id, 'otp'),
   /** string: wrong OTPs lately; survives asking for another OTP; lifetime in OTP_TERMS. */
   otpTries: (id: string) => account(id, 'otp:tries'),
@@ -101,14 +102,25 @@ export const keys = {
   /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */
   idempotency: (owner: string, key: string) => account(owner, `idempotency:${key}`),
 
+  // --- the outbox: {outbox:<priority>}; each SMS until it is sent, worth nothing, or dropped ---
+
+  /** hash: id -> packed SMS (lua/lib/sms.lua), its text and mobile encrypted. */
+  sms: (priority: string) => outbox(priority, 'sms'),
+  /** zset: id of an SMS that waits by when it is due to be tried, in ms; its lease while it is. */
+  smsDue: (priority: string) => outbox(priority, 'due'),
+  /** zset: id of an SMS that waits by when it was queued, in ms. */
+  smsQueued: (priority: string) => outbox(priority, 'queued'),
+  /** zset: id of a dead letter by when it died, in ms; 7 days. */
+  smsDead: (priority: string) => outbox(priority, 'dead'),
+  /** string: there while a second SMS of this id is not sent; lifetime of the SMS, at least 1 h. */
+  smsOnce: (priority: string, id: string) => outbox(priority, `once:${id}`),
+
   // --- the rest: a tag each ---
 
   /** string: account that an OTP transaction belongs to; expires with the OTP. */
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
-  /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
-  outbox: () => 'fs:v1:{outbox}:sms',
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */
   limitPrefix: (limit: string) => `fs:v1:{limit:${limit}}`,
 } as const;

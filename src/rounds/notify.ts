@@ -16,7 +16,9 @@ export const createNotifier =
   (parts: { store: RoundStore; people: PeopleStore; outbox: Outbox; secrets: Secrets }) =>
   async (manifest: LotteryManifest, entryIds: readonly string[]): Promise<void> => {
     for (let i = 0; i < entryIds.length; i += BATCH) {
-      await parts.outbox.send(await messagesFor(parts, manifest, entryIds.slice(i, i + BATCH)));
+      const messages = await messagesFor(parts, manifest, entryIds.slice(i, i + BATCH));
+      // Thrown, so that the round is told again: what was queued is then not queued twice.
+      if ((await parts.outbox.send(messages)) === 'FULL') throw new Error('the outbox is full');
     }
   };
 
@@ -34,12 +36,12 @@ async function messagesFor(
     const standing = standings[index];
     if (!packed || standing?.state !== 'OFFERED') return [];
     const [person = ''] = unpackEntry(packed).persons;
-    return [
-      { person, slot: unpackBooking(standing.booking).slot, confirmByMs: standing.confirmByMs },
-    ];
+    const { slot, grant } = unpackBooking(standing.booking);
+    const id = `offer:${manifest.release}:${grant}:${entryIds[index]}`;
+    return [{ id, person, slot, confirmByMs: standing.confirmByMs }];
   });
   const contacts = await people.contactsOf(open.map(({ person }) => person));
-  return open.flatMap(({ slot, confirmByMs }, index) => {
+  return open.flatMap(({ id, slot, confirmByMs }, index) => {
     const contact = contacts[index];
     if (!contact) return [];
     const message = {
@@ -47,7 +49,8 @@ async function messagesFor(
       ...offerText(manifest, slot),
       confirmBy: isoFromMs(confirmByMs),
     };
-    return [{ account: contact.account, mobile: secrets.decrypt(contact.mobile), message }];
+    const { account, language } = contact;
+    return [{ id, account, mobile: secrets.decrypt(contact.mobile), language, message }];
   });
 }
 

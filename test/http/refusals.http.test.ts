@@ -10,6 +10,9 @@ import { createApp } from '../../src/http/app.ts';
 import { codesOf } from '../../src/http/openapi.ts';
 import type { Route } from '../../src/http/route.ts';
 import { listen, type Server } from '../../src/http/server.ts';
+import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
+import { createTexts } from '../../src/notify/texts.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
@@ -152,7 +155,9 @@ describe('signing in', () => {
   const otpOf = async (): Promise<{ txnId: string; otp: string; wrong: string }> => {
     const { json } = await ask('sendOtp', { body });
     const txnId = String(json['txnId']);
-    await engine.inbox.driver(await lastSms(engine, used.redis));
+    const { account, mobile, message: said } = await lastSms(engine, used.redis);
+    const text = createTexts('UTC')(said, 'en');
+    await engine.inbox.driver({ reference: txnId, account, mobile, template: 'otp', text });
     const inbox = await ask('readInbox', { query: body });
     const [message] = inbox.json['messages'] as { text: string }[];
     const otp = present(/\d{6}/.exec(message?.text ?? ''), 'an OTP')[0];
@@ -176,6 +181,19 @@ describe('signing in', () => {
     const token = String(signedIn.json['accessToken']);
     expect((await ask('listBeneficiaries', { token })).json).toEqual({ beneficiaries: [] });
     expect(await engine.stores.people.persons(accountOf(secrets, body.mobile))).toEqual([]);
+  });
+});
+
+describe('a full outbox', () => {
+  const FILL = `for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+
+  test('refuses an OTP, and lets it be asked for later', async () => {
+    const due = keys.smsDue('urgent');
+    await used.redis.eval(FILL, 1, due, OUTBOX_LIMITS.capacity.urgent);
+    const refused = await ask('sendOtp', { body: { mobile: '+919812345670', language: 'bn' } });
+    expect(refused.json).toMatchObject({ code: 'SMS_OUTBOX_FULL' });
+    expect(refused.headers['retry-after']).toBe('60');
+    await used.redis.del(due);
   });
 });
 
@@ -370,6 +388,48 @@ describe('an operator', () => {
     expect((await attest('2345 6789 0123', '1234')).json).toMatchObject({
       code: 'ID_NUMBER_INVALID',
       index: 1,
+    });
+  });
+
+  test('lists dead SMS without text or mobile, queues them again and drops them', async () => {
+    const { outbox } = engine.stores;
+    const message = { template: 'otp', otp: '493021' } as const;
+    const mobile = '+919812345671';
+    for (const id of ['sms:1', 'sms:2']) {
+      await engine.outbox.send([{ id, account: 'a', mobile, language: 'en', message }]);
+      await outbox.failed(
+        'urgent',
+        { id, attempt: 0 },
+        { reason: 'status-422', verdict: 'bury', waitMs: 0 },
+      );
+    }
+    const listed = await operate('listDeadSms', { params: {} });
+    expect(listed.json).toMatchObject({
+      total: 2,
+      deadLetters: [{ id: 'sms:1', template: 'otp', reason: 'status-422' }, { id: 'sms:2' }],
+    });
+    for (const text of [mobile.slice(3), '493021', 'sealed', '"1.'])
+      expect(listed.text).not.toContain(text);
+    const act = async (name: string, body: unknown) =>
+      (await operate(name, { params: {}, body })).json as unknown;
+    for (const name of ['retrySms', 'dropSms'])
+      for (const body of [
+        {},
+        { ids: [] },
+        { all: false },
+        { all: true, ids: ['sms:1'] },
+        { ids: [1] },
+      ])
+        expect(await act(name, body)).toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(await act('retrySms', { ids: ['sms:1', 'sms:3'] })).toEqual({
+      queued: 1,
+      expired: 0,
+      unknown: 1,
+    });
+    expect(await act('dropSms', { all: true })).toEqual({ dropped: 1, unknown: 0 });
+    expect((await operate('listDeadSms', { params: {} })).json).toEqual({
+      total: 0,
+      deadLetters: [],
     });
   });
 

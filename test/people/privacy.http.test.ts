@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, nowMs, sleep } from '../../src/lib/clock.ts';
+import { PRIORITIES } from '../../src/notify/messages.ts';
 import { accountOf } from '../../src/people/service.ts';
 import { freePort } from '../../src/redis/embedded.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -372,6 +373,9 @@ describe('personal data', () => {
         })),
       },
     });
+    await done('listDeadSms', { token: OPERATOR_KEY });
+    await done('retrySms', { token: OPERATOR_KEY, body: { all: true } });
+    await done('dropSms', { token: OPERATOR_KEY, body: { all: true } });
     const people: SignedIn[] = [];
     for (const citizen of CITIZENS) people.push(await arrive(citizen));
     await playEvening(people);
@@ -402,7 +406,9 @@ describe('personal data', () => {
       ['done', 'refused'].map((outcome) => `${name} ${outcome}`).filter((one) => !seen.has(one)),
     );
     expect(missing, 'every route was used, granted and refused').toEqual([]);
-    await expect.poll(() => used.redis.xlen(keys.outbox()), { timeout: 10_000 }).toBe(0);
+    const waiting = async () =>
+      Promise.all(PRIORITIES.map((priority) => used.redis.hlen(keys.sms(priority))));
+    await expect.poll(waiting, { timeout: 10_000 }).toEqual([0, 0]);
 
     const spareNeedles = [...NEEDLES, ...['Bahinabai Chaudhari', 'Z7654321'].flatMap(needlesOf)];
     const search = (where: string, hay: Buffer | string): void =>

@@ -1,8 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
+import { type Language, LANGUAGES } from '../../src/notify/messages.ts';
 import { accountOf } from '../../src/people/service.ts';
-import { keys } from '../../src/redis/keys.ts';
-import { codeOf, engineOn, granted, lastSms, letPass } from '../support/engine.ts';
+import {
+  codeOf,
+  engineOn,
+  granted,
+  lastSms,
+  letPass,
+  register,
+  smsWaiting,
+} from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
@@ -70,7 +78,7 @@ describe('an OTP', () => {
     expect(refusal).toHaveProperty('retryAfterS', 10);
     await letPass(test.redis, 11);
     expect(await engine.people.sendOtp(MOBILE)).toHaveProperty('txnId');
-    expect(await test.redis.xlen(keys.outbox())).toBe(2);
+    expect(await smsWaiting(test.redis, 'urgent')).toBe(2);
   });
 
   it('is sent once when a hundred ask at the same time', async () => {
@@ -78,7 +86,7 @@ describe('an OTP', () => {
       Array.from({ length: 100 }, () => engine.people.sendOtp(MOBILE)),
     );
     expect(answers.filter((answer) => 'txnId' in answer)).toHaveLength(1);
-    expect(await test.redis.xlen(keys.outbox())).toBe(1);
+    expect(await smsWaiting(test.redis, 'urgent')).toBe(1);
   });
 });
 
@@ -134,5 +142,44 @@ describe('wrong OTPs', () => {
     await tries(5, mine.txnId, mine.wrong);
     const other = await askOtp('+919812345679');
     expect(await engine.people.checkOtp(other.txnId, other.otp)).toHaveProperty('account');
+  });
+});
+
+describe('the language of an account', () => {
+  /** Of the SMS by which an OTP for this mobile comes. */
+  const languageOfSms = async (wished?: Language) => {
+    await letPass(test.redis, 61);
+    const { txnId } = granted(await engine.people.sendOtp(MOBILE, wished));
+    const { language, message } = await lastSms(engine, test.redis);
+    return { language, txnId, otp: message.template === 'otp' ? message.otp : '' };
+  };
+  const signIn = async (wished?: Language) => {
+    const { txnId, otp } = await languageOfSms(wished);
+    granted(await engine.people.checkOtp(txnId, otp));
+  };
+
+  it('is English until it is chosen', async () => {
+    expect(await languageOfSms()).toMatchObject({ language: 'en' });
+  });
+
+  it.each(LANGUAGES)(
+    'is %s once it was signed in to in it, also where nothing is said',
+    async (one) => {
+      expect(await languageOfSms(one)).toMatchObject({ language: one });
+      await signIn(one);
+      expect(await languageOfSms()).toMatchObject({ language: one });
+      await signIn();
+      expect(await languageOfSms()).toMatchObject({ language: one });
+      const person = await register(engine, accountOf(engine.secrets, MOBILE));
+      expect(await engine.stores.people.contactsOf([person])).toMatchObject([{ language: one }]);
+    },
+  );
+
+  it('is not changed by somebody who only knows the mobile', async () => {
+    await signIn('mr');
+    const { txnId, otp } = await languageOfSms('bn');
+    const wrong = otp === '000000' ? '000001' : '000000';
+    expect(codeOf(await engine.people.checkOtp(txnId, wrong))).toBe('OTP_WRONG');
+    expect(await languageOfSms()).toMatchObject({ language: 'mr' });
   });
 });

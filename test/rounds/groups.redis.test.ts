@@ -19,6 +19,7 @@ import {
   publishRelease,
   register,
   type ReleaseWishes,
+  smsWaiting,
   stateOf,
   verify,
 } from '../support/engine.ts';
@@ -307,7 +308,8 @@ describe('the seats of a group', () => {
     const { stores, outbox, secrets } = engine;
     const notify = createNotifier({ store: stores.rounds, people: stores.people, outbox, secrets });
     await notify(manifest, [entryIdOf(secrets, release, a)]);
-    expect(await test.redis.xlen(keys.outbox())).toBe(1);
+    await notify(manifest, [entryIdOf(secrets, release, a)]);
+    expect(await smsWaiting(test.redis, 'routine')).toBe(1);
   });
 });
 
