@@ -15,14 +15,18 @@ const log = createLog(config.logLevel).child({ process: 'server' });
 const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 
-const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
+const metrics = createMetrics();
+const engine = createEngine(redis, config, {
+  log,
+  onSmsBudget: (requester, outcome) => metrics.gates.smsBudget.inc({ requester, outcome }),
+});
 const app = createApp({
   routes: apiRoutes(engine, redis, config),
   redis,
   config,
   secrets: engine.secrets,
   log,
-  metrics: createMetrics(),
+  metrics,
 });
 const server = await listen(app, config);
 onStop(log, async () => {

@@ -1,6 +1,7 @@
 import { keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
+import { type Redis, redisNowMs } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import type { OTP_TERMS } from './rules.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -23,10 +24,14 @@ export type RegisterReply =
 
 export type SendOtpReply =
   | { outcome: 'SENT' }
-  | { outcome: 'TOO_SOON' | 'TRIES_SPENT'; waitMs: number };
+  | { outcome: 'TOO_SOON' | 'TRIES_SPENT' | 'TOO_MANY'; waitMs: number };
+
+type OtpTerms = typeof OTP_TERMS;
 
 export type CheckOtpReply =
-  | { outcome: 'RIGHT' | 'UNKNOWN' }
+  /** `askedBy`: the requester who asked for the OTP; `stranger`: whether it was one then. */
+  | { outcome: 'RIGHT'; epoch: number; askedBy: string; stranger: boolean }
+  | { outcome: 'UNKNOWN' }
   | { outcome: 'WRONG'; triesLeft: number }
   | { outcome: 'TRIES_SPENT'; waitMs: number };
 
@@ -97,12 +102,23 @@ const addBeneficiaryScript = script({
 
 const sendOtpScript = script({
   file: 'people/send-otp',
-  keys: ['account', 'otp', 'otp_tries'],
-  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries'],
+  keys: ['familiar', 'otp', 'otp_gap', 'otp_unused', 'otp_wrong'],
+  args: [
+    'digest',
+    'mobile',
+    'requester',
+    'lifetime_ms',
+    'resend_after_ms',
+    'tries',
+    'unused_window_ms',
+    'most_unused',
+    'most_unused_of_strangers',
+    'familiar_ms',
+  ],
   reply: (raw): SendOtpReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'SENT') return { outcome: word };
-    if (word === 'TOO_SOON' || word === 'TRIES_SPENT')
+    if (word === 'TOO_SOON' || word === 'TRIES_SPENT' || word === 'TOO_MANY')
       return { outcome: word, waitMs: Number(fields[0]) };
     throw unexpectedReply('people/send-otp', word);
   },
@@ -110,14 +126,16 @@ const sendOtpScript = script({
 
 const checkOtpScript = script({
   file: 'people/check-otp',
-  keys: ['otp', 'otp_tries'],
-  args: ['txn', 'digest', 'tries', 'tries_window_ms'],
+  keys: ['account', 'familiar', 'otp', 'otp_unused', 'otp_wrong'],
+  args: ['digest', 'requester', 'tries', 'tries_window_ms', 'familiar_ms', 'most_familiar'],
   reply: (raw): CheckOtpReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'RIGHT' || word === 'UNKNOWN') return { outcome: word };
+    if (word === 'UNKNOWN') return { outcome: word };
     if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
     if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
-    throw unexpectedReply('people/check-otp', word);
+    if (word !== 'RIGHT') throw unexpectedReply('people/check-otp', word);
+    const [epoch, askedBy, stranger] = fields as [number, string, number];
+    return { outcome: word, epoch, askedBy, stranger: stranger === 1 };
   },
 });
 
@@ -235,6 +253,19 @@ function accountStore(redis: Redis) {
       return listed.filter((_person, index) => holders[index] === account);
     },
 
+    /** Whether an account signed in from there within `withinMs`. */
+    isFamiliar: async (account: string, requester: string, withinMs: number): Promise<boolean> => {
+      const [signedInMs, now] = await Promise.all([
+        redis.zscore(keys.familiar(account), requester),
+        redisNowMs(redis),
+      ]);
+      return signedInMs !== null && Number(signedInMs) >= now - withinMs;
+    },
+
+    /** Signs an account out everywhere: the epoch from which on its access tokens stand. */
+    raiseEpoch: (account: string): Promise<number> =>
+      redis.hincrby(keys.account(account), 'epoch', 1),
+
     /** Account and encrypted mobile of each person's account; null for one no longer registered. */
     contactsOf: (
       persons: readonly string[],
@@ -265,39 +296,53 @@ function otpStore(redis: Redis) {
 
     sendOtp: (
       account: string,
-      otp: { txnId: string; digest: string; mobile: string },
-      terms: { lifetimeMs: number; resendAfterMs: number; tries: number },
+      otp: { txnId: string; digest: string; mobile: string; requester: string },
+      terms: OtpTerms,
     ): Promise<SendOtpReply> =>
       sendOtpScript(
         redis,
         {
-          account: keys.account(account),
-          otp: keys.otp(account),
-          otp_tries: keys.otpTries(account),
+          familiar: keys.familiar(account),
+          otp: keys.otp(account, otp.txnId),
+          otp_gap: keys.otpGap(account, otp.requester),
+          otp_unused: keys.otpUnused(account),
+          otp_wrong: keys.otpWrong(account),
         },
         {
-          txn: otp.txnId,
           digest: otp.digest,
           mobile: otp.mobile,
+          requester: otp.requester,
           lifetime_ms: terms.lifetimeMs,
           resend_after_ms: terms.resendAfterMs,
           tries: terms.tries,
+          unused_window_ms: terms.unusedWindowMs,
+          most_unused: terms.mostUnused,
+          most_unused_of_strangers: terms.mostUnusedOfStrangers,
+          familiar_ms: terms.familiarMs,
         },
       ),
 
     checkOtp: (
       account: string,
-      otp: { txnId: string; digest: string },
-      terms: { tries: number; triesWindowMs: number },
+      otp: { txnId: string; digest: string; requester: string },
+      terms: OtpTerms,
     ): Promise<CheckOtpReply> =>
       checkOtpScript(
         redis,
-        { otp: keys.otp(account), otp_tries: keys.otpTries(account) },
         {
-          txn: otp.txnId,
+          account: keys.account(account),
+          familiar: keys.familiar(account),
+          otp: keys.otp(account, otp.txnId),
+          otp_unused: keys.otpUnused(account),
+          otp_wrong: keys.otpWrong(account),
+        },
+        {
           digest: otp.digest,
+          requester: otp.requester,
           tries: terms.tries,
           tries_window_ms: terms.triesWindowMs,
+          familiar_ms: terms.familiarMs,
+          most_familiar: terms.mostFamiliar,
         },
       ),
   };

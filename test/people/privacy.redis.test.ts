@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { accountOf } from '../../src/people/service.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
 import {
   bookingOf,
   engineOn,
@@ -28,7 +28,7 @@ it('no mobile, name or ID number is ever written in clear', async () => {
   const engine = engineOn(test.redis);
   const account = accountOf(engine.secrets, MOBILE);
   const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
-  granted(await engine.people.sendOtp(MOBILE));
+  granted(await engine.people.sendOtp(MOBILE, '203.0.113'));
   const facts = { name: NAME, birthYear: 1960, gender: 'female', idType: 'passport' } as const;
   const added = await engine.people.addBeneficiary(account, { ...facts, idNumber: ID_NUMBER });
   const { beneficiaryId } = granted(added);
