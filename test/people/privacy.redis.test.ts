@@ -15,6 +15,7 @@ import { useRedis } from '../support/redis.ts';
 const test = useRedis();
 
 const MOBILE = '+919812345678';
+const NETWORK = '203.0.113';
 const NAME = 'Anandibai Joshi';
 const ID_NUMBER = 'QX 81-7726 4';
 
@@ -24,11 +25,11 @@ function everWritten(): Buffer {
   return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))));
 }
 
-it('no mobile, name or ID number is ever written in clear', async () => {
+it('no mobile, name, ID number or network of who asks is ever written in clear', async () => {
   const engine = engineOn(test.redis);
   const account = accountOf(engine.secrets, MOBILE);
   const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
-  granted(await engine.people.sendOtp(MOBILE, '203.0.113'));
+  granted(await engine.people.sendOtp(MOBILE, NETWORK));
   const facts = { name: NAME, birthYear: 1960, gender: 'female', idType: 'passport' } as const;
   const added = await engine.people.addBeneficiary(account, { ...facts, idNumber: ID_NUMBER });
   const { beneficiaryId } = granted(added);
@@ -41,7 +42,7 @@ it('no mobile, name or ID number is ever written in clear', async () => {
 
   const written = everWritten();
   expect(written.includes(beneficiaryId), 'this is what was written').toBe(true);
-  const spellings = [MOBILE, MOBILE.slice(1), MOBILE.slice(3), NAME, 'Joshi'];
+  const spellings = [MOBILE, MOBILE.slice(1), MOBILE.slice(3), NAME, 'Joshi', NETWORK];
   for (const text of [...spellings, ID_NUMBER, 'QX8177264', 'female'])
     expect(written.includes(text), text).toBe(false);
 });

@@ -252,7 +252,7 @@ const BUDGET = {
 };
 const mobile = (index: number): string => `+9198123${String(index).padStart(5, '0')}`;
 
-describe('the SMS budget', () => {
+describe('the SMS budget, against toll fraud', () => {
   const spent: string[] = [];
   const withBudget = (redis: Redis, smsBudget = BUDGET): void => {
     spent.length = 0;
@@ -262,7 +262,7 @@ describe('the SMS budget', () => {
   const sendTo = (index: number, from = network(index)) =>
     engine.people.sendOtp(mobile(index), from);
 
-  it('ends what a hundred strangers at the same time have sent, to the one', async () => {
+  it('sends no SMS over it when a hundred numbers are asked for at the same time', async () => {
     withBudget(test.redis);
     const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => sendTo(index)));
     expect(answers.filter((answer) => 'txnId' in answer)).toHaveLength(3);
