@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createRevocations } from '../../src/gates/revocations.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { startApp, type TestApp, tokenOf } from '../support/app.ts';
+import { OPERATOR_KEY, startApp, type TestApp, tokenOf } from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 
 const used = useRedis(['--appendfsync', 'no']);
@@ -77,5 +77,21 @@ describe('an access token', () => {
     }
     expect(app.held.runs).toBe(1);
     expect((await write(await tokenOf('one', 1))).status).toBe(200);
+  });
+
+  test('is not believed unasked while Redis is away, nor is a made operator key', async () => {
+    const away = connectRedis({ url: '/nowhere/redis.sock', cluster: false });
+    away.on('error', () => undefined);
+    it = await startApp(away);
+    const body = { name: 'a', sizes: [] };
+    const write = await it.call('PUT', '/v1/things/one', { token: await tokenOf('one'), body });
+    expect(write.json).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    const csv = { body: 'a', headers: { 'content-type': 'text/csv' } };
+    for (const token of ['fsk_made', OPERATOR_KEY]) {
+      const imported = await it.call('POST', '/v1/admin/things', { token, ...csv });
+      expect(imported.json).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    }
+    expect(it.held.runs).toBe(0);
+    await disconnectRedis(away);
   });
 });

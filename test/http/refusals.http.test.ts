@@ -436,6 +436,21 @@ describe('an operator', () => {
   });
 });
 
+test('what an operator does is in the audit stream, with its release', async () => {
+  await operate('endRelease');
+  await operate('endRelease', NOWHERE);
+  const { json } = await ask('readAudit', { token: OPERATOR_KEY, query: { limit: '4' } });
+  const shown = (json['lines'] as Record<string, string>[]).map(
+    ({ who, what, subject, outcome }) => `${who} ${what} ${subject} ${outcome}`,
+  );
+  expect(shown.toReversed()).toEqual([
+    `bootstrap endRelease ${release} STARTED`,
+    `bootstrap endRelease ${release} DONE`,
+    'bootstrap endRelease nowhere STARTED',
+    'bootstrap endRelease nowhere RELEASE_UNKNOWN',
+  ]);
+});
+
 test('all of this was every refusal that the routes document', () => {
   const documented = routes.flatMap(({ name, errors }) => errors.map((code) => `${name} ${code}`));
   expect(documented.filter((one) => !answered.has(one))).toEqual([]);
