@@ -111,10 +111,12 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
     const caller = await identify(gates.caller, request.header('authorization'), address);
     if (isRefusal(caller)) return refused(caller, requestId);
     const lacking = scopeRefusal(gates, caller);
-    if (gates.limit === 'none')
-      return lacking
-        ? refused(lacking, requestId)
+    if (gates.limit === 'none') {
+      const refusal = lacking ?? (await revoked(caller));
+      return refusal
+        ? refused(refusal, requestId)
         : work(passage, caller, await prepare(passage, caller));
+    }
 
     const by = [gates.limit, address, caller.account] as const;
     const blocked = limits.blocked(...by);
