@@ -26,7 +26,8 @@ const endpoints = z.string().transform((text, context): string[] => {
   return found;
 });
 
-const receiptSecrets = z
+/** Newest first, with commas. */
+const secretList = z
   .string()
   .transform((text) => (text === '' ? undefined : text.split(',').map((secret) => secret.trim())))
   .pipe(z.tuple([z.string().min(32)], z.string().min(32)).optional());
@@ -63,7 +64,12 @@ const Environment = z.object({
    * commas. New releases name the key of the first; one that is in use must stay. Empty:
    * FAIRSLOT_SECRET.
    */
-  RECEIPT_SECRETS: receiptSecrets.optional(),
+  RECEIPT_SECRETS: secretList.optional(),
+  /**
+   * What the keys that sign access tokens are derived from, likewise. The first signs; tokens of
+   * the others stay good until they expire. Empty: FAIRSLOT_SECRET.
+   */
+  ACCESS_TOKEN_SECRETS: secretList.optional(),
   /**
    * At least 32 characters; what operators send as bearer key. Required in production, generated
    * otherwise.
@@ -114,6 +120,18 @@ const Environment = z.object({
   LIMIT_OTP_PER_ADDRESS: count(30),
   LIMIT_TOKEN_PER_ADDRESS: count(60),
   LIMIT_ADMIN_PER_ADDRESS: count(120),
+  /** Wrong operator keys a minute and client address; then 429. */
+  LIMIT_WRONG_KEY_PER_ADDRESS: count(20),
+  /**
+   * OTPs by SMS that may be sent a minute and an hour: to whoever signs in from where that mobile
+   * has never signed in, and apart from them to whoever comes back.
+   */
+  SMS_BUDGET_NEW_PER_MINUTE: count(1_200),
+  SMS_BUDGET_NEW_PER_HOUR: count(20_000),
+  SMS_BUDGET_KNOWN_PER_MINUTE: count(1_200),
+  SMS_BUDGET_KNOWN_PER_HOUR: count(20_000),
+  /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
+  SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
   /** Requests a minute and account. */
   LIMIT_READ_PER_ACCOUNT: count(120),
   LIMIT_WRITE_PER_ACCOUNT: count(30),
@@ -132,6 +150,7 @@ export type Config = {
   readonly secret: string;
   /** Newest first. */
   readonly receiptSecrets: readonly [string, ...string[]];
+  readonly accessTokenSecrets: readonly [string, ...string[]];
   readonly operatorKey: string;
   readonly smsDriver: 'console' | 'inbox' | 'http';
   readonly sms: {
@@ -152,10 +171,16 @@ export type Config = {
   readonly metricsPort: number;
   /** 0: none. */
   readonly workerMetricsPort: number;
+  /** SMS. */
+  readonly smsBudget: {
+    readonly new: { readonly perMinute: number; readonly perHour: number };
+    readonly known: { readonly perMinute: number; readonly perHour: number };
+    readonly unusedPerNetwork: number;
+  };
   /** Requests a minute. */
   readonly limits: {
     readonly perAddress: Readonly<
-      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin', number>
+      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin' | 'wrongKey', number>
     >;
     readonly perAccount: Readonly<Record<'read' | 'write' | 'answer', number>>;
   };
@@ -193,6 +218,7 @@ export function readConfig(
     dataDir: set.FAIRSLOT_DATA_DIR,
     secret,
     receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
+    accessTokenSecrets: set.ACCESS_TOKEN_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
     sms: {
@@ -208,6 +234,11 @@ export function readConfig(
     },
     metricsPort: set.METRICS_PORT,
     workerMetricsPort: set.WORKER_METRICS_PORT,
+    smsBudget: {
+      new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
+      known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
+      unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
+    },
     limits: {
       perAddress: {
         read: set.LIMIT_READ_PER_ADDRESS,
@@ -216,6 +247,7 @@ export function readConfig(
         otp: set.LIMIT_OTP_PER_ADDRESS,
         token: set.LIMIT_TOKEN_PER_ADDRESS,
         admin: set.LIMIT_ADMIN_PER_ADDRESS,
+        wrongKey: set.LIMIT_WRONG_KEY_PER_ADDRESS,
       },
       perAccount: {
         read: set.LIMIT_READ_PER_ACCOUNT,

@@ -7,6 +7,8 @@ import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
+import { createRevocations } from './gates/revocations.ts';
+import { createSmsBudget, type OnSmsBudget } from './gates/sms-budget.ts';
 import { createInbox } from './notify/drivers.ts';
 import { createOutbox, type OnSms } from './notify/outbox.ts';
 import { createOutboxStore } from './notify/store.ts';
@@ -35,16 +37,22 @@ export type Watch = {
   readonly log: Log;
   readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
   readonly onSms: OnSms;
+  readonly onSmsBudget: OnSmsBudget;
 };
 const UNWATCHED: Watch = {
   log: createLog('silent'),
   onBeaconAnswer: () => undefined,
   onSms: () => undefined,
+  onSmsBudget: () => undefined,
 };
+
+/** Where no setting bounds what is sent: tests and benches, which send nothing. */
+const NO_BOUND = { perMinute: 1e9, perHour: 1e9 };
+const NO_BUDGET: Config['smsBudget'] = { new: NO_BOUND, known: NO_BOUND, unusedPerNetwork: 1e9 };
 
 export function createEngine(
   redis: Redis,
-  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets'>>,
+  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget'>>,
   watched: Partial<Watch> = {},
 ) {
   const watch = { ...UNWATCHED, ...watched };
@@ -61,6 +69,8 @@ export function createEngine(
   const outbox = createOutbox({ store: stores.outbox, secrets, onSms: watch.onSms });
   const { chain, ...network } = config.drand ?? NO_NETWORK;
   const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
+  const smsBudget = createSmsBudget(redis, config.smsBudget ?? NO_BUDGET, watch.onSmsBudget);
+  const revocations = createRevocations(redis);
   const beacons = createBeacons(secrets, drand);
   const releases = createReleaseService(stores.releases, {
     hashChain: beacons.hashChain,
@@ -68,7 +78,14 @@ export function createEngine(
     receiptKey: receipts.newest,
   });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
-  const people = createPeopleService({ store: stores.people, claims, secrets, outbox });
+  const people = createPeopleService({
+    store: stores.people,
+    claims,
+    secrets,
+    outbox,
+    smsBudget,
+    revocations,
+  });
   const rounds = createRoundService({
     store: stores.rounds,
     releases,
@@ -90,6 +107,8 @@ export function createEngine(
     secrets,
     stores,
     outbox,
+    smsBudget,
+    revocations,
     inbox: createInbox(redis, secrets),
     beaconOf: beacons.of,
     beaconOverdueS: drand.overdueS,

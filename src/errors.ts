@@ -104,10 +104,20 @@ export const ERRORS = {
     title: 'The access token has expired.',
     remedy: 'Sign in again.',
   },
+  ACCESS_TOKEN_REVOKED: {
+    status: 401,
+    title: 'This account has signed out everywhere since this access token was issued.',
+    remedy: 'Sign in again.',
+  },
   OPERATOR_KEY_INVALID: {
     status: 401,
     title: 'This needs a valid operator key.',
     remedy: 'Send it as `Authorization: Bearer …`.',
+  },
+  SCOPE_MISSING: {
+    status: 403,
+    title: 'This operator key lacks the scope that this needs.',
+    remedy: 'Use a key with the `scope` named.',
   },
 
   // sign-in
@@ -121,6 +131,16 @@ export const ERRORS = {
     title: 'More SMS wait to be sent than there is room for; no OTP was sent.',
     remedy: 'Ask again after Retry-After.',
   },
+  OTP_TOO_MANY: {
+    status: 429,
+    title: 'Several OTPs were sent to this mobile and not used.',
+    remedy: 'Use the OTP of the last SMS, or wait for Retry-After.',
+  },
+  SMS_BUDGET_SPENT: {
+    status: 503,
+    title: 'More OTPs are asked for than may be sent just now.',
+    remedy: 'Wait for Retry-After before asking again.',
+  },
   OTP_WRONG: {
     status: 400,
     title: 'The OTP is wrong.',
@@ -133,7 +153,7 @@ export const ERRORS = {
   },
   OTP_TRIES_SPENT: {
     status: 429,
-    title: 'Too many wrong OTPs for this mobile.',
+    title: 'Too many wrong OTPs for this mobile from where you are.',
     remedy: 'Wait for Retry-After, then ask for a new OTP.',
   },
 

@@ -45,6 +45,14 @@ export function createMetrics() {
         registers,
       }),
     },
+    gates: {
+      smsBudget: new Counter({
+        name: 'fairslot_gates_sms_budget_total',
+        help: 'OTPs taken from the SMS budget, or refused since it was spent, by whose it was.',
+        labelNames: ['requester', 'outcome'],
+        registers,
+      }),
+    },
   } as const;
 }
 

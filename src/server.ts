@@ -21,6 +21,7 @@ const engine = createEngine(redis, config, {
   log,
   onBeaconAnswer: () => undefined,
   onSms: (outcome, template) => metrics.notify.sms.inc({ outcome, template }),
+  onSmsBudget: (requester, outcome) => metrics.gates.smsBudget.inc({ requester, outcome }),
 });
 const app = createApp({
   routes: apiRoutes(engine, redis, config),

@@ -1,8 +1,11 @@
 /** Wires the HTTP room: gates, pipeline, meta routes, Express. */
 import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
+import { createAudit } from '../gates/audit.ts';
 import { createIdentify } from '../gates/callers.ts';
 import { createLimits } from '../gates/limits.ts';
+import { createOperatorKeys } from '../gates/operator-keys.ts';
+import { createRevocations } from '../gates/revocations.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -24,7 +27,10 @@ import { verifyRoutes } from './verify-page.ts';
 export type AppParts = {
   readonly routes: readonly Route[];
   readonly redis: Redis;
-  readonly config: Pick<Config, 'limits' | 'operatorKey' | 'trustedProxies' | 'corsOrigins'>;
+  readonly config: Pick<
+    Config,
+    'limits' | 'operatorKey' | 'accessTokenSecrets' | 'trustedProxies' | 'corsOrigins'
+  >;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -43,6 +49,7 @@ export type App = {
 export function createApp({ routes, redis, config, secrets, log, metrics }: AppParts): App {
   let leaving = false;
   const isLeaving = (): boolean => leaving;
+  const limits = createLimits(redis, config.limits);
   const dispatch = createDispatch({
     routes: [
       ...routes,
@@ -50,8 +57,14 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       ...docsRoutes(() => createOpenApi(routes)),
       ...verifyRoutes(),
     ],
-    identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
-    limits: createLimits(redis, config.limits),
+    identify: createIdentify({
+      tokens: createAccessTokens(config.accessTokenSecrets),
+      operatorKeys: createOperatorKeys(redis, config.operatorKey),
+      limits,
+    }),
+    limits,
+    revocations: createRevocations(redis),
+    audit: createAudit(redis, log),
     once: createOnce(redis, secrets, log),
     cors: createCors(config.corsOrigins),
     isLeaving,

@@ -42,7 +42,7 @@ export function healthRoutes(redis: Redis, metrics: Metrics, isLeaving: () => bo
       name: 'metrics',
       summary: 'Metrics of this process, for operators; Prometheus reads them at METRICS_PORT.',
       slice,
-      gates: { limit: 'none', caller: 'operator' },
+      gates: { limit: 'none', caller: 'operator', scope: 'ops' },
       answers: { 200: { mediaType: 'text/plain' } },
       errors: [],
       handler: async () => ({

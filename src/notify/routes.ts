@@ -26,7 +26,7 @@ const DeadLetter = z
 
 const shared = {
   slice: 'notify',
-  gates: { limit: 'admin', caller: 'operator' },
+  gates: { limit: 'admin', caller: 'operator', scope: 'ops' },
   errors: [],
 } as const;
 

@@ -1,7 +1,8 @@
 import { keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
+import { type Redis, redisNowMs } from '../redis/client.ts';
 import { type Language, LANGUAGES } from '../notify/messages.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import type { OTP_TERMS } from './rules.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -24,11 +25,14 @@ export type RegisterReply =
 
 export type SendOtpReply =
   | { outcome: 'SENT'; language: Language }
-  | { outcome: 'TOO_SOON'; waitMs: number }
-  | { outcome: 'TRIES_SPENT'; waitMs: number };
+  | { outcome: 'TOO_SOON' | 'TRIES_SPENT' | 'TOO_MANY'; waitMs: number };
+
+type OtpTerms = typeof OTP_TERMS;
 
 export type CheckOtpReply =
-  | { outcome: 'RIGHT' | 'UNKNOWN' }
+  /** `askedBy`: the requester who asked for the OTP; `stranger`: whether it was one then. */
+  | { outcome: 'RIGHT'; epoch: number; askedBy: string; stranger: boolean }
+  | { outcome: 'UNKNOWN' }
   | { outcome: 'WRONG'; triesLeft: number }
   | { outcome: 'TRIES_SPENT'; waitMs: number };
 
@@ -105,12 +109,24 @@ const addBeneficiaryScript = script({
 
 const sendOtpScript = script({
   file: 'people/send-otp',
-  keys: ['account', 'otp', 'otp_tries'],
-  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries', 'language'],
+  keys: ['account', 'familiar', 'otp', 'otp_gap', 'otp_unused', 'otp_wrong'],
+  args: [
+    'digest',
+    'mobile',
+    'requester',
+    'lifetime_ms',
+    'resend_after_ms',
+    'tries',
+    'unused_window_ms',
+    'most_unused',
+    'most_unused_of_strangers',
+    'familiar_ms',
+    'language',
+  ],
   reply: (raw): SendOtpReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'SENT') return { outcome: word, language: languageOf(fields[0]) };
-    if (word === 'TOO_SOON' || word === 'TRIES_SPENT')
+    if (word === 'TOO_SOON' || word === 'TRIES_SPENT' || word === 'TOO_MANY')
       return { outcome: word, waitMs: Number(fields[0]) };
     throw unexpectedReply('people/send-otp', word);
   },
@@ -118,14 +134,16 @@ const sendOtpScript = script({
 
 const checkOtpScript = script({
   file: 'people/check-otp',
-  keys: ['account', 'otp', 'otp_tries'],
-  args: ['txn', 'digest', 'tries', 'tries_window_ms'],
+  keys: ['account', 'familiar', 'otp', 'otp_unused', 'otp_wrong'],
+  args: ['digest', 'requester', 'tries', 'tries_window_ms', 'familiar_ms', 'most_familiar'],
   reply: (raw): CheckOtpReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'RIGHT' || word === 'UNKNOWN') return { outcome: word };
+    if (word === 'UNKNOWN') return { outcome: word };
     if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
     if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
-    throw unexpectedReply('people/check-otp', word);
+    if (word !== 'RIGHT') throw unexpectedReply('people/check-otp', word);
+    const [epoch, askedBy, stranger] = fields as [number, string, number];
+    return { outcome: word, epoch, askedBy, stranger: stranger === 1 };
   },
 });
 
@@ -243,6 +261,19 @@ function accountStore(redis: Redis) {
       return listed.filter((_person, index) => holders[index] === account);
     },
 
+    /** Whether an account signed in from there within `withinMs`. */
+    isFamiliar: async (account: string, requester: string, withinMs: number): Promise<boolean> => {
+      const [signedInMs, now] = await Promise.all([
+        redis.zscore(keys.familiar(account), requester),
+        redisNowMs(redis),
+      ]);
+      return signedInMs !== null && Number(signedInMs) >= now - withinMs;
+    },
+
+    /** Signs an account out everywhere: the epoch from which on its access tokens stand. */
+    raiseEpoch: (account: string): Promise<number> =>
+      redis.hincrby(keys.account(account), 'epoch', 1),
+
     /** How to reach each person's account, its mobile encrypted; null for who is not registered. */
     contactsOf: (persons: readonly string[]): Promise<(Contact | null)[]> =>
       Promise.all(
@@ -255,6 +286,15 @@ function accountStore(redis: Redis) {
       ),
   };
 }
+
+/** What sending and checking an OTP both read. */
+const otpKeys = (account: string, txnId: string) => ({
+  account: keys.account(account),
+  familiar: keys.familiar(account),
+  otp: keys.otp(account, txnId),
+  otp_unused: keys.otpUnused(account),
+  otp_wrong: keys.otpWrong(account),
+});
 
 function otpStore(redis: Redis) {
   return {
@@ -272,45 +312,45 @@ function otpStore(redis: Redis) {
 
     sendOtp: (
       account: string,
-      otp: { txnId: string; digest: string; mobile: string; language: Language | undefined },
-      terms: { lifetimeMs: number; resendAfterMs: number; tries: number },
+      otp: {
+        txnId: string;
+        digest: string;
+        mobile: string;
+        requester: string;
+        language: Language | undefined;
+      },
+      terms: OtpTerms,
     ): Promise<SendOtpReply> =>
       sendOtpScript(
         redis,
+        { ...otpKeys(account, otp.txnId), otp_gap: keys.otpGap(account, otp.requester) },
         {
-          account: keys.account(account),
-          otp: keys.otp(account),
-          otp_tries: keys.otpTries(account),
-        },
-        {
-          txn: otp.txnId,
           digest: otp.digest,
           mobile: otp.mobile,
+          requester: otp.requester,
           lifetime_ms: terms.lifetimeMs,
           resend_after_ms: terms.resendAfterMs,
           tries: terms.tries,
+          unused_window_ms: terms.unusedWindowMs,
+          most_unused: terms.mostUnused,
+          most_unused_of_strangers: terms.mostUnusedOfStrangers,
+          familiar_ms: terms.familiarMs,
           language: otp.language ?? '',
         },
       ),
 
     checkOtp: (
       account: string,
-      otp: { txnId: string; digest: string },
-      terms: { tries: number; triesWindowMs: number },
+      otp: { txnId: string; digest: string; requester: string },
+      terms: OtpTerms,
     ): Promise<CheckOtpReply> =>
-      checkOtpScript(
-        redis,
-        {
-          account: keys.account(account),
-          otp: keys.otp(account),
-          otp_tries: keys.otpTries(account),
-        },
-        {
-          txn: otp.txnId,
-          digest: otp.digest,
-          tries: terms.tries,
-          tries_window_ms: terms.triesWindowMs,
-        },
-      ),
+      checkOtpScript(redis, otpKeys(account, otp.txnId), {
+        digest: otp.digest,
+        requester: otp.requester,
+        tries: terms.tries,
+        tries_window_ms: terms.triesWindowMs,
+        familiar_ms: terms.familiarMs,
+        most_familiar: terms.mostFamiliar,
+      }),
   };
 }

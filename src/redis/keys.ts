@@ -89,14 +89,26 @@ export const keys = {
 
   // --- one account: {m:<account>} ---
 
-  /** hash: mobile (encrypted), created_at_ms, language of its SMS once chosen; kept. */
+  /**
+   * hash: mobile (encrypted), created_at_ms, language of its SMS once chosen, epoch of its access
+   * tokens once raised; kept.
+   */
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
-  /** hash: txn, digest, sent_at_ms, language: the one OTP that is out; lifetime in OTP_TERMS. */
-  otp: (id: string) => account(id, 'otp'),
-  /** string: wrong OTPs lately; survives asking for another OTP; lifetime in OTP_TERMS. */
-  otpTries: (id: string) => account(id, 'otp:tries'),
+  /** zset: keyed hash of a network that signed in -> when last, in ms; lifetime in OTP_TERMS. */
+  familiar: (id: string) => account(id, 'familiar'),
+  /**
+   * hash: digest, mobile (encrypted), language, requester, stranger, wrong: an OTP that is out;
+   * lifetime in OTP_TERMS.
+   */
+  otp: (id: string, txnId: string) => account(id, `otp:${txnId}`),
+  /** string: there while a requester must wait before asking again. */
+  otpGap: (id: string, requester: string) => account(id, `otp-gap:${requester}`),
+  /** hash: requester -> OTPs sent and not used; strangers: of them all; an hour from the first. */
+  otpUnused: (id: string) => account(id, 'otp-unused'),
+  /** hash: requester -> wrong OTPs lately; survives asking anew; ten minutes from the first. */
+  otpWrong: (id: string) => account(id, 'otp-wrong'),
   /** list: encrypted SMS texts, newest first; development driver only; an hour. */
   inbox: (id: string) => account(id, 'inbox'),
   /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */
@@ -119,8 +131,18 @@ export const keys = {
 
   /** string: account that an OTP transaction belongs to; expires with the OTP. */
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
+  /** string: epoch from which on an account's access tokens stand; as long as a token lives. */
+  revoked: (account: string) => `fs:v1:{revoked}:epoch:${account}`,
+  /** hash: name of an operator key -> JSON of hash, scopes, createdAtMs; until revoked. */
+  operatorKeys: () => 'fs:v1:{operators}:keys',
+  /** stream: what operators did (src/gates/audit.ts); the latest 100,000 lines. */
+  operatorAudit: () => 'fs:v1:{operators}:audit',
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
+  /** string: OTPs sent in a minute or an hour, to new or known requesters; as long as that. */
+  smsSpent: (requester: string, window: string) => `fs:v1:{sms}:spent:${requester}:${window}`,
+  /** string: OTPs sent for a network in an hour and not used; as long as that. */
+  smsUnused: (network: string) => `fs:v1:{sms}:unused:${network}`,
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */
   limitPrefix: (limit: string) => `fs:v1:{limit:${limit}}`,
 } as const;

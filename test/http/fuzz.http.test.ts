@@ -8,7 +8,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { sha256 } from '../../src/lib/hash.ts';
-import { accountOf } from '../../src/people/service.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
 import { type Answered, OPERATOR_KEY, secrets, tokenOf } from '../support/app.ts';
@@ -98,7 +98,7 @@ async function createWorld(): Promise<World> {
   const terms = { release: draft, title: 'A draft', mode: 'immediate' as const };
   const times = { opensAt: '2020-01-01T00:00:00Z', endsAt: '2098-01-01T00:00:00Z' };
   granted(await engine.releases.create(ReleaseTerms.parse({ ...terms, ...times })));
-  const { txnId } = granted(await engine.people.sendOtp(mobile));
+  const { txnId } = granted(await engine.people.sendOtp(mobile, '203.0.113'));
   const releases = [...[drawn, open, immediate, over].map(({ release }) => release), draft];
   return {
     tokens: [await tokenOf(account), await tokenOf(stranger)],

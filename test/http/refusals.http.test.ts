@@ -12,13 +12,13 @@ import type { Route } from '../../src/http/route.ts';
 import { listen, type Server } from '../../src/http/server.ts';
 import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { createTexts } from '../../src/notify/texts.ts';
-import { keys } from '../../src/redis/keys.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { accountOf } from '../../src/people/service.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import {
   type Answered,
@@ -60,9 +60,9 @@ beforeAll(async () => {
   const { redis } = used;
   const config = configWith({ SMS_DRIVER: 'inbox', ...GENEROUS });
   engine = createEngine(redis, config);
+  const log = createLog('silent');
   routes = apiRoutes(engine, redis, config);
   const metrics = createMetrics();
-  const log = createLog('silent');
   server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
 });
 afterAll(() => server.close());
@@ -176,10 +176,24 @@ describe('signing in', () => {
     expect(spent.headers['retry-after']).toBe('600');
     expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TRIES_SPENT');
     await letPass(used.redis, 601);
+    for (let unused = 1; unused < 4; unused++) {
+      expect((await ask('sendOtp', { body })).status).toBe(202);
+      await letPass(used.redis, 61);
+    }
+    expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TOO_MANY');
+    await letPass(used.redis, 3_600);
+    const minute = keys.smsSpent('new', 'minute');
+    await used.redis.set(minute, '1000000', 'PX', 30_000);
+    const broke = await ask('sendOtp', { body });
+    expect(broke.json['code']).toBe('SMS_BUDGET_SPENT');
+    expect(broke.headers['retry-after']).toBe('30');
+    await used.redis.del(minute);
     const again = await otpOf();
     const signedIn = await ask('signIn', { body: { txnId: again.txnId, otp: again.otp } });
     const token = String(signedIn.json['accessToken']);
     expect((await ask('listBeneficiaries', { token })).json).toEqual({ beneficiaries: [] });
+    expect((await ask('signOutEverywhere', { token })).status).toBe(204);
+    expect(await codeOf(ask('listBeneficiaries', { token }))).toBe('ACCESS_TOKEN_REVOKED');
     expect(await engine.stores.people.persons(accountOf(secrets, body.mobile))).toEqual([]);
   });
 });
@@ -479,6 +493,21 @@ describe('an operator', () => {
       seats: { capacity: 1, free: 1, offered: 0, booked: 0 },
     });
   });
+});
+
+test('what an operator does is in the audit stream, with its release', async () => {
+  await operate('endRelease');
+  await operate('endRelease', NOWHERE);
+  const { json } = await ask('readAudit', { token: OPERATOR_KEY, query: { limit: '4' } });
+  const shown = (json['lines'] as Record<string, string>[]).map(
+    ({ who, what, subject, outcome }) => `${who} ${what} ${subject} ${outcome}`,
+  );
+  expect(shown.toReversed()).toEqual([
+    `bootstrap endRelease ${release} STARTED`,
+    `bootstrap endRelease ${release} DONE`,
+    'bootstrap endRelease nowhere STARTED',
+    'bootstrap endRelease nowhere RELEASE_UNKNOWN',
+  ]);
 });
 
 test('all of this was every refusal that the routes document', () => {

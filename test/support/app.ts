@@ -19,7 +19,7 @@ import { refuse } from '../../src/refusal.ts';
 export const SECRET = 'a test secret of more than 32 characters';
 export const OPERATOR_KEY = 'an-operator-key-of-more-than-32-characters';
 export const secrets = createSecrets(SECRET);
-export const accessTokens = createAccessTokens(secrets);
+export const accessTokens = createAccessTokens([SECRET]);
 
 export const configWith = (settings: Record<string, string> = {}) =>
   readConfig({
@@ -142,7 +142,7 @@ export function sampleRoutes(redis: Redis, held: Held): Route[] {
       method: 'post',
       path: '/v1/admin/things',
       name: 'importThings',
-      gates: { limit: 'admin', caller: 'operator' },
+      gates: { limit: 'admin', caller: 'operator', scope: 'import' },
       body: z.string(),
       bodyType: 'text/csv',
       bodyLimitBytes: 40_000,
@@ -223,5 +223,5 @@ export async function startApp(
   };
 }
 
-export const tokenOf = async (account: string): Promise<string> =>
-  (await accessTokens.issue(account)).accessToken;
+export const tokenOf = async (account: string, epoch = 0): Promise<string> =>
+  (await accessTokens.issue({ account, epoch })).accessToken;
