@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { type Language, LANGUAGES } from '../../src/notify/messages.ts';
+import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { OTP_TERMS } from '../../src/people/rules.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
 import { connectRedis, disconnectRedis, type Redis } from '../../src/redis/client.ts';
@@ -357,6 +358,18 @@ describe('the SMS budget, against toll fraud', () => {
     granted(await sendTo(2));
     granted(await sendTo(3));
     expect(codeOf(await sendTo(4))).toBe('SMS_BUDGET_SPENT');
+  });
+
+  it('is not spent by an SMS that the full outbox has no room for', async () => {
+    withBudget(test.redis);
+    const due = keys.smsDue('urgent');
+    const fill = `for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+    await test.redis.eval(fill, 1, due, OUTBOX_LIMITS.capacity.urgent);
+    for (let index = 0; index < 10; index++)
+      expect(codeOf(await sendTo(index))).toBe('SMS_OUTBOX_FULL');
+    await test.redis.del(due);
+    for (let index = 10; index < 13; index++) granted(await sendTo(index));
+    expect(codeOf(await sendTo(13))).toBe('SMS_BUDGET_SPENT');
   });
 
   it('of a network ends what nobody uses, and lets a town behind one address sign in', async () => {
