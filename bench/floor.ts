@@ -47,7 +47,7 @@ export const floor = (options: FloorOptions, progress: Progress) =>
     await openRelease(engine, RELEASES.floor, options.requests);
     const published = await openRelease(engine, RELEASES.entry, options.requests);
     const citizens = await registerCitizens(engine, options.requests, progress);
-    const volleyOf = await requestsOf(bench, published, citizens);
+    const volleyOf = await requestsOf(published, citizens);
     const servers = await startBoth(bench, options.profile);
     const measured: Record<Side, Measured[]> = { floor: [], entry: [] };
     const phase = progress('firing volleys', SIDES.length * (WARM_UP + options.repeats));
@@ -65,11 +65,11 @@ export const floor = (options: FloorOptions, progress: Progress) =>
     return figures(measured, options);
   });
 
-async function requestsOf({ engine }: BenchEngine, published: Published, citizens: Citizen[]) {
-  const tokens = createAccessTokens(engine.secrets);
+async function requestsOf(published: Published, citizens: Citizen[]) {
+  const tokens = createAccessTokens([SECRET]);
   const bearers = await inBatches(citizens.length, async (index) => {
     const { account } = present(citizens[index], 'a citizen');
-    return `Bearer ${(await tokens.issue(account)).accessToken}`;
+    return `Bearer ${(await tokens.issue({ account, epoch: 0 })).accessToken}`;
   });
   const wishes = wishesFor(published);
   return (edit: number) =>

@@ -1,15 +1,21 @@
 /** The command line: operators steer a running engine through its API, anyone verifies a draw. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { v7 as uuid } from 'uuid';
 import { readConfig } from './config.ts';
 import { createProgress } from './demo/progress.ts';
 import { developmentSecrets } from './development-secrets.ts';
+import { createKeysCommand } from './gates/keys-command.ts';
 import { sleep } from './lib/clock.ts';
+import { SCOPES } from './gates/operator-keys.ts';
+import { createLog } from './log.ts';
 import { ATTEST_COLUMNS, readAttestations } from './people/attest-file.ts';
 import { PEOPLE_LIMITS } from './people/rules.ts';
 import { OPEN_POOL } from './releases/manifest.ts';
+import { connectRedis, disconnectRedis } from './redis/client.ts';
+import { embeddedAddress } from './redis/embedded.ts';
 import { fetchTranscripts } from './rounds/fetch-command.ts';
 import { type VerifyCommand, verifyCommand } from './rounds/verify-command.ts';
 
@@ -194,6 +200,88 @@ people
       phase.done();
     }
     out(`attested: ${read.length}`);
+  });
+
+const sms = program.command('sms').description('the SMS that could not be sent');
+
+sms
+  .command('dead')
+  .description('list dead letters, without their text and mobile')
+  .action(async () => show(await call('/v1/admin/sms/dead')));
+
+for (const [verb, description] of [
+  ['retry', 'queue dead letters again; those that are worth nothing any more stay'],
+  ['drop', 'forget dead letters'],
+] as const) {
+  sms
+    .command(verb)
+    .description(description)
+    .argument('[ids...]', 'ids of dead letters')
+    .option('--all', 'all there are', false)
+    .action(async (ids: string[], { all }: { all: boolean }) => {
+      if (all === ids.length > 0)
+        throw new CommandError('Name the dead letters by id, or say --all.');
+      const body = JSON.stringify(all ? { all } : { ids });
+      show(await call(`/v1/admin/sms/${verb}`, { method: 'POST', body }));
+    });
+}
+
+/** Works on Redis itself: on REDIS_URL, or the embedded server of FAIRSLOT_DATA_DIR. */
+async function withKeys<T>(
+  work: (keys: ReturnType<typeof createKeysCommand>) => Promise<T>,
+): Promise<Exclude<T, { problem: string }>> {
+  const config = readConfig(process.env, developmentSecrets);
+  const address = config.redis ?? embeddedAddress(join(config.dataDir, 'redis'));
+  if (!address) throw new CommandError('Set REDIS_URL: no embedded Redis runs here.');
+  const redis = connectRedis(address);
+  redis.on('error', () => undefined); // what fails for it says so
+  try {
+    const done = await work(createKeysCommand(redis, createLog('silent')));
+    const failed = typeof done === 'object' && done !== null && 'problem' in done;
+    if (failed) throw new CommandError(String(done.problem));
+    return done as Exclude<T, { problem: string }>;
+  } finally {
+    await disconnectRedis(redis);
+  }
+}
+
+const operatorKeys = program
+  .command('keys')
+  .description('operator keys; works on Redis itself, not through the API');
+
+operatorKeys
+  .command('create')
+  .description('make a key and print it: it is shown this once')
+  .requiredOption('--name <name>', 'who or what has it')
+  .requiredOption('--scopes <list>', `with commas, of ${SCOPES.join(', ')}`)
+  .action(async ({ name, scopes }: { name: string; scopes: string }) => {
+    const { key } = await withKeys((keys) => keys.create(name, scopes));
+    warn('Every process takes it within 2 s. It cannot be shown again.');
+    out(key);
+  });
+
+operatorKeys
+  .command('list')
+  .description('names, scopes and times; nobody can list the keys themselves')
+  .action(async () => show(await withKeys((keys) => keys.list())));
+
+operatorKeys
+  .command('revoke')
+  .description('end a key: no process takes it after 2 s')
+  .argument('<name>')
+  .action(async (name: string) => {
+    await withKeys((keys) => keys.revoke(name));
+    out(`revoked: ${name}`);
+  });
+
+program
+  .command('audit')
+  .description('what operators did, newest first; needs a key with the scope audit')
+  .option('--limit <lines>', 'lines of one page', '100')
+  .option('--before <id>', 'the page behind this line')
+  .action(async (options: Record<string, string>) => {
+    const query = new URLSearchParams(options);
+    show(await call(`/v1/admin/audit?${query.toString()}`));
   });
 
 const draw = program.command('draw').description('check a draw');

@@ -2,7 +2,13 @@
  * The only reader of the environment. Every setting has its default, unit and meaning here; README
  * lists them.
  */
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { OriginsText } from './http/cors.ts';
+import { type Networks, NetworksText } from './http/networks.ts';
+import { parseJson } from './lib/json.ts';
+import { compileGateway, type GatewaySettings, isInClear } from './notify/gateway-request.ts';
+import { isTimeZone } from './notify/texts.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
 
@@ -20,7 +26,8 @@ const endpoints = z.string().transform((text, context): string[] => {
   return found;
 });
 
-const receiptSecrets = z
+/** Newest first, with commas. */
+const secretList = z
   .string()
   .transform((text) => (text === '' ? undefined : text.split(',').map((secret) => secret.trim())))
   .pipe(z.tuple([z.string().min(32)], z.string().min(32)).optional());
@@ -30,6 +37,15 @@ const Environment = z.object({
   /** Address to listen on. */
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /**
+   * Proxies whose X-Forwarded-For is believed: addresses, CIDR networks, `loopback`, `private`, with
+   * commas. Empty: none.
+   */
+  TRUSTED_PROXIES: NetworksText.prefault(''),
+  /** Origins of front ends on other hosts, with commas. Empty: none. */
+  CORS_ORIGINS: OriginsText.prefault(''),
+  /** Open connections of one client address, other than a trusted proxy's. */
+  CONNECTIONS_PER_ADDRESS: count(2_000),
   /**
    * Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded
    * one.
@@ -48,7 +64,12 @@ const Environment = z.object({
    * commas. New releases name the key of the first; one that is in use must stay. Empty:
    * FAIRSLOT_SECRET.
    */
-  RECEIPT_SECRETS: receiptSecrets.optional(),
+  RECEIPT_SECRETS: secretList.optional(),
+  /**
+   * What the keys that sign access tokens are derived from, likewise. The first signs; tokens of
+   * the others stay good until they expire. Empty: FAIRSLOT_SECRET.
+   */
+  ACCESS_TOKEN_SECRETS: secretList.optional(),
   /**
    * At least 32 characters; what operators send as bearer key. Required in production, generated
    * otherwise.
@@ -56,9 +77,25 @@ const Environment = z.object({
   FAIRSLOT_OPERATOR_KEY: z.string().min(32).optional(),
   /**
    * console: SMS go to the log without their text in production; inbox: GET /v1/dev/inbox
-   * (development only).
+   * (development only); http: SMS_HTTP_URL takes them.
    */
-  SMS_DRIVER: z.enum(['console', 'inbox']).default('console'),
+  SMS_DRIVER: z.enum(['console', 'inbox', 'http']).default('console'),
+  /** IANA name of the zone that deadlines are shown in; a manifest has none. */
+  SMS_TIME_ZONE: z.string().refine(isTimeZone, 'no time zone').default('UTC'),
+  /** SMS in hand at once, of a worker and each priority. */
+  SMS_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(32),
+  /** Where the gateway takes SMS; https in production. May have placeholders, as the body. */
+  SMS_HTTP_URL: z.string().optional(),
+  SMS_HTTP_URL_FILE: z.string().optional(),
+  SMS_HTTP_METHOD: z.enum(['GET', 'POST', 'PUT']).default('POST'),
+  /** JSON object of header names and values; the content type says how the body is escaped. */
+  SMS_HTTP_HEADERS: z.string().optional(),
+  SMS_HTTP_HEADERS_FILE: z.string().optional(),
+  /** With {mobile} or {mobile_digits}, {text} and {id}; escaped as JSON or as a form. */
+  SMS_HTTP_BODY: z.string().optional(),
+  SMS_HTTP_BODY_FILE: z.string().optional(),
+  /** For one attempt, in ms; well inside the 30 s after which a sender counts as dead. */
+  SMS_HTTP_TIMEOUT_MS: z.coerce.number().int().min(100).max(10_000).default(5_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** HTTP endpoints of drand, in no order: they are asked in turn. Their answers are verified. */
   DRAND_URLS: endpoints.prefault(
@@ -68,6 +105,8 @@ const Environment = z.object({
   DRAND_TIMEOUT_MS: z.coerce.number().int().min(50).max(4_000).default(2_000),
   /** JSON of `/{chain}/info`: the network that new releases name. Empty: quicknet. */
   DRAND_CHAIN: DrandChainText.prefault(''),
+  /** Where a server serves /metrics and /livez on HOST, to whoever asks; 0: nowhere. */
+  METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9463),
   /** Where a worker serves /metrics and /livez on HOST; 0: nowhere. */
   WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9464),
   /**
@@ -81,6 +120,18 @@ const Environment = z.object({
   LIMIT_OTP_PER_ADDRESS: count(30),
   LIMIT_TOKEN_PER_ADDRESS: count(60),
   LIMIT_ADMIN_PER_ADDRESS: count(120),
+  /** Wrong operator keys a minute and client address; then 429. */
+  LIMIT_WRONG_KEY_PER_ADDRESS: count(20),
+  /**
+   * OTPs by SMS that may be sent a minute and an hour: to whoever signs in from where that mobile
+   * has never signed in, and apart from them to whoever comes back.
+   */
+  SMS_BUDGET_NEW_PER_MINUTE: count(1_200),
+  SMS_BUDGET_NEW_PER_HOUR: count(20_000),
+  SMS_BUDGET_KNOWN_PER_MINUTE: count(1_200),
+  SMS_BUDGET_KNOWN_PER_HOUR: count(20_000),
+  /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
+  SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
   /** Requests a minute and account. */
   LIMIT_READ_PER_ACCOUNT: count(120),
   LIMIT_WRITE_PER_ACCOUNT: count(30),
@@ -91,13 +142,24 @@ export type Config = {
   readonly environment: 'development' | 'test' | 'production';
   readonly host: string;
   readonly port: number;
+  readonly trustedProxies: Networks;
+  readonly corsOrigins: readonly string[];
+  readonly connectionsPerAddress: number;
   readonly redis: { readonly url: string; readonly cluster: boolean } | undefined;
   readonly dataDir: string;
   readonly secret: string;
   /** Newest first. */
   readonly receiptSecrets: readonly [string, ...string[]];
+  readonly accessTokenSecrets: readonly [string, ...string[]];
   readonly operatorKey: string;
-  readonly smsDriver: 'console' | 'inbox';
+  readonly smsDriver: 'console' | 'inbox' | 'http';
+  readonly sms: {
+    /** IANA name. */
+    readonly timeZone: string;
+    readonly concurrency: number;
+    /** Of the driver http. */
+    readonly gateway: GatewaySettings | undefined;
+  };
   readonly logLevel: string;
   readonly drand: {
     readonly endpoints: readonly string[];
@@ -106,11 +168,19 @@ export type Config = {
     readonly chain: DrandChain;
   };
   /** 0: none. */
+  readonly metricsPort: number;
+  /** 0: none. */
   readonly workerMetricsPort: number;
+  /** SMS. */
+  readonly smsBudget: {
+    readonly new: { readonly perMinute: number; readonly perHour: number };
+    readonly known: { readonly perMinute: number; readonly perHour: number };
+    readonly unusedPerNetwork: number;
+  };
   /** Requests a minute. */
   readonly limits: {
     readonly perAddress: Readonly<
-      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin', number>
+      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin' | 'wrongKey', number>
     >;
     readonly perAccount: Readonly<Record<'read' | 'write' | 'answer', number>>;
   };
@@ -141,19 +211,34 @@ export function readConfig(
     environment: set.NODE_ENV,
     host: set.HOST,
     port: set.PORT,
+    trustedProxies: set.TRUSTED_PROXIES,
+    corsOrigins: set.CORS_ORIGINS,
+    connectionsPerAddress: set.CONNECTIONS_PER_ADDRESS,
     redis: set.REDIS_URL ? { url: set.REDIS_URL, cluster: set.REDIS_CLUSTER } : undefined,
     dataDir: set.FAIRSLOT_DATA_DIR,
     secret,
     receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
+    accessTokenSecrets: set.ACCESS_TOKEN_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
+    sms: {
+      timeZone: set.SMS_TIME_ZONE,
+      concurrency: set.SMS_CONCURRENCY,
+      gateway: set.SMS_DRIVER === 'http' ? readGateway(set, environment) : undefined,
+    },
     logLevel: set.LOG_LEVEL,
     drand: {
       endpoints: set.DRAND_URLS,
       timeoutMs: set.DRAND_TIMEOUT_MS,
       chain: set.DRAND_CHAIN,
     },
+    metricsPort: set.METRICS_PORT,
     workerMetricsPort: set.WORKER_METRICS_PORT,
+    smsBudget: {
+      new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
+      known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
+      unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
+    },
     limits: {
       perAddress: {
         read: set.LIMIT_READ_PER_ADDRESS,
@@ -162,6 +247,7 @@ export function readConfig(
         otp: set.LIMIT_OTP_PER_ADDRESS,
         token: set.LIMIT_TOKEN_PER_ADDRESS,
         admin: set.LIMIT_ADMIN_PER_ADDRESS,
+        wrongKey: set.LIMIT_WRONG_KEY_PER_ADDRESS,
       },
       perAccount: {
         read: set.LIMIT_READ_PER_ACCOUNT,
@@ -170,4 +256,48 @@ export function readConfig(
       },
     },
   };
+}
+
+const GATEWAY_BODY = '{"to":"{mobile}","text":"{text}","id":"{id}"}';
+
+/** The gateway's settings, of which all that may be secret can stand in files. */
+function readGateway(
+  set: z.output<typeof Environment>,
+  environment: NodeJS.ProcessEnv,
+): GatewaySettings {
+  const url = fromFile('SMS_HTTP_URL', set.SMS_HTTP_URL, set.SMS_HTTP_URL_FILE);
+  if (!url) throw new ConfigError('SMS_DRIVER=http needs SMS_HTTP_URL or SMS_HTTP_URL_FILE');
+  const headers = fromFile('SMS_HTTP_HEADERS', set.SMS_HTTP_HEADERS, set.SMS_HTTP_HEADERS_FILE);
+  const parsed = z.record(z.string(), z.string()).safeParse(parseJson(headers ?? '{}'));
+  if (!parsed.success)
+    throw new ConfigError('SMS_HTTP_HEADERS is no JSON object of names and values');
+  const body = fromFile('SMS_HTTP_BODY', set.SMS_HTTP_BODY, set.SMS_HTTP_BODY_FILE);
+  const settings = {
+    url,
+    method: set.SMS_HTTP_METHOD,
+    headers: parsed.data,
+    body: body ?? GATEWAY_BODY,
+    timeoutMs: set.SMS_HTTP_TIMEOUT_MS,
+  };
+  const compiled = compileGateway(settings);
+  if ('problem' in compiled) throw new ConfigError(compiled.problem);
+  if (set.NODE_ENV === 'production' && isInClear(url))
+    throw new ConfigError('SMS_HTTP_URL must begin with https:// in production');
+  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    throw new ConfigError(
+      'NODE_TLS_REJECT_UNAUTHORIZED=0 would hand SMS to anyone: name your CA in NODE_EXTRA_CA_CERTS',
+    );
+  return settings;
+}
+
+/** A setting's value, or what is in the file that stands for it, without its last line break. */
+function fromFile(name: string, value?: string, file?: string): string | undefined {
+  if (file === undefined) return value;
+  if (value !== undefined) throw new ConfigError(`both ${name} and ${name}_FILE are set`);
+  try {
+    return readFileSync(file, 'utf8').trimEnd();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new ConfigError(`${name}_FILE cannot be read: ${code}`, { cause: error });
+  }
 }

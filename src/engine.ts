@@ -7,8 +7,11 @@ import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
+import { createRevocations } from './gates/revocations.ts';
+import { createSmsBudget, type OnSmsBudget } from './gates/sms-budget.ts';
 import { createInbox } from './notify/drivers.ts';
-import { createOutbox } from './notify/outbox.ts';
+import { createOutbox, type OnSms } from './notify/outbox.ts';
+import { createOutboxStore } from './notify/store.ts';
 import { createClaims } from './people/claims.ts';
 import { createPeopleService } from './people/service.ts';
 import { createPeopleStore } from './people/store.ts';
@@ -34,27 +37,44 @@ const NO_NETWORK: Config['drand'] = { endpoints: [], timeoutMs: 0, chain: QUICKN
 export type Watch = {
   readonly log: Log;
   readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
+  readonly onSms: OnSms;
+  readonly onSmsBudget: OnSmsBudget;
 };
-const UNWATCHED: Watch = { log: createLog('silent'), onBeaconAnswer: () => undefined };
+const UNWATCHED: Watch = {
+  log: createLog('silent'),
+  onBeaconAnswer: () => undefined,
+  onSms: () => undefined,
+  onSmsBudget: () => undefined,
+};
+
+/** Where no setting bounds what is sent: tests and benches, which send nothing. */
+const NO_BOUND = { perMinute: 1e9, perHour: 1e9 };
+const NO_BUDGET: Config['smsBudget'] = { new: NO_BOUND, known: NO_BOUND, unusedPerNetwork: 1e9 };
+
+const storesOn = (redis: Redis) => ({
+  people: createPeopleStore(redis),
+  releases: createReleaseStore(redis),
+  rounds: createRoundStore(redis),
+  drawing: createDrawingStore(redis),
+  carry: createCarryStore(redis),
+  bookings: createBookingStore(redis),
+  outbox: createOutboxStore(redis),
+});
 
 export function createEngine(
   redis: Redis,
-  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets'>>,
-  watch = UNWATCHED,
+  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget'>>,
+  watched: Partial<Watch> = {},
 ) {
+  const watch = { ...UNWATCHED, ...watched };
   const secrets = createSecrets(config.secret);
-  const stores = {
-    people: createPeopleStore(redis),
-    releases: createReleaseStore(redis),
-    rounds: createRoundStore(redis),
-    drawing: createDrawingStore(redis),
-    carry: createCarryStore(redis),
-    bookings: createBookingStore(redis),
-  };
+  const stores = storesOn(redis);
   const receipts = createReceipts(config.receiptSecrets ?? [config.secret]);
-  const outbox = createOutbox(redis, secrets);
+  const outbox = createOutbox({ store: stores.outbox, secrets, onSms: watch.onSms });
   const { chain, ...network } = config.drand ?? NO_NETWORK;
   const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
+  const smsBudget = createSmsBudget(redis, config.smsBudget ?? NO_BUDGET, watch.onSmsBudget);
+  const revocations = createRevocations(redis);
   const beacons = createBeacons(secrets, drand);
   const releases = createReleaseService(stores.releases, {
     hashChain: beacons.hashChain,
@@ -62,7 +82,14 @@ export function createEngine(
     receiptKey: receipts.newest,
   });
   const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
-  const people = createPeopleService({ store: stores.people, claims, secrets, outbox });
+  const people = createPeopleService({
+    store: stores.people,
+    claims,
+    secrets,
+    outbox,
+    smsBudget,
+    revocations,
+  });
   const rounds = createRoundService({
     store: stores.rounds,
     releases,
@@ -84,6 +111,8 @@ export function createEngine(
     secrets,
     stores,
     outbox,
+    smsBudget,
+    revocations,
     inbox: createInbox(redis, secrets),
     beaconOf: beacons.of,
     beaconOverdueS: drand.overdueS,

@@ -27,6 +27,21 @@ export const ERRORS = {
     title: 'The body has a media type that this route does not accept.',
     remedy: 'Send the media type named in the OpenAPI document, uncompressed.',
   },
+  REQUEST_MALFORMED: {
+    status: 400,
+    title: 'This is not HTTP as RFC 9112 has it.',
+    remedy: 'Use an HTTP client; send one Content-Length or chunks, never both.',
+  },
+  REQUEST_TOO_SLOW: {
+    status: 408,
+    title: 'The request did not arrive in time.',
+    remedy: 'Send it again, on a connection of its own.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'Address and headers are larger than is accepted.',
+    remedy: 'Send fewer and shorter headers.',
+  },
   ROUTE_UNKNOWN: {
     status: 404,
     title: 'There is nothing at this address.',
@@ -89,10 +104,20 @@ export const ERRORS = {
     title: 'The access token has expired.',
     remedy: 'Sign in again.',
   },
+  ACCESS_TOKEN_REVOKED: {
+    status: 401,
+    title: 'This account has signed out everywhere since this access token was issued.',
+    remedy: 'Sign in again.',
+  },
   OPERATOR_KEY_INVALID: {
     status: 401,
     title: 'This needs a valid operator key.',
     remedy: 'Send it as `Authorization: Bearer …`.',
+  },
+  SCOPE_MISSING: {
+    status: 403,
+    title: 'This operator key lacks the scope that this needs.',
+    remedy: 'Use a key with the `scope` named.',
   },
 
   // sign-in
@@ -100,6 +125,21 @@ export const ERRORS = {
     status: 429,
     title: 'An OTP was sent a moment ago.',
     remedy: 'Wait for Retry-After before asking for another.',
+  },
+  SMS_OUTBOX_FULL: {
+    status: 503,
+    title: 'More SMS wait to be sent than there is room for; no OTP was sent.',
+    remedy: 'Ask again after Retry-After.',
+  },
+  OTP_TOO_MANY: {
+    status: 429,
+    title: 'Several OTPs were sent to this mobile and not used.',
+    remedy: 'Use the OTP of the last SMS, or wait for Retry-After.',
+  },
+  SMS_BUDGET_SPENT: {
+    status: 503,
+    title: 'More OTPs are asked for than may be sent just now.',
+    remedy: 'Wait for Retry-After before asking again.',
   },
   OTP_WRONG: {
     status: 400,
@@ -113,7 +153,7 @@ export const ERRORS = {
   },
   OTP_TRIES_SPENT: {
     status: 429,
-    title: 'Too many wrong OTPs for this mobile.',
+    title: 'Too many wrong OTPs for this mobile from where you are.',
     remedy: 'Wait for Retry-After, then ask for a new OTP.',
   },
 

@@ -4,6 +4,9 @@
  * grow their number.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { nowMs } from './lib/clock.ts';
+import { PRIORITIES, type Priority } from './notify/messages.ts';
+import type { OutboxState } from './notify/store.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -20,6 +23,7 @@ export function createMetrics() {
   const registers = [registry];
   return {
     registry,
+    notify: { sms: smsCounter(registers) },
     http: {
       requests: new Counter({
         name: 'fairslot_http_requests_total',
@@ -41,6 +45,14 @@ export function createMetrics() {
         registers,
       }),
     },
+    gates: {
+      smsBudget: new Counter({
+        name: 'fairslot_gates_sms_budget_total',
+        help: 'OTPs taken from the SMS budget, or refused since it was spent, by whose it was.',
+        labelNames: ['requester', 'outcome'],
+        registers,
+      }),
+    },
   } as const;
 }
 
@@ -49,13 +61,20 @@ export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>;
 /** From a round of a village to one of millions of entries. */
 const PHASES_S = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Metrics of a worker. `overdueS`: read when Prometheus asks. */
-export function createWorkerMetrics(overdueS: () => number) {
+/** What a worker is asked when Prometheus asks it. */
+type WorkerReadings = {
+  readonly beaconOverdueS: () => number;
+  readonly outbox: () => Promise<Readonly<Record<Priority, OutboxState>>>;
+  readonly isGatewayAway: () => boolean;
+};
+
+export function createWorkerMetrics(readings: WorkerReadings) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   return {
     registry,
+    notify: notifyMetrics(registers, readings),
     rounds: {
       phases: new Histogram({
         name: 'fairslot_rounds_phase_duration_seconds',
@@ -91,9 +110,62 @@ export function createWorkerMetrics(overdueS: () => number) {
         help: 'How long the most overdue beacon value that a round waits for is overdue.',
         registers,
         collect() {
-          this.set(overdueS());
+          this.set(readings.beaconOverdueS());
         },
       }),
     },
+  } as const;
+}
+
+/** Of servers, which queue OTPs, and of workers, which do all the rest. */
+const smsCounter = (registers: Registry[]) =>
+  new Counter({
+    name: 'fairslot_notify_sms_total',
+    help: 'SMS by what became of them, each attempt that failed included.',
+    labelNames: ['outcome', 'template'],
+    registers,
+  });
+
+/** The outboxes are one for all workers: each of them tells the same. */
+function notifyMetrics(registers: Registry[], { outbox, isGatewayAway }: WorkerReadings) {
+  const ofOutbox = (name: string, help: string, valueOf: (state: OutboxState) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['priority'],
+      registers,
+      async collect() {
+        this.reset(); // without Redis there is nothing to tell
+        const states = await outbox().catch(() => undefined);
+        if (!states) return;
+        for (const priority of PRIORITIES) this.set({ priority }, valueOf(states[priority]));
+      },
+    });
+  return {
+    sms: smsCounter(registers),
+    dropped: new Counter({
+      name: 'fairslot_notify_dead_letters_dropped_total',
+      help: 'Dead letters that went because there were too many, or for their age.',
+      registers,
+    }),
+    waiting: ofOutbox(
+      'fairslot_notify_waiting_sms',
+      'SMS that wait to be sent, those that are being sent included.',
+      ({ waiting }) => waiting,
+    ),
+    oldest: ofOutbox(
+      'fairslot_notify_oldest_waiting_seconds',
+      'Age of the SMS that waits longest.',
+      ({ oldestMs }) => (oldestMs === undefined ? 0 : Math.max(0, nowMs() - oldestMs) / 1000),
+    ),
+    dead: ofOutbox('fairslot_notify_dead_letters_sms', 'Dead letters.', ({ dead }) => dead),
+    gatewayAway: new Gauge({
+      name: 'fairslot_notify_gateway_away_state',
+      help: 'Whether this worker finds the SMS gateway away, and only probes it: 1 or 0.',
+      registers,
+      collect() {
+        this.set(isGatewayAway() ? 1 : 0);
+      },
+    }),
   } as const;
 }

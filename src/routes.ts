@@ -3,7 +3,10 @@ import { bookingRoutes } from './bookings/routes.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
+import { createAuditReader } from './gates/audit.ts';
+import { auditRoutes } from './gates/routes.ts';
 import type { Route } from './http/route.ts';
+import { notifyRoutes } from './notify/routes.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { redisNowMs, type Redis } from './redis/client.ts';
 import { operatorRoutes, releaseRoutes } from './releases/routes.ts';
@@ -12,16 +15,18 @@ import { roundRoutes } from './rounds/routes.ts';
 export function apiRoutes(
   engine: Engine,
   redis: Redis,
-  config: Pick<Config, 'smsDriver'>,
+  config: Pick<Config, 'smsDriver' | 'accessTokenSecrets'>,
 ): Route[] {
   const { secrets, people, releases, rounds, receipts, bookings } = engine;
-  const issueToken = createAccessTokens(secrets).issue;
+  const issueToken = createAccessTokens(config.accessTokenSecrets).issue;
   const readInbox = config.smsDriver === 'inbox' ? engine.inbox.read : undefined;
   return [
     ...peopleRoutes({ people, issueToken, secrets, readInbox }),
     ...releaseRoutes(releases),
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
+    ...notifyRoutes(engine.outbox),
+    ...auditRoutes(createAuditReader(redis)),
     ...operatorRoutes(releases, () => redisNowMs(redis)),
   ];
 }

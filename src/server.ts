@@ -2,6 +2,7 @@
 import { readConfig } from './config.ts';
 import { createEngine } from './engine.ts';
 import { createApp } from './http/app.ts';
+import { openMonitor } from './http/monitor.ts';
 import { listen } from './http/server.ts';
 import { present } from './lib/assert.ts';
 import { createLog } from './log.ts';
@@ -15,18 +16,26 @@ const log = createLog(config.logLevel).child({ process: 'server' });
 const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 
-const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
+const metrics = createMetrics();
+const engine = createEngine(redis, config, {
+  log,
+  onBeaconAnswer: () => undefined,
+  onSms: (outcome, template) => metrics.notify.sms.inc({ outcome, template }),
+  onSmsBudget: (requester, outcome) => metrics.gates.smsBudget.inc({ requester, outcome }),
+});
 const app = createApp({
   routes: apiRoutes(engine, redis, config),
   redis,
   config,
   secrets: engine.secrets,
   log,
-  metrics: createMetrics(),
+  metrics,
 });
 const server = await listen(app, config);
+const { host, metricsPort: port } = config;
+const monitor = await openMonitor(metrics.registry, { host, port }, log);
 onStop(log, async () => {
-  await server.close();
+  await Promise.all([server.close(), monitor?.close()]);
   await disconnectRedis(redis);
 });
 log.info({ listening: server.url }, 'server ready');

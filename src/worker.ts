@@ -4,12 +4,18 @@ import { v7 as uuid } from 'uuid';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
-import { createMonitor } from './http/monitor.ts';
-import { listen, type Server } from './http/server.ts';
+import { monotonicMs } from './lib/clock.ts';
+import { openMonitor } from './http/monitor.ts';
 import { createLog, type Log } from './log.ts';
 import { createWorkerMetrics } from './metrics.ts';
-import { consoleDriver } from './notify/drivers.ts';
-import { connectBlocking, connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
+import { createBreaker } from './notify/breaker.ts';
+import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
+import { createGateway } from './notify/gateway.ts';
+import { PRIORITIES } from './notify/messages.ts';
+import type { OnSms } from './notify/outbox.ts';
+import { sendAll, type SenderParts } from './notify/sender.ts';
+import { createTexts } from './notify/texts.ts';
+import { connectRedis, disconnectRedis } from './redis/client.ts';
 import { carryingOver, createCarrier } from './rounds/carry.ts';
 import { createConductor, type Conductor } from './rounds/conduct.ts';
 import type { Step } from './rounds/drawing.ts';
@@ -23,40 +29,34 @@ const AFTER_FAULT_MS = 1_000;
 
 const config = readConfig();
 const log = createLog(config.logLevel).child({ process: 'worker' });
-const address = present(config.redis, 'REDIS_URL');
-const redis = connectRedis(address);
-const blocking = connectBlocking(address);
+const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
-blocking.on('error', (error: Error) => log.debug({ err: error }, 'redis'));
 
-const metrics = createWorkerMetrics(() => engine.beaconOverdueS());
+const breaker = createBreaker(monotonicMs);
+const metrics = createWorkerMetrics({
+  beaconOverdueS: () => engine.beaconOverdueS(),
+  outbox: () => engine.outbox.state(),
+  isGatewayAway: breaker.isOpen,
+});
+const onSms: OnSms = (outcome, template) => metrics.notify.sms.inc({ outcome, template });
 const engine = createEngine(redis, config, {
   log,
   onBeaconAnswer: (outcome) => metrics.rounds.beaconAnswers.inc({ outcome }),
+  onSms,
 });
-const monitor = await openMonitor(config);
+const { host, workerMetricsPort: port } = config;
+const monitor = await openMonitor(metrics.registry, { host, port }, log);
 const stopping = new AbortController();
 onStop(log, async () => {
   stopping.abort();
-  await Promise.allSettled([conducting, delivering]);
-  await Promise.all([disconnectRedis(redis), disconnectRedis(blocking), monitor?.close()]);
+  await Promise.allSettled([conducting, ...sending]);
+  await Promise.all([disconnectRedis(redis), monitor?.close()]);
 });
 const workerId = uuid();
 const conducting = conductAll(conductorOf(engine, log), engine, workerId, stopping.signal);
-const delivering = deliverAll(engine, config, blocking, stopping.signal);
+const sender = senderOf(engine, config);
+const sending = PRIORITIES.map((priority) => sendAll(sender, priority, stopping.signal));
 log.info({ workerId }, 'worker ready');
-
-/** Rounds go on when nobody can watch them: two workers of one machine want the same port. */
-async function openMonitor(config: Config): Promise<Server | undefined> {
-  const { host, workerMetricsPort: port } = config;
-  if (port === 0) return undefined;
-  try {
-    return await listen(createMonitor(metrics.registry, log), { host, port });
-  } catch (error) {
-    log.warn({ err: error, port }, 'this worker has no /metrics');
-    return undefined;
-  }
-}
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, rounds, outbox, secrets } = engine;
@@ -135,24 +135,31 @@ function waitAfter(taken: Step): number {
 const pause = (durationMs: number, signal: AbortSignal): Promise<unknown> =>
   setTimeout(durationMs, undefined, { signal }).catch(() => undefined);
 
-async function deliverAll(
-  { outbox, inbox }: Engine,
-  { smsDriver, environment }: Config,
-  blocking: Redis,
-  signal: AbortSignal,
-): Promise<void> {
-  const driver =
-    smsDriver === 'inbox'
-      ? inbox.driver
-      : consoleDriver((line) => process.stderr.write(`${line}\n`), environment === 'production');
-  while (!signal.aborted) {
-    try {
-      await outbox.deliver(blocking, workerId, driver, signal, (error) =>
-        log.warn({ err: error }, 'an SMS was not sent'),
+/** What both outboxes are sent with: one gateway, one breaker. */
+function senderOf({ stores, secrets, inbox }: Engine, config: Config): SenderParts {
+  return {
+    store: stores.outbox,
+    secrets,
+    driver: driverOf(config, inbox.driver),
+    textOf: createTexts(config.sms.timeZone),
+    breaker,
+    concurrency: config.sms.concurrency,
+    log,
+    onSms,
+    onDropped: (count) => metrics.notify.dropped.inc(count),
+  };
+}
+
+function driverOf({ smsDriver, sms, environment }: Config, inbox: SmsDriver): SmsDriver {
+  switch (smsDriver) {
+    case 'http':
+      return createGateway(present(sms.gateway, 'settings of the SMS gateway'));
+    case 'inbox':
+      return inbox;
+    case 'console':
+      return consoleDriver(
+        (line) => process.stderr.write(`${line}\n`),
+        environment === 'production',
       );
-    } catch (error) {
-      if (!signal.aborted) log.warn({ err: error }, 'the outbox could not be read');
-      await pause(AFTER_FAULT_MS, signal);
-    }
   }
 }

@@ -6,7 +6,7 @@ import { between, seededRandom } from '../../src/demo/random.ts';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, nowMs } from '../../src/lib/clock.ts';
-import { accountOf } from '../../src/people/service.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
 import type { Published } from '../../src/releases/service.ts';

@@ -38,6 +38,7 @@ export async function startEngine(settings: Readonly<Record<string, string>>): P
       NODE_ENV: 'development',
       HOST: '127.0.0.1',
       PORT: '0',
+      METRICS_PORT: '0',
       WORKER_METRICS_PORT: '0',
       REDIS_URL: '',
       FAIRSLOT_DATA_DIR: dataDir,

@@ -45,13 +45,24 @@ export type Played = {
  */
 const AT_ONCE = 32;
 const ADDRESS_LIMITS = ['READ', 'WRITE', 'ANSWER', 'OTP', 'TOKEN'];
+/** A city signs in within seconds here. */
+const SMS_BUDGETS = [
+  'SMS_BUDGET_NEW_PER_MINUTE',
+  'SMS_BUDGET_NEW_PER_HOUR',
+  'SMS_BUDGET_UNUSED_PER_NETWORK',
+];
 const OUT_OF_THE_WAY = '1000000';
 
 /** Throws when the engine cannot be started, dies, or refuses what it must not refuse. */
 export async function playEvening(setting: Setting): Promise<Played> {
   const raised = setting.ownAddresses ? [] : ADDRESS_LIMITS;
   const engine = await startEngine(
-    Object.fromEntries(raised.map((name) => [`LIMIT_${name}_PER_ADDRESS`, OUT_OF_THE_WAY])),
+    Object.fromEntries(
+      [...raised.map((name) => `LIMIT_${name}_PER_ADDRESS`), ...SMS_BUDGETS].map((name) => [
+        name,
+        OUT_OF_THE_WAY,
+      ]),
+    ),
   );
   const client = createClient(engine.url, setting.ownAddresses);
   try {

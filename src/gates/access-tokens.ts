@@ -1,25 +1,35 @@
 /**
  * Access tokens: JWTs (RFC 7519) signed with HS256, 15 minutes. Verifying needs no Redis, so a
- * forged one costs nothing but the hash.
+ * forged one costs nothing but the hash; whether a genuine one was revoked is asked of Redis beside
+ * the limits (revocations.ts).
  */
 import { createSecretKey } from 'node:crypto';
-import { errors, jwtVerify, SignJWT } from 'jose';
+import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { nowMs } from '../lib/clock.ts';
-import type { Secrets } from '../lib/secrets.ts';
+import { createSecrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 
-export type AccessTokens = {
-  /** `account`: the keyed hash that names it. */
-  readonly issue: (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
-  readonly verify: (token: string) => Promise<{ readonly account: string } | Refusal>;
+/** What an access token says: the private claims of ours have these names in it. */
+export type Grant = {
+  /** The keyed hash that names the account; `sub` in the token. */
+  readonly account: string;
+  /** The account's epoch at sign-in: signing out everywhere raises the account's. */
+  readonly epoch: number;
 };
 
-const KEY_ID = 'access-token/1';
+export type AccessTokens = {
+  readonly issue: (grant: Grant) => Promise<{ accessToken: string; expiresInS: number }>;
+  readonly verify: (token: string) => Promise<Grant | Refusal>;
+};
+
+export const ACCESS_TOKEN_LIFETIME_S = 15 * 60;
+/** How far the clock of a process that issues may be ahead of one that verifies. */
+export const CLOCK_LEEWAY_S = 10;
+
 const ISSUER = 'fairslot';
 const AUDIENCE = 'fairslot/api';
 const TYPE = 'at+jwt'; // RFC 9068
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
-const LIFETIME_S = 15 * 60;
 const LONGEST_TOKEN = 1_024;
 /**
  * One account's 15 minutes hold many requests: verified tokens are remembered, the oldest forgotten
@@ -27,12 +37,29 @@ const LONGEST_TOKEN = 1_024;
  */
 const CACHED_TOKENS = 20_000;
 
-type Verified = { readonly account: string; readonly expiresAtMs: number };
+type Verified = Grant & { readonly expiresAtMs: number };
+type Key = { readonly id: string; readonly key: CryptoKey };
 
-/** `now`: milliseconds since the epoch; tests move it. */
-export function createAccessTokens(secrets: Secrets, now: () => number = nowMs): AccessTokens {
-  // Imported once: jose would import bare bytes anew for each signature.
-  const key = createSecretKey(secrets.key(KEY_ID)).toCryptoKey(HMAC, false, ['sign', 'verify']);
+/** Imported once: jose would import bare bytes anew for each signature. */
+function keyOf(secret: string): Key {
+  const secrets = createSecrets(secret);
+  return {
+    id: secrets.pseudonym('access-token/key-id', ''),
+    key: createSecretKey(secrets.key('access-token')).toCryptoKey(HMAC, false, ['sign', 'verify']),
+  };
+}
+
+/**
+ * `keys`: what each key is derived from, newest first: the first signs, all verify. `now`:
+ * milliseconds since the epoch; tests move it.
+ */
+export function createAccessTokens(
+  keys: readonly [string, ...string[]],
+  now: () => number = nowMs,
+): AccessTokens {
+  const newest = keyOf(keys[0]);
+  const byId = new Map([newest, ...keys.slice(1).map(keyOf)].map(({ id, key }) => [id, key]));
+  const check = createCheck(byId, now);
   const verified = new Map<string, Verified>();
 
   const remember = (token: string, entry: Verified): void => {
@@ -41,31 +68,18 @@ export function createAccessTokens(secrets: Secrets, now: () => number = nowMs):
     verified.set(token, entry);
   };
 
-  const check = async (token: string): Promise<Verified> => {
-    const { payload, protectedHeader } = await jwtVerify(token, key, {
-      algorithms: ['HS256'],
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      typ: TYPE,
-      requiredClaims: ['sub', 'exp'],
-      currentDate: new Date(now()),
-    });
-    if (protectedHeader.kid !== KEY_ID) throw new errors.JWSInvalid('unknown key id');
-    return { account: payload.sub ?? '', expiresAtMs: (payload.exp ?? 0) * 1000 };
-  };
-
   return {
-    issue: async (account) => {
+    issue: async ({ account, ...claims }) => {
       const issuedAtS = Math.floor(now() / 1000);
-      const accessToken = await new SignJWT()
-        .setProtectedHeader({ alg: 'HS256', kid: KEY_ID, typ: TYPE })
+      const accessToken = await new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256', kid: newest.id, typ: TYPE })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
         .setSubject(account)
         .setIssuedAt(issuedAtS)
-        .setExpirationTime(issuedAtS + LIFETIME_S)
-        .sign(key);
-      return { accessToken, expiresInS: LIFETIME_S };
+        .setExpirationTime(issuedAtS + ACCESS_TOKEN_LIFETIME_S)
+        .sign(newest.key);
+      return { accessToken, expiresInS: ACCESS_TOKEN_LIFETIME_S };
     },
     verify: async (token) => {
       const known = verified.get(token);
@@ -82,5 +96,30 @@ export function createAccessTokens(secrets: Secrets, now: () => number = nowMs):
         throw error;
       }
     },
+  };
+}
+
+/** What a token says, if it is one of ours and now is within its time. Throws jose's errors. */
+function createCheck(keys: ReadonlyMap<string, CryptoKey>, now: () => number) {
+  const keyFor = ({ kid }: JWTHeaderParameters): CryptoKey => {
+    const key = kid === undefined ? undefined : keys.get(kid);
+    if (!key) throw new errors.JWSInvalid('unknown key id');
+    return key;
+  };
+  return async (token: string): Promise<Verified> => {
+    const nowS = Math.floor(now() / 1000);
+    const { payload } = await jwtVerify(token, keyFor, {
+      algorithms: ['HS256'],
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      typ: TYPE,
+      requiredClaims: ['sub', 'iat', 'exp', 'epoch'],
+      currentDate: new Date(now()),
+    });
+    const { sub = '', iat = 0, exp = 0, epoch } = payload;
+    const inTime = iat <= nowS + CLOCK_LEEWAY_S && exp - iat === ACCESS_TOKEN_LIFETIME_S;
+    if (sub === '' || !inTime || typeof epoch !== 'number' || !Number.isSafeInteger(epoch))
+      throw new errors.JWTInvalid('not what we issue');
+    return { account: sub, epoch, expiresAtMs: exp * 1000 };
   };
 }

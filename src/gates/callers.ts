@@ -1,41 +1,71 @@
-/** Who is calling: the gate before every other, since it asks neither Redis nor the body. */
-import { equalSecrets } from '../lib/secrets.ts';
+/**
+ * Who is calling: the gate before every other, since it asks neither the body nor, but for the list
+ * of operator keys now and then, Redis.
+ */
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
-import type { AccessTokens } from './access-tokens.ts';
+import type { AccessTokens, Grant } from './access-tokens.ts';
+import type { Limits } from './limits.ts';
+import type { Operator, OperatorKeys, Scope } from './operator-keys.ts';
 
 export type CallerKind = 'anyone' | 'account' | 'operator';
+
+/** Who must be calling; of an operator, which scope their key must have. */
+export type Admitted =
+  | { readonly caller: 'anyone' | 'account' }
+  | { readonly caller: 'operator'; readonly scope: Scope };
 
 export type Caller = {
   /** The calling account; empty where nobody or an operator calls. */
   readonly account: string;
   /** Under whose name idempotency keys are kept; empty where nobody in particular calls. */
   readonly owner: string;
+  /** What the access token says, where an account calls. */
+  readonly grant?: Grant;
+  readonly operator?: Operator;
 };
 
-/** `authorization`: the header's value. */
+/** `authorization`: the header's value. `address`: of the client. */
 export type Identify = (
   kind: CallerKind,
   authorization: string | undefined,
+  address: string,
 ) => Promise<Caller | Refusal>;
 
 const ANYONE: Caller = { account: '', owner: '' };
-const OPERATOR: Caller = { account: '', owner: 'operator' };
 const BEARER = /^Bearer +(\S+)$/i; // RFC 6750
 
-export function createIdentify(
-  tokens: Pick<AccessTokens, 'verify'>,
-  operatorKey: string,
-): Identify {
-  return async (kind, authorization) => {
+type Parts = {
+  readonly tokens: Pick<AccessTokens, 'verify'>;
+  readonly operatorKeys: Pick<OperatorKeys, 'find'>;
+  readonly limits: Limits;
+};
+
+export function createIdentify({ tokens, operatorKeys, limits }: Parts): Identify {
+  /**
+   * A good key passes from anywhere, since a stranger behind the same NAT must not shut operators
+   * out. Wrong ones are counted, and from some on refused without asking Redis.
+   */
+  const operator = async (presented: string | undefined, address: string) => {
+    const found = presented === undefined ? undefined : await operatorKeys.find(presented);
+    if (found) return { account: '', owner: `operator:${found.name}`, operator: found };
+    const counted =
+      limits.blocked('wrongKey', address, '') ?? (await limits.count('wrongKey', address, ''));
+    return counted.refusal ?? refuse('OPERATOR_KEY_INVALID');
+  };
+
+  return async (kind, authorization, address) => {
     if (kind === 'anyone') return ANYONE;
     const presented = BEARER.exec(authorization ?? '')?.[1];
-    if (kind === 'operator') {
-      const genuine = presented !== undefined && equalSecrets(presented, operatorKey);
-      return genuine ? OPERATOR : refuse('OPERATOR_KEY_INVALID');
-    }
+    if (kind === 'operator') return operator(presented, address);
     if (presented === undefined) return refuse('ACCESS_TOKEN_MISSING');
-    const verified = await tokens.verify(presented);
-    if (isRefusal(verified)) return verified;
-    return { account: verified.account, owner: verified.account };
+    const grant = await tokens.verify(presented);
+    if (isRefusal(grant)) return grant;
+    return { account: grant.account, owner: grant.account, grant };
   };
+}
+
+/** What an operator's key lacks for a route. */
+export function scopeRefusal(gates: Admitted, { operator }: Caller): Refusal | undefined {
+  if (gates.caller !== 'operator' || operator?.scopes.includes(gates.scope)) return undefined;
+  return refuse('SCOPE_MISSING', { extra: { scope: gates.scope } });
 }

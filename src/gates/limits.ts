@@ -136,6 +136,12 @@ function verdict(policy: string, states: readonly State[]): Counted {
   return { refusal, headers };
 }
 
+/** The network that an address is in, an IPv4 /24 or an IPv6 /48: one requester of OTPs. */
+export const networkOf = (address: string): string =>
+  address.includes(':')
+    ? addressPrefix(address).split(':').slice(0, 3).join(':')
+    : address.split('.').slice(0, 3).join('.');
+
 const IPV6_GROUPS = 8;
 const NETWORK_GROUPS = 4;
 

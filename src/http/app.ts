@@ -1,13 +1,18 @@
 /** Wires the HTTP room: gates, pipeline, meta routes, Express. */
 import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
+import { createAudit } from '../gates/audit.ts';
 import { createIdentify } from '../gates/callers.ts';
 import { createLimits } from '../gates/limits.ts';
+import { createOperatorKeys } from '../gates/operator-keys.ts';
+import { createRevocations } from '../gates/revocations.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Redis } from '../redis/client.ts';
 import { docsRoutes } from './docs-page.ts';
+import { createClientAddress } from './client-address.ts';
+import { createCors } from './cors.ts';
 import type { Dispatch } from './exchange.ts';
 import { createExpressApp } from './express.ts';
 import { healthRoutes } from './health.ts';
@@ -16,12 +21,16 @@ import { createListener, type Listener } from './node.ts';
 import { createOpenApi } from './openapi.ts';
 import { createDispatch } from './pipeline.ts';
 import type { Route } from './route.ts';
+import { type Unreadable, unreadable } from './unreadable.ts';
 import { verifyRoutes } from './verify-page.ts';
 
 export type AppParts = {
   readonly routes: readonly Route[];
   readonly redis: Redis;
-  readonly config: Pick<Config, 'limits' | 'operatorKey'>;
+  readonly config: Pick<
+    Config,
+    'limits' | 'operatorKey' | 'accessTokenSecrets' | 'trustedProxies' | 'corsOrigins'
+  >;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -31,6 +40,8 @@ export type App = {
   /** For node:http. */
   readonly handler: Listener;
   readonly dispatch: Dispatch;
+  /** The answer to what node:http could not read as a request. */
+  readonly unreadable: (fault: Error) => Unreadable | undefined;
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;
 };
@@ -38,6 +49,7 @@ export type App = {
 export function createApp({ routes, redis, config, secrets, log, metrics }: AppParts): App {
   let leaving = false;
   const isLeaving = (): boolean => leaving;
+  const limits = createLimits(redis, config.limits);
   const dispatch = createDispatch({
     routes: [
       ...routes,
@@ -45,16 +57,30 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       ...docsRoutes(() => createOpenApi(routes)),
       ...verifyRoutes(),
     ],
-    identify: createIdentify(createAccessTokens(secrets), config.operatorKey),
-    limits: createLimits(redis, config.limits),
+    identify: createIdentify({
+      tokens: createAccessTokens(config.accessTokenSecrets),
+      operatorKeys: createOperatorKeys(redis, config.operatorKey),
+      limits,
+    }),
+    limits,
+    revocations: createRevocations(redis),
+    audit: createAudit(redis, log),
     once: createOnce(redis, secrets, log),
+    cors: createCors(config.corsOrigins),
     isLeaving,
     log,
     metrics: metrics.http,
   });
   return {
-    handler: createExpressApp(createListener(dispatch, log)),
+    handler: createExpressApp(
+      createListener(dispatch, log, createClientAddress(config.trustedProxies)),
+    ),
     dispatch,
+    unreadable: (fault) => {
+      const answer = unreadable(fault);
+      if (answer) metrics.http.refusals.inc({ code: answer.code });
+      return answer;
+    },
     leave: () => {
       leaving = true;
     },

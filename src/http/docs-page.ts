@@ -40,7 +40,8 @@ const SCRIPT = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', va
  */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
-  "img-src 'self' data:; connect-src 'self'";
+  "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'";
 
 /** `createDocument`: gives the OpenAPI document; called once, at the first request for it. */
 export function docsRoutes(createDocument: () => object): Route[] {

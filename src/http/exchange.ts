@@ -7,7 +7,7 @@ export type HttpRequest = {
   readonly method: string;
   /** Path and query, as on the request line. */
   readonly url: string;
-  /** Address of the peer. */
+  /** Address of the client: the peer's, or the one that a trusted proxy names. */
   readonly address: string;
   /** `name` in lower case. */
   readonly header: (name: string) => string | undefined;

@@ -1,4 +1,4 @@
-/** What an orchestrator and Prometheus ask: behind no gate, and always answered. */
+/** What an orchestrator and Prometheus ask: behind no limit, and always answered. */
 import { z } from 'zod';
 import type { Metrics } from '../metrics.ts';
 import type { Redis } from '../redis/client.ts';
@@ -40,9 +40,9 @@ export function healthRoutes(redis: Redis, metrics: Metrics, isLeaving: () => bo
       method: 'get',
       path: '/metrics',
       name: 'metrics',
-      summary: 'Metrics of this process for Prometheus.',
+      summary: 'Metrics of this process, for operators; Prometheus reads them at METRICS_PORT.',
       slice,
-      gates,
+      gates: { limit: 'none', caller: 'operator', scope: 'ops' },
       answers: { 200: { mediaType: 'text/plain' } },
       errors: [],
       handler: async () => ({

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Log } from '../log.ts';
 import { type Refusal, refuse } from '../refusal.ts';
+import { type ClientAddress, peerAddress } from './client-address.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
@@ -14,9 +15,13 @@ export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => 
  */
 const DROPPED_BODY_BYTES = 1024 * 1024;
 
-export function createListener(dispatch: Dispatch, log: Log): Listener {
+export function createListener(
+  dispatch: Dispatch,
+  log: Log,
+  clientAddress: ClientAddress = peerAddress,
+): Listener {
   return (incoming, outgoing) => {
-    dispatch(requestOf(incoming))
+    dispatch(requestOf(incoming, clientAddress))
       .then((reply) => send(reply, incoming, outgoing))
       .catch((fault: unknown) => {
         outgoing.destroy();
@@ -25,22 +30,19 @@ export function createListener(dispatch: Dispatch, log: Log): Listener {
   };
 }
 
-const requestOf = (incoming: IncomingMessage): HttpRequest => ({
-  method: incoming.method ?? '',
-  url: incoming.url ?? '',
-  address: plainAddress(incoming.socket.remoteAddress ?? ''),
-  header: (name) => {
+function requestOf(incoming: IncomingMessage, clientAddress: ClientAddress): HttpRequest {
+  const header = (name: string): string | undefined => {
     const value = incoming.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
-  },
-  body: (limitBytes) => readBody(incoming, limitBytes),
-});
-
-/** An IPv4 client of a socket that also listens on IPv6. */
-const plainAddress = (address: string): string =>
-  address.startsWith('::ffff:') && address.includes('.')
-    ? address.slice('::ffff:'.length)
-    : address;
+  };
+  return {
+    method: incoming.method ?? '',
+    url: incoming.url ?? '',
+    address: clientAddress(incoming.socket.remoteAddress ?? '', header('x-forwarded-for')),
+    header,
+    body: (limitBytes) => readBody(incoming, limitBytes),
+  };
+}
 
 function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer | Refusal> {
   const endedEarly = refuse('REQUEST_INVALID', { detail: 'The body ended early.' });

@@ -14,11 +14,11 @@ import type { Route } from './route.ts';
 type Document = ReturnType<typeof createDocument>;
 type Responses = ZodOpenApiOperationObject['responses'];
 
-const SECURITY = {
-  anyone: [],
-  account: [{ accessToken: [] }],
-  operator: [{ operatorKey: [] }],
-};
+/** Of an operator's route, with the scope that the key needs. */
+function securityOf({ gates }: Route): Record<string, string[]>[] {
+  if (gates.caller === 'operator') return [{ operatorKey: [gates.scope] }];
+  return gates.caller === 'account' ? [{ accessToken: [] }] : [];
+}
 
 const Problem = z
   .looseObject({
@@ -70,7 +70,11 @@ export function createOpenApi(routes: readonly Route[]): Document {
     components: {
       securitySchemes: {
         accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        operatorKey: { type: 'http', scheme: 'bearer' },
+        operatorKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The scope that a key needs is named at each operation.',
+        },
       },
       schemas: { Problem },
       headers: HEADERS,
@@ -86,7 +90,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     operationId: route.name,
     summary: route.summary,
     tags: [route.slice],
-    security: SECURITY[route.gates.caller],
+    security: securityOf(route),
     requestParams: {
       ...(route.params && { path: route.params }),
       ...(route.query && { query: route.query }),
@@ -136,8 +140,14 @@ export function codesOf(route: Route): ErrorCode[] {
   const { caller, limit } = route.gates;
   const codes: ErrorCode[] = ['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE', ...route.errors];
   if (caller === 'account')
-    codes.push('ACCESS_TOKEN_MISSING', 'ACCESS_TOKEN_INVALID', 'ACCESS_TOKEN_EXPIRED');
-  if (caller === 'operator') codes.push('OPERATOR_KEY_INVALID');
+    codes.push(
+      'ACCESS_TOKEN_MISSING',
+      'ACCESS_TOKEN_INVALID',
+      'ACCESS_TOKEN_EXPIRED',
+      'ACCESS_TOKEN_REVOKED',
+    );
+  if (caller === 'operator')
+    codes.push('OPERATOR_KEY_INVALID', 'SCOPE_MISSING', 'TOO_MANY_REQUESTS');
   if (limit !== 'none') codes.push('TOO_MANY_REQUESTS', 'SHUTTING_DOWN');
   if (takesKey(route))
     codes.push('IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_IN_FLIGHT');

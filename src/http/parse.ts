@@ -22,6 +22,8 @@ export type Parser = {
  */
 export const BODY_LIMIT_BYTES = 16 * 1024;
 const DEEPEST_JSON = 16;
+/** As many as the longest list that any route takes has (attestations). */
+const LONGEST_ARRAY = 1_000;
 const MOST_PROBLEMS = 20;
 const JSON_TYPE = 'application/json';
 const NO_BODY = Buffer.alloc(0);
@@ -81,16 +83,32 @@ function isAcceptable(request: HttpRequest, mediaType: string): boolean {
   return (
     type.trim() === mediaType &&
     (charset === undefined || /^\s*charset="?utf-8"?\s*$/.test(charset)) &&
-    (request.header('content-encoding') ?? 'identity') === 'identity'
+    (request.header('content-encoding') ?? 'identity') === 'identity' &&
+    (request.header('transfer-encoding') ?? 'chunked') === 'chunked'
   );
 }
 
 function check(schema: z.ZodType, place: string, raw: unknown, problems: Problem[]): unknown {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
-  for (const { path, message } of result.error.issues)
-    problems.push({ path: z.core.toDotPath([place, ...path]), message });
+  for (const issue of result.error.issues.slice(0, MOST_PROBLEMS))
+    problems.push({
+      path: z.core.toDotPath([place, ...issue.path]),
+      message: issue.code === 'unrecognized_keys' ? unknownMembers(issue.keys) : issue.message,
+    });
   return undefined;
+}
+
+const MEMBER_NAME = /^[a-z][A-Za-z]{0,29}$/;
+
+/**
+ * Names what is spelled like a member; whatever else stands where a name should is the caller's
+ * data, which no refusal repeats.
+ */
+function unknownMembers(names: readonly string[]): string {
+  const named = names.filter((name) => MEMBER_NAME.test(name)).slice(0, MOST_PROBLEMS);
+  const others = names.length > named.length ? [`${names.length - named.length} more`] : [];
+  return `No such member: ${[...named, ...others].join(', ')}.`;
 }
 
 /** A name that is given twice becomes an array, which a schema for one value refuses. */
@@ -125,6 +143,8 @@ function flawOf(value: unknown, depth = 1): Problem | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth > DEEPEST_JSON)
     return { path: 'body', message: `Nested deeper than ${DEEPEST_JSON} levels.` };
+  if (Array.isArray(value) && value.length > LONGEST_ARRAY)
+    return { path: 'body', message: `A list of more than ${LONGEST_ARRAY}.` };
   if (!Array.isArray(value))
     for (const name of Object.keys(value))
       if (PROTOTYPE_NAMES.has(name))

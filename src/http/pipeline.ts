@@ -6,27 +6,34 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { validate as isUuid } from 'uuid';
-import type { Caller, Identify } from '../gates/callers.ts';
+import type { Audit } from '../gates/audit.ts';
+import { type Caller, type Identify, scopeRefusal } from '../gates/callers.ts';
 import type { Limits } from '../gates/limits.ts';
+import type { Revocations } from '../gates/revocations.ts';
 import { present } from '../lib/assert.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import { replyTo } from './answer.ts';
+import type { Cors } from './cors.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 import type { Once } from './idempotency.ts';
 import { createMatcher } from './match.ts';
 import { createParser, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
-import type { Call, Route } from './route.ts';
+import type { Answer, Call, Route } from './route.ts';
+import { secure } from './security-headers.ts';
 import { isRedisAway } from './unavailable.ts';
 
 export type PipelineParts = {
   readonly routes: readonly Route[];
   readonly identify: Identify;
   readonly limits: Limits;
+  readonly revocations: Pick<Revocations, 'stands'>;
+  readonly audit: Pick<Audit, 'audited' | 'write'>;
   readonly once: Once;
+  readonly cors: Cors;
   /** True once the process is about to end. */
   readonly isLeaving: () => boolean;
   readonly log: Log;
@@ -47,11 +54,14 @@ type Passage = {
 
 type Refused = (refusal: Refusal, requestId: string) => Reply;
 
+/** What an audit line may quote of a request. */
+const RELEASE_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
+
 const REDIS_RETRY_S = 2;
 const LEAVING_RETRY_S = 1;
 
 export function createDispatch(parts: PipelineParts): Dispatch {
-  const { log, metrics, isLeaving } = parts;
+  const { cors, log, metrics, isLeaving } = parts;
   const match = createMatcher<Served>(parts.routes, (route) => ({ route, ...createParser(route) }));
   const refused: Refused = (refusal, requestId) => {
     metrics.refusals.inc({ code: refusal.refused });
@@ -65,12 +75,13 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     const { path, search } = splitUrl(request.url);
     const found = match(path);
     const served = found?.methods.get(request.method);
-    const route = served?.route.name ?? 'unknown';
+    const preflight = served ? undefined : cors.preflight(request, found?.methods.keys() ?? []);
+    const route = served?.route.name ?? (preflight ? 'preflight' : 'unknown');
     let reply: Reply;
     try {
       reply = served
         ? await admit({ request, served, params: found?.params ?? {}, search, requestId })
-        : refused(nothingThere(found?.methods), requestId);
+        : (preflight ?? refused(nothingThere(found?.methods), requestId));
     } catch (fault) {
       const refusal = refusalOf(fault);
       const level = refusal.refused === 'INTERNAL' ? 'error' : 'debug';
@@ -78,7 +89,8 @@ export function createDispatch(parts: PipelineParts): Dispatch {
       reply = refused(refusal, requestId);
     }
     reply.headers['x-request-id'] = requestId;
-    reply.headers['x-content-type-options'] = 'nosniff';
+    secure(reply.headers);
+    if (!preflight) Object.assign(reply.headers, cors.headers(request));
     if (isLeaving()) reply.headers['connection'] = 'close';
     metrics.requests.inc({ route, status: reply.status });
     metrics.durations.observe({ route }, (monotonicMs() - startedMs) / 1000);
@@ -89,28 +101,43 @@ export function createDispatch(parts: PipelineParts): Dispatch {
 
 /** The gates in front of a route, then its work. */
 function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {
-  const { identify, limits, isLeaving } = parts;
+  const { identify, limits, revocations, audit, isLeaving } = parts;
   const work = createWork(parts, refused);
+  /** Asked of Redis in the pipeline of the limits. */
+  const revoked = async ({ grant }: Caller): Promise<Refusal | undefined> =>
+    !grant || (await revocations.stands(grant)) ? undefined : refuse('ACCESS_TOKEN_REVOKED');
 
   return async (passage) => {
     const { request, served, requestId } = passage;
-    const { limit, caller: kind } = served.route.gates;
-    if (limit !== 'none' && isLeaving())
+    const { gates } = served.route;
+    if (gates.limit !== 'none' && isLeaving())
       return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
-    const caller = await identify(kind, request.header('authorization'));
+    const { address } = request;
+    const caller = await identify(gates.caller, request.header('authorization'), address);
     if (isRefusal(caller)) return refused(caller, requestId);
-    if (limit === 'none') return work(passage, caller, await prepare(passage, caller));
+    const lacking = scopeRefusal(gates, caller);
+    if (gates.limit === 'none') {
+      const refusal = lacking ?? (await revoked(caller));
+      return refusal
+        ? refused(refusal, requestId)
+        : work(passage, caller, await prepare(passage, caller));
+    }
 
-    const by = [limit, request.address, caller.account] as const;
+    const by = [gates.limit, address, caller.account] as const;
     const blocked = limits.blocked(...by);
-    const preparing = blocked ? undefined : prepare(passage, caller);
-    preparing?.catch(() => undefined); // is awaited below, unless the limits refuse first
-    const { refusal, headers } = blocked ?? (await limits.count(...by));
+    const preparing = blocked || lacking ? undefined : prepare(passage, caller);
+    preparing?.catch(() => undefined); // is awaited below, unless a gate refuses first
+    const [counted, signedOut] = blocked
+      ? [blocked, undefined]
+      : await Promise.all([limits.count(...by), revoked(caller)]);
+    const refusal = counted.refusal ?? signedOut ?? lacking;
+    if (refusal && refusal === lacking)
+      await audit.write(actionOf(passage, caller), lacking.refused);
     const reply =
       refusal || !preparing
         ? refused(present(refusal, 'a refusal'), requestId)
         : await work(passage, caller, await preparing);
-    Object.assign(reply.headers, headers);
+    Object.assign(reply.headers, counted.headers);
     return reply;
   };
 }
@@ -137,24 +164,41 @@ async function prepare(
   return { bytes, call, ahead };
 }
 
-/** Idempotency, handler, answer. */
-function createWork({ once }: PipelineParts, refused: Refused) {
-  return async (
-    { request, served, requestId }: Passage,
-    { owner }: Caller,
-    prepared: Prepared | Refusal,
-  ): Promise<Reply> => {
+/** Idempotency, audit, handler, answer. */
+function createWork({ once, audit }: PipelineParts, refused: Refused) {
+  return async (passage: Passage, caller: Caller, prepared: Prepared | Refusal): Promise<Reply> => {
+    const { request, served, requestId } = passage;
     if (isRefusal(prepared)) return refused(prepared, requestId);
     const { bytes, call, ahead } = prepared;
+    const handle = () => served.route.handler(call, ahead);
+    const seen = caller.operator !== undefined && served.route.method !== 'get';
     const perform = async (): Promise<Reply> => {
-      const outcome = await served.route.handler(call, ahead);
+      const outcome = seen
+        ? await audit.audited(actionOf(passage, caller, call.body), handle, outcomeWord)
+        : await handle();
       return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
     };
     const key = takesKey(served.route) ? request.header('idempotency-key') : undefined;
     if (key === undefined) return perform();
     const fingerprint = `${request.method} ${request.url}\n${bytes.toString('latin1')}`;
-    const outcome = await once({ owner, key, fingerprint }, perform);
+    const outcome = await once({ owner: caller.owner, key, fingerprint }, perform);
     return isRefusal(outcome) ? refused(outcome, requestId) : outcome;
+  };
+}
+
+const outcomeWord = (outcome: Answer | Refusal): string =>
+  isRefusal(outcome) ? outcome.refused : 'DONE';
+
+/** What the audit stream says of a request. `body`: parsed, where it has been. */
+function actionOf({ served, params, requestId }: Passage, { operator }: Caller, body?: unknown) {
+  const named = typeof body === 'object' && body !== null && 'release' in body ? body.release : '';
+  const subject = params['release'] ?? named;
+  return {
+    who: operator?.name ?? '',
+    what: served.route.name,
+    // Of an address that no schema has seen yet, no more than a release's id can hold.
+    subject: typeof subject === 'string' && RELEASE_ID.test(subject) ? subject : '',
+    requestId,
   };
 }
 

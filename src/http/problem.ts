@@ -5,7 +5,7 @@ import type { Reply } from './exchange.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-export function problem(refusal: Refusal, requestId: string): Reply {
+export function problem(refusal: Refusal, requestId: string): Reply & { readonly body: string } {
   const { refused: code, detail, extra, retryAfterS } = refusal;
   const { status, title } = ERRORS[code];
   const type = `urn:fairslot:error:${code}`;

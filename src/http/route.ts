@@ -5,7 +5,7 @@
  */
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
-import type { CallerKind } from '../gates/callers.ts';
+import type { Admitted } from '../gates/callers.ts';
 import type { LimitName } from '../gates/limits.ts';
 import type { Refusal } from '../refusal.ts';
 
@@ -13,14 +13,13 @@ export type { LimitName };
 
 export type Method = 'get' | 'put' | 'post' | 'delete';
 
-export type Gates = {
+/**
+ * Who must be calling: nobody in particular, an account with its access token, an operator with a
+ * key of a scope; and which limit counts them.
+ */
+export type Gates = Admitted & {
   /** `none`: probes, which must be answered while Redis is away or the process leaves. */
   readonly limit: LimitName | 'none';
-  /**
-   * Who must be calling: nobody in particular, an account with its access token, an operator with a
-   * key.
-   */
-  readonly caller: CallerKind;
 };
 
 export type Answer = {
@@ -40,7 +39,7 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly body: B;
   /** The calling account; present where `gates.caller` is `account`. */
   readonly account: string;
-  /** Address of the peer, for limits and logs of refusals. */
+  /** Address of the client, for limits. */
   readonly address: string;
   readonly requestId: string;
   /** Lower-case request headers that a handler may need (conditional requests). */

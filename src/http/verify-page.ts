@@ -97,8 +97,6 @@ const answerOf = (body: string | Buffer, name: string): Answer => ({
   headers: {
     'content-type': present(TYPES.get(extname(name)), name),
     'content-security-policy': POLICY,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
     'cache-control': 'no-cache',
     etag: `"${hex(sha256(Buffer.from(body))).slice(0, 32)}"`,
   },

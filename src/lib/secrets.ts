@@ -73,6 +73,9 @@ export function createSecrets(secret: string): Secrets {
   return { pseudonym, mac, encrypt, decrypt, key };
 }
 
+/** 256 random bits in base64url. */
+export const randomKey = (): string => randomBytes(32).toString('base64url');
+
 /** Compares in constant time for equal lengths; lengths themselves are no secret. */
 export function equalSecrets(left: string, right: string): boolean {
   const a = Buffer.from(left);

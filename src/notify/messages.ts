@@ -1,8 +1,25 @@
-/** What we say by SMS. Kept within one GSM-7 segment (160 characters) where facts allow. */
+/**
+ * What we have to say by SMS: the one list of templates with their parameters, and how long and how
+ * urgently each is worth saying. The words are in texts.ts.
+ */
+import { msFromIso } from '../lib/clock.ts';
+import { OTP_TERMS } from '../people/rules.ts';
 
-/** Where and when somebody is expected. */
+/** ISO 639-1. The first is for accounts that never chose. */
+export const LANGUAGES = ['en', 'hi', 'mr', 'bn'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+/** Each has an outbox of its own, so that an OTP never waits behind a round's offers. */
+export const PRIORITIES = ['urgent', 'routine'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** Where and when somebody is expected: a day and a time as the centre's clocks show them. */
 export type Place = { readonly centre: string; readonly date: string; readonly from: string };
 
+/** A standing entry: `title` of the release that it was entered in, or would have been. */
+type Standing = { readonly title: string; readonly until: string };
+
+/** Times are RFC 3339; with `confirmBy` past, an SMS is worth nothing. */
 export type Message =
   | { readonly template: 'otp'; readonly otp: string }
   | ({
@@ -26,28 +43,30 @@ export type Message =
       /** Whether there may be a next round, in which they come first. */
       readonly waits: boolean;
     }
-  | {
-      readonly template: 'carried' | 'standing-over';
-      /** Of the release that it was entered in, or would have been. */
-      readonly title: string;
-      readonly until: string;
-    };
+  | ({ readonly template: 'carried' } & Standing)
+  | ({ readonly template: 'standing-over' } & Standing);
 
-const at = ({ centre, date, from }: Place): string => `${centre}, ${date} ${from}`;
+export type Template = Message['template'];
 
-export function textOf(message: Message): string {
-  switch (message.template) {
-    case 'otp':
-      return `${message.otp} is your OTP to sign in. It is valid for 3 minutes. Tell it to nobody.`;
-    case 'offer':
-      return `${message.title}: a seat for you at ${at(message)}. Confirm by ${message.confirmBy}.`;
-    case 'moved':
-      return `${message.title}: your appointment at ${at(message.lost)} cannot take place. You are offered ${at(message.offered)}. Confirm by ${message.confirmBy}.`;
-    case 'displaced':
-      return `${message.title}: your appointment at ${at(message.lost)} cannot take place. ${message.waits ? 'You are first in the next round.' : 'There is no other seat for you in this release.'}`;
-    case 'carried':
-      return `${message.title}: you are entered, as you asked for until ${message.until}. Withdraw at any time.`;
-    case 'standing-over':
-      return `${message.title}: you are no longer entered by yourself, as you asked for until ${message.until}. Enter again if you like.`;
-  }
-}
+type Terms = {
+  readonly priority: Priority;
+  /** How long it is worth sending at most. */
+  readonly lifetimeMs: number;
+  /** SMS that one text takes at most, in any language and with the longest names. */
+  readonly segments: number;
+};
+
+const DAY_MS = 86_400_000;
+
+export const TEMPLATES: Readonly<Record<Template, Terms>> = {
+  otp: { priority: 'urgent', lifetimeMs: OTP_TERMS.lifetimeMs, segments: 1 },
+  offer: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
+  moved: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 5 },
+  displaced: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 4 },
+  carried: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
+  'standing-over': { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
+};
+
+/** After this a message is not worth sending; ms by Redis's clock. */
+export const worthUntilMs = (message: Message): number =>
+  'confirmBy' in message ? msFromIso(message.confirmBy) : Number.MAX_SAFE_INTEGER;

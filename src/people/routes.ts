@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { isoFromMs } from '../lib/clock.ts';
+import type { AccessTokens } from '../gates/access-tokens.ts';
+import { networkOf } from '../gates/limits.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import type { InboxMessage } from '../notify/drivers.ts';
+import { LANGUAGES } from '../notify/messages.ts';
 import { Category } from '../releases/manifest.ts';
 import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
-import { accountOf, type PeopleService } from './service.ts';
+import type { PeopleService } from './service.ts';
+import { accountOf } from './sign-in.ts';
 
 const Mobile = z
   .string()
@@ -46,7 +50,7 @@ const Attestation = z
 /** As many attestations as are allowed, with many categories each. */
 const ATTESTATIONS_LIMIT_BYTES = 1024 * 1024;
 
-type IssueToken = (account: string) => Promise<{ accessToken: string; expiresInS: number }>;
+type IssueToken = AccessTokens['issue'];
 
 type Parts = {
   people: PeopleService;
@@ -73,11 +77,21 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     slice: 'people',
     summary: 'Send an OTP by SMS',
     gates: { limit: 'otp', caller: 'anyone' },
-    body: z.strictObject({ mobile: Mobile }),
+    body: z.strictObject({
+      mobile: Mobile,
+      /** Of this SMS and, once the account is signed in to, of all later ones. */
+      language: z.enum(LANGUAGES).optional(),
+    }),
     answers: { 202: z.object({ txnId: z.uuid(), expiresInS: z.int(), resendAfterS: z.int() }) },
-    errors: ['OTP_TOO_SOON', 'OTP_TRIES_SPENT'],
-    handler: async ({ body }) => {
-      const sent = await people.sendOtp(body.mobile);
+    errors: [
+      'OTP_TOO_SOON',
+      'OTP_TOO_MANY',
+      'OTP_TRIES_SPENT',
+      'SMS_BUDGET_SPENT',
+      'SMS_OUTBOX_FULL',
+    ],
+    handler: async ({ body, address }) => {
+      const sent = await people.sendOtp(body.mobile, networkOf(address), body.language);
       if (isRefusal(sent)) return sent;
       const terms = {
         expiresInS: OTP_TERMS.lifetimeMs / 1000,
@@ -96,10 +110,24 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     body: z.strictObject({ txnId: z.uuid(), otp: Otp }),
     answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
     errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT'],
-    handler: async ({ body }) => {
-      const proved = await people.checkOtp(body.txnId, body.otp);
+    handler: async ({ body, address }) => {
+      const proved = await people.checkOtp(body.txnId, body.otp, networkOf(address));
       if (isRefusal(proved)) return proved;
-      return { status: 200, body: await issueToken(proved.account) };
+      return { status: 200, body: await issueToken(proved) };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/auth/revoke',
+    name: 'signOutEverywhere',
+    slice: 'people',
+    summary: 'Sign out everywhere: every access token of this account is refused from now on',
+    gates: { limit: 'write', caller: 'account' },
+    answers: { 204: null },
+    errors: [],
+    handler: async ({ account }) => {
+      await people.signOutEverywhere(account);
+      return { status: 204 };
     },
   }),
 ];
@@ -155,7 +183,7 @@ const attestRoute = (people: PeopleService): Route =>
     name: 'attest',
     slice: 'people',
     summary: 'Say which categories people belong to, registered or not yet: all of them or none',
-    gates: { limit: 'admin', caller: 'operator' },
+    gates: { limit: 'admin', caller: 'operator', scope: 'attest' },
     body: z.strictObject({
       attestations: z.array(Attestation).min(1).max(PEOPLE_LIMITS.attestationsPerRequest),
     }),

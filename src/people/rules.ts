@@ -21,10 +21,21 @@ export const PEOPLE_LIMITS = {
 export const OTP_TERMS = {
   digits: 6,
   lifetimeMs: 180_000,
+  /** Of one requester, for one mobile. */
   resendAfterMs: 60_000,
+  /** Of one transaction; and of one requester for one mobile in `triesWindowMs`. */
   tries: 5,
-  /** How long wrong OTPs are remembered. */
   triesWindowMs: 600_000,
+  /**
+   * OTPs to one mobile that nobody used, in the window: asked for by one requester, and by all
+   * strangers together. Strangers thus have 12 x 5 guesses an hour at most: docs/security.md.
+   */
+  unusedWindowMs: 3_600_000,
+  mostUnused: 4,
+  mostUnusedOfStrangers: 12,
+  /** A requester that signed in is no stranger for so long; of so many requesters, the latest. */
+  familiarMs: 30 * 24 * 3_600_000,
+  mostFamiliar: 8,
 } as const;
 
 /** The photo IDs that India's portal accepted in 2021. */

@@ -1,14 +1,11 @@
-/** Sign-in by OTP, and the beneficiaries of an account. */
-import { randomInt } from 'node:crypto';
-import { generateSecret, generateSync } from 'otplib';
-import { v7 as uuid } from 'uuid';
+/** The beneficiaries of an account, and what operators attest; signing in is in sign-in.ts. */
 import { present } from '../lib/assert.ts';
-import type { Outbox } from '../notify/outbox.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Attestation } from './attest-file.ts';
 import type { Claims } from './claims.ts';
-import { normaliseIdNumber, OTP_TERMS, PEOPLE_LIMITS, type IdType } from './rules.ts';
+import { normaliseIdNumber, PEOPLE_LIMITS, type IdType } from './rules.ts';
+import { createSignIn, type SignInParts } from './sign-in.ts';
 import type { PeopleStore } from './store.ts';
 
 export type Beneficiary = {
@@ -32,12 +29,10 @@ export type NewBeneficiary = Omit<BeneficiaryRecord, 'idLast4'> & {
 
 export type PeopleService = ReturnType<typeof createPeopleService>;
 
-type Parts = { store: PeopleStore; claims: Claims; secrets: Secrets; outbox: Outbox };
-
-const seconds = (durationMs: number): number => Math.max(1, Math.ceil(durationMs / 1000));
+type Parts = SignInParts & { store: PeopleStore; claims: Claims; secrets: Secrets };
 
 export function createPeopleService(parts: Parts) {
-  return { ...signIn(parts), ...beneficiaries(parts), ...attesting(parts) };
+  return { ...createSignIn(parts), ...beneficiaries(parts), ...attesting(parts) };
 }
 
 /** Keyed hash of an ID: the person. Undefined when the number is none of such a document. */
@@ -48,63 +43,6 @@ function personOf(
   const number = normaliseIdNumber(idType, idNumber);
   if (number === undefined) return undefined;
   return { person: secrets.pseudonym('person', `${idType}|${number}`), idNumber: number };
-}
-
-/** Keyed hash of a mobile in E.164 form: the account's id. */
-export const accountOf = (secrets: Secrets, mobile: string): string =>
-  secrets.pseudonym('account', mobile);
-
-/** What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. */
-const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
-  secrets.mac('otp', `${txnId}|${otp}`).toString('base64url');
-
-function signIn({ store, secrets, outbox }: Parts) {
-  return {
-    /** Sends an OTP: an HOTP value (RFC 4226) of a secret that lives for this transaction only. */
-    async sendOtp(mobile: string): Promise<{ txnId: string } | Refusal> {
-      const account = accountOf(secrets, mobile);
-      const txnId = uuid();
-      const otp = generateSync({
-        strategy: 'hotp',
-        secret: generateSecret(),
-        counter: randomInt(2 ** 32),
-        digits: OTP_TERMS.digits,
-      });
-      await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
-      const reply = await store.sendOtp(
-        account,
-        { txnId, digest: otpDigest(secrets, txnId, otp), mobile: secrets.encrypt(mobile) },
-        OTP_TERMS,
-      );
-      if (reply.outcome === 'TOO_SOON')
-        return refuse('OTP_TOO_SOON', { retryAfterS: seconds(reply.waitMs) });
-      if (reply.outcome === 'TRIES_SPENT')
-        return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
-      await outbox.send([{ account, mobile, message: { template: 'otp', otp } }]);
-      return { txnId };
-    },
-
-    /** Turns an OTP into the account that it proves, once. */
-    async checkOtp(txnId: string, otp: string): Promise<{ account: string } | Refusal> {
-      const account = await store.accountOfTransaction(txnId);
-      if (!account) return refuse('OTP_UNKNOWN');
-      const reply = await store.checkOtp(
-        account,
-        { txnId, digest: otpDigest(secrets, txnId, otp) },
-        OTP_TERMS,
-      );
-      switch (reply.outcome) {
-        case 'RIGHT':
-          return { account };
-        case 'UNKNOWN':
-          return refuse('OTP_UNKNOWN');
-        case 'WRONG':
-          return refuse('OTP_WRONG', { extra: { triesLeft: reply.triesLeft } });
-        case 'TRIES_SPENT':
-          return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
-      }
-    },
-  };
 }
 
 function beneficiaries({ store, claims, secrets }: Parts) {

@@ -1,6 +1,8 @@
 import { keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
+import { type Redis, redisNowMs } from '../redis/client.ts';
+import { type Language, LANGUAGES } from '../notify/messages.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import type { OTP_TERMS } from './rules.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -22,16 +24,26 @@ export type RegisterReply =
   | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number };
 
 export type SendOtpReply =
-  | { outcome: 'SENT' }
-  | { outcome: 'TOO_SOON' | 'TRIES_SPENT'; waitMs: number };
+  | { outcome: 'SENT'; language: Language }
+  | { outcome: 'TOO_SOON' | 'TRIES_SPENT' | 'TOO_MANY'; waitMs: number };
+
+type OtpTerms = typeof OTP_TERMS;
 
 export type CheckOtpReply =
-  | { outcome: 'RIGHT' | 'UNKNOWN' }
+  /** `askedBy`: the requester who asked for the OTP; `stranger`: whether it was one then. */
+  | { outcome: 'RIGHT'; epoch: number; askedBy: string; stranger: boolean }
+  | { outcome: 'UNKNOWN' }
   | { outcome: 'WRONG'; triesLeft: number }
   | { outcome: 'TRIES_SPENT'; waitMs: number };
 
+export type Contact = { account: string; mobile: string; language: Language };
+
 /** A claim of another release that was seen to be over, and so may be taken over. */
 export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
+
+/** What an account's field says; English for one that never chose. */
+const languageOf = (field: unknown): Language =>
+  LANGUAGES.find((one) => one === field) ?? LANGUAGES[0];
 
 /** A list as a field holds it. */
 const listed = (field: string | null): string[] => (field ? field.split(',') : []);
@@ -97,12 +109,24 @@ const addBeneficiaryScript = script({
 
 const sendOtpScript = script({
   file: 'people/send-otp',
-  keys: ['account', 'otp', 'otp_tries'],
-  args: ['txn', 'digest', 'mobile', 'lifetime_ms', 'resend_after_ms', 'tries'],
+  keys: ['account', 'familiar', 'otp', 'otp_gap', 'otp_unused', 'otp_wrong'],
+  args: [
+    'digest',
+    'mobile',
+    'requester',
+    'lifetime_ms',
+    'resend_after_ms',
+    'tries',
+    'unused_window_ms',
+    'most_unused',
+    'most_unused_of_strangers',
+    'familiar_ms',
+    'language',
+  ],
   reply: (raw): SendOtpReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'SENT') return { outcome: word };
-    if (word === 'TOO_SOON' || word === 'TRIES_SPENT')
+    if (word === 'SENT') return { outcome: word, language: languageOf(fields[0]) };
+    if (word === 'TOO_SOON' || word === 'TRIES_SPENT' || word === 'TOO_MANY')
       return { outcome: word, waitMs: Number(fields[0]) };
     throw unexpectedReply('people/send-otp', word);
   },
@@ -110,14 +134,16 @@ const sendOtpScript = script({
 
 const checkOtpScript = script({
   file: 'people/check-otp',
-  keys: ['otp', 'otp_tries'],
-  args: ['txn', 'digest', 'tries', 'tries_window_ms'],
+  keys: ['account', 'familiar', 'otp', 'otp_unused', 'otp_wrong'],
+  args: ['digest', 'requester', 'tries', 'tries_window_ms', 'familiar_ms', 'most_familiar'],
   reply: (raw): CheckOtpReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'RIGHT' || word === 'UNKNOWN') return { outcome: word };
+    if (word === 'UNKNOWN') return { outcome: word };
     if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
     if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
-    throw unexpectedReply('people/check-otp', word);
+    if (word !== 'RIGHT') throw unexpectedReply('people/check-otp', word);
+    const [epoch, askedBy, stranger] = fields as [number, string, number];
+    return { outcome: word, epoch, askedBy, stranger: stranger === 1 };
   },
 });
 
@@ -235,19 +261,40 @@ function accountStore(redis: Redis) {
       return listed.filter((_person, index) => holders[index] === account);
     },
 
-    /** Account and encrypted mobile of each person's account; null for one no longer registered. */
-    contactsOf: (
-      persons: readonly string[],
-    ): Promise<({ account: string; mobile: string } | null)[]> =>
+    /** Whether an account signed in from there within `withinMs`. */
+    isFamiliar: async (account: string, requester: string, withinMs: number): Promise<boolean> => {
+      const [signedInMs, now] = await Promise.all([
+        redis.zscore(keys.familiar(account), requester),
+        redisNowMs(redis),
+      ]);
+      return signedInMs !== null && Number(signedInMs) >= now - withinMs;
+    },
+
+    /** Signs an account out everywhere: the epoch from which on its access tokens stand. */
+    raiseEpoch: (account: string): Promise<number> =>
+      redis.hincrby(keys.account(account), 'epoch', 1),
+
+    /** How to reach each person's account, its mobile encrypted; null for who is not registered. */
+    contactsOf: (persons: readonly string[]): Promise<(Contact | null)[]> =>
       Promise.all(
         persons.map(async (person) => {
           const account = await redis.hget(keys.person(person), 'account');
-          const mobile = account && (await redis.hget(keys.account(account), 'mobile'));
-          return account && mobile ? { account, mobile } : null;
+          if (!account) return null;
+          const [mobile, chosen] = await redis.hmget(keys.account(account), 'mobile', 'language');
+          return mobile ? { account, mobile, language: languageOf(chosen) } : null;
         }),
       ),
   };
 }
+
+/** What sending and checking an OTP both read. */
+const otpKeys = (account: string, txnId: string) => ({
+  account: keys.account(account),
+  familiar: keys.familiar(account),
+  otp: keys.otp(account, txnId),
+  otp_unused: keys.otpUnused(account),
+  otp_wrong: keys.otpWrong(account),
+});
 
 function otpStore(redis: Redis) {
   return {
@@ -265,40 +312,45 @@ function otpStore(redis: Redis) {
 
     sendOtp: (
       account: string,
-      otp: { txnId: string; digest: string; mobile: string },
-      terms: { lifetimeMs: number; resendAfterMs: number; tries: number },
+      otp: {
+        txnId: string;
+        digest: string;
+        mobile: string;
+        requester: string;
+        language: Language | undefined;
+      },
+      terms: OtpTerms,
     ): Promise<SendOtpReply> =>
       sendOtpScript(
         redis,
+        { ...otpKeys(account, otp.txnId), otp_gap: keys.otpGap(account, otp.requester) },
         {
-          account: keys.account(account),
-          otp: keys.otp(account),
-          otp_tries: keys.otpTries(account),
-        },
-        {
-          txn: otp.txnId,
           digest: otp.digest,
           mobile: otp.mobile,
+          requester: otp.requester,
           lifetime_ms: terms.lifetimeMs,
           resend_after_ms: terms.resendAfterMs,
           tries: terms.tries,
+          unused_window_ms: terms.unusedWindowMs,
+          most_unused: terms.mostUnused,
+          most_unused_of_strangers: terms.mostUnusedOfStrangers,
+          familiar_ms: terms.familiarMs,
+          language: otp.language ?? '',
         },
       ),
 
     checkOtp: (
       account: string,
-      otp: { txnId: string; digest: string },
-      terms: { tries: number; triesWindowMs: number },
+      otp: { txnId: string; digest: string; requester: string },
+      terms: OtpTerms,
     ): Promise<CheckOtpReply> =>
-      checkOtpScript(
-        redis,
-        { otp: keys.otp(account), otp_tries: keys.otpTries(account) },
-        {
-          txn: otp.txnId,
-          digest: otp.digest,
-          tries: terms.tries,
-          tries_window_ms: terms.triesWindowMs,
-        },
-      ),
+      checkOtpScript(redis, otpKeys(account, otp.txnId), {
+        digest: otp.digest,
+        requester: otp.requester,
+        tries: terms.tries,
+        tries_window_ms: terms.triesWindowMs,
+        familiar_ms: terms.familiarMs,
+        most_familiar: terms.mostFamiliar,
+      }),
   };
 }

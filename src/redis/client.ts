@@ -14,40 +14,27 @@ export type RedisAddress = {
 const COMMAND_TIMEOUT_MS = 5_000;
 const RETRIES_PER_REQUEST = 2;
 
-/** Commands issued in one turn of the event loop leave in one pipeline (enableAutoPipelining). */
-export function connectRedis(address: RedisAddress): Redis {
-  const redis = open(address, {
-    enableAutoPipelining: true,
-    maxRetriesPerRequest: RETRIES_PER_REQUEST,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-  });
-  defineScripts(redis);
-  return redis;
-}
-
-/** A connection of its own for a blocking read, without the command timeout. */
-export const connectBlocking = (address: RedisAddress): Redis =>
-  open(address, { enableAutoPipelining: false, maxRetriesPerRequest: null });
-
 /**
  * Soon, and always as soon: an outage of a minute must not be followed by one of our own making.
  */
 const reconnectAfterMs = (attempt: number): number => Math.min(attempt * 50, 250);
 
-type Options = {
-  readonly enableAutoPipelining: boolean;
-  readonly maxRetriesPerRequest: number | null;
-  readonly commandTimeout?: number;
-};
-
-function open({ url, cluster }: RedisAddress, options: Options): Redis {
-  if (!cluster) return new SingleRedis(url, { ...options, retryStrategy: reconnectAfterMs });
-  const { enableAutoPipelining, ...redisOptions } = options;
-  return new Cluster(url.split(','), {
-    enableAutoPipelining,
-    clusterRetryStrategy: reconnectAfterMs,
-    redisOptions,
-  });
+/** Commands issued in one turn of the event loop leave in one pipeline (enableAutoPipelining). */
+export function connectRedis({ url, cluster }: RedisAddress): Redis {
+  const enableAutoPipelining = true;
+  const options = {
+    maxRetriesPerRequest: RETRIES_PER_REQUEST,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  };
+  const redis = cluster
+    ? new Cluster(url.split(','), {
+        enableAutoPipelining,
+        clusterRetryStrategy: reconnectAfterMs,
+        redisOptions: options,
+      })
+    : new SingleRedis(url, { ...options, enableAutoPipelining, retryStrategy: reconnectAfterMs });
+  defineScripts(redis);
+  return redis;
 }
 
 /** Closes without waiting for a Redis that no longer answers. */

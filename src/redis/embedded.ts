@@ -3,7 +3,15 @@
  * in cluster mode, a loopback port), AOF always, stopped with its owner.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -39,6 +47,8 @@ const DURABLE = [
   ['--maxmemory-policy', 'noeviction'],
 ].flat();
 const PID_FILE = 'redis.pid';
+/** Where the server of a data directory listens, for the command line beside it. */
+const ADDRESS_FILE = 'address';
 const RESTART_AFTER_MS = 200;
 const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -71,6 +81,7 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
   const parameters = [...places, ...listen, ...DURABLE, ...(options.settings ?? [])];
   const kept = keepRunning(server, parameters, options.onDeath);
   const clean = (): void => {
+    rmSync(join(dataDir, ADDRESS_FILE), { force: true });
     if (socketDir) rmSync(socketDir, { recursive: true, force: true });
     if (temporary) rmSync(dataDir, { recursive: true, force: true });
   };
@@ -81,11 +92,18 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
     clean();
     throw error;
   }
+  writeFileSync(join(dataDir, ADDRESS_FILE), JSON.stringify(address), { mode: 0o600 });
   const stop = async (): Promise<void> => {
     await kept.stop();
     clean();
   };
   return { address, pid: kept.child().pid ?? 0, dataDir, stop };
+}
+
+/** The address of the embedded server that runs on this directory; undefined for none. */
+export function embeddedAddress(dataDir: string): RedisAddress | undefined {
+  const file = join(dataDir, ADDRESS_FILE);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RedisAddress) : undefined;
 }
 
 type Kept = {

@@ -5,6 +5,7 @@
  */
 const release = (id: string, noun: string): string => `fs:v1:{r:${id}}:${noun}`;
 const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
+const outbox = (priority: string, noun: string): string => `fs:v1:{outbox:${priority}}:${noun}`;
 
 export const keys = {
   // --- one release: {r:<release>}; kept until the release is archived ---
@@ -104,29 +105,62 @@ export const keys = {
 
   // --- one account: {m:<account>} ---
 
-  /** hash: mobile (encrypted), created_at_ms; kept. */
+  /**
+   * hash: mobile (encrypted), created_at_ms, language of its SMS once chosen, epoch of its access
+   * tokens once raised; kept.
+   */
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
-  /** hash: txn, digest, sent_at_ms: the one OTP that is out; lifetime in OTP_TERMS. */
-  otp: (id: string) => account(id, 'otp'),
-  /** string: wrong OTPs lately; survives asking for another OTP; lifetime in OTP_TERMS. */
-  otpTries: (id: string) => account(id, 'otp:tries'),
+  /** zset: keyed hash of a network that signed in -> when last, in ms; lifetime in OTP_TERMS. */
+  familiar: (id: string) => account(id, 'familiar'),
+  /**
+   * hash: digest, mobile (encrypted), language, requester, stranger, wrong: an OTP that is out;
+   * lifetime in OTP_TERMS.
+   */
+  otp: (id: string, txnId: string) => account(id, `otp:${txnId}`),
+  /** string: there while a requester must wait before asking again. */
+  otpGap: (id: string, requester: string) => account(id, `otp-gap:${requester}`),
+  /** hash: requester -> OTPs sent and not used; strangers: of them all; an hour from the first. */
+  otpUnused: (id: string) => account(id, 'otp-unused'),
+  /** hash: requester -> wrong OTPs lately; survives asking anew; ten minutes from the first. */
+  otpWrong: (id: string) => account(id, 'otp-wrong'),
   /** list: encrypted SMS texts, newest first; development driver only; an hour. */
   inbox: (id: string) => account(id, 'inbox'),
   /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */
   idempotency: (owner: string, key: string) => account(owner, `idempotency:${key}`),
 
+  // --- the outbox: {outbox:<priority>}; each SMS until it is sent, worth nothing, or dropped ---
+
+  /** hash: id -> packed SMS (lua/lib/sms.lua), its text and mobile encrypted. */
+  sms: (priority: string) => outbox(priority, 'sms'),
+  /** zset: id of an SMS that waits by when it is due to be tried, in ms; its lease while it is. */
+  smsDue: (priority: string) => outbox(priority, 'due'),
+  /** zset: id of an SMS that waits by when it was queued, in ms. */
+  smsQueued: (priority: string) => outbox(priority, 'queued'),
+  /** zset: id of a dead letter by when it died, in ms; 7 days. */
+  smsDead: (priority: string) => outbox(priority, 'dead'),
+  /** string: there while a second SMS of this id is not sent; lifetime of the SMS, at least 1 h. */
+  smsOnce: (priority: string, id: string) => outbox(priority, `once:${id}`),
+
   // --- the rest: a tag each ---
 
   /** string: account that an OTP transaction belongs to; expires with the OTP. */
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
+  /** string: epoch from which on an account's access tokens stand; as long as a token lives. */
+  revoked: (account: string) => `fs:v1:{revoked}:epoch:${account}`,
+  /** hash: name of an operator key -> JSON of hash, scopes, createdAtMs; until revoked. */
+  operatorKeys: () => 'fs:v1:{operators}:keys',
+  /** stream: what operators did (src/gates/audit.ts); the latest 100,000 lines. */
+  operatorAudit: () => 'fs:v1:{operators}:audit',
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
   /** zset: release id by opens_at_ms; of one series, those where somebody stands or may yet. */
   series: (series: string) => `fs:v1:{s:${series}}:releases`,
-  /** stream: SMS to send: account, encrypted mobile, template, params; trimmed once delivered. */
-  outbox: () => 'fs:v1:{outbox}:sms',
+  /** string: OTPs sent in a minute or an hour, to new or known requesters; as long as that. */
+  smsSpent: (requester: string, window: string) => `fs:v1:{sms}:spent:${requester}:${window}`,
+  /** string: OTPs sent for a network in an hour and not used; as long as that. */
+  smsUnused: (network: string) => `fs:v1:{sms}:unused:${network}`,
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */
   limitPrefix: (limit: string) => `fs:v1:{limit:${limit}}`,
 } as const;

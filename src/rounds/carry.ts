@@ -18,7 +18,7 @@ import { entryIdOf } from './rules.ts';
 import type { RoundService } from './service.ts';
 import { type Carried, packStanding, type StandingEntry, unpackStanding } from './standing.ts';
 import type { RoundStore } from './store.ts';
-import { smsTo, type TellParts, type Told } from './tell.ts';
+import { tell, type TellParts, type Told } from './tell.ts';
 
 /** Entries carried in one step: a round is held up by no more. */
 const BATCH = 500;
@@ -133,7 +133,7 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
         const { outcome, message } = isWithdrawn
           ? await takeBack(parts, batch, entry)
           : await moveOne(entrance, batch, entry);
-        if (message) told.push({ person: leadOf(entry), message });
+        if (message) told.push(newsOf(parts, batch, entry, message));
         if (outcome !== 'LATER') arrived.push(one);
         else if (!isWithdrawn) back.push(one);
         outcomes.push(outcome);
@@ -143,11 +143,16 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
       }
     }),
   );
-  await tell(parts, told);
+  await tellAll(parts, told);
   await carry.done(from, 'ARRIVED', arrived);
   await carry.done(from, 'BACK', back);
   for (const outcome of outcomes) onCarried?.(outcome);
   return arrived.length;
+}
+
+function newsOf({ secrets }: Parts, { into }: Batch, entry: StandingEntry, message: Message): Told {
+  const person = leadOf(entry);
+  return { id: `${message.template}:${into}:${entryIdOf(secrets, into, person)}`, person, message };
 }
 
 const leadOf = ({ persons }: StandingEntry): string => present(persons[0], 'a lead');
@@ -186,9 +191,9 @@ async function takeBack(
 }
 
 /** That somebody cannot be told keeps nobody from arriving. */
-async function tell(parts: Parts, told: readonly Told[]): Promise<void> {
+async function tellAll(parts: Parts, told: readonly Told[]): Promise<void> {
   try {
-    await parts.outbox.send(await smsTo(parts, told));
+    await tell(parts, told);
   } catch (error) {
     parts.log.error({ err: error }, 'people were not told what became of their standing entries');
   }

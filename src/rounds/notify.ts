@@ -3,12 +3,11 @@ import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import { unpackBooking } from '../bookings/rules.ts';
 import type { Message, Place } from '../notify/messages.ts';
-import type { Sms } from '../notify/outbox.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
-import { smsTo, type TellParts } from './tell.ts';
+import { tell, type TellParts, type Told } from './tell.ts';
 
 /** Entries looked up and told together. */
 const BATCH = 500;
@@ -21,29 +20,29 @@ export const createNotifier =
     const ids = [...new Set([...Object.keys(concerned.displaced), ...concerned.offered])];
     for (let i = 0; i < ids.length; i += BATCH) {
       const batch = ids.slice(i, i + BATCH);
-      await parts.outbox.send(await messagesFor(parts, manifest, concerned, batch));
+      await tell(parts, await newsFor(parts, manifest, concerned, batch));
     }
   };
 
-async function messagesFor(
-  { store, ...parts }: Parts,
+async function newsFor(
+  { store }: Parts,
   manifest: LotteryManifest,
   concerned: Concerned,
   ids: readonly string[],
-): Promise<Sms[]> {
+): Promise<Told[]> {
   const [entries, standings] = await Promise.all([
     store.entries(manifest.release, ids),
     store.view(manifest.release, ids),
   ]);
-  const told = ids.flatMap((id, index) => {
+  return ids.flatMap((entry, index) => {
     const packed = entries[index];
     const standing = present(standings[index], 'a standing');
-    const message = messageOf(manifest, concerned, id, standing);
+    const message = messageOf(manifest, concerned, entry, standing);
     if (!packed || !message) return []; // whoever withdrew or cancelled knows where they stand
     const [person = ''] = unpackEntry(packed).persons;
-    return [{ person, message }];
+    const id = `${message.template}:${manifest.release}:${concerned.round}:${entry}`;
+    return [{ id, person, message }];
   });
-  return smsTo(parts, told);
 }
 
 /** Nothing for an offer that was answered or has lapsed by now. */

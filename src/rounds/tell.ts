@@ -7,26 +7,29 @@ import type { PeopleStore } from '../people/store.ts';
 
 export type TellParts = { people: PeopleStore; outbox: Outbox; secrets: Secrets; log: Log };
 
-export type Told = { readonly person: string; readonly message: Message };
+/** `id`: what it is about, the same whenever the same is told again (Sms.id). */
+export type Told = { readonly id: string; readonly person: string; readonly message: Message };
 
 /**
- * The SMS to these people; none to who has no account any more, or whose number cannot be read:
- * that is logged, and keeps nobody else from being told.
+ * Queues an SMS to each of these people; none to who has no account any more, or whose number
+ * cannot be read: that is logged, and keeps nobody else from being told. Throws where the outbox is
+ * full, so that all are told again: what was queued is then not queued twice.
  */
-export async function smsTo(
-  { people, secrets, log }: Omit<TellParts, 'outbox'>,
+export async function tell(
+  { people, outbox, secrets, log }: TellParts,
   told: readonly Told[],
-): Promise<Sms[]> {
+): Promise<void> {
   const contacts = await people.contactsOf(told.map(({ person }) => person));
-  return told.flatMap(({ message }, index): Sms[] => {
+  const messages = told.flatMap(({ id, message }, index): Sms[] => {
     const contact = contacts[index];
     if (!contact) return [];
-    const { account, mobile } = contact;
+    const { account, language } = contact;
     try {
-      return [{ account, mobile: secrets.decrypt(mobile), message }];
+      return [{ id, account, mobile: secrets.decrypt(contact.mobile), language, message }];
     } catch (error) {
       log.error({ err: error, account }, 'the mobile number of an account cannot be read');
       return [];
     }
   });
+  if ((await outbox.send(messages)) === 'FULL') throw new Error('the outbox is full');
 }

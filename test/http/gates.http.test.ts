@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
-import { createSecrets } from '../../src/lib/secrets.ts';
-import { OPERATOR_KEY, secrets, startApp, type TestApp, tokenOf } from '../support/app.ts';
+import { OPERATOR_KEY, SECRET, startApp, type TestApp, tokenOf } from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 
 const used = useRedis();
@@ -15,14 +14,17 @@ describe('a gate', () => {
   test('refuses a caller without, with a damaged, a foreign, or an expired access token', async () => {
     it = await startApp(used.redis);
     const good = await tokenOf('account-1');
-    const foreign = createAccessTokens(createSecrets('another secret of more than 32 characters'));
-    const old = createAccessTokens(secrets, anHourAgo);
+    const foreign = createAccessTokens(['another secret of more than 32 characters']);
+    const old = createAccessTokens([SECRET], anHourAgo);
     const cases = [
       ['ACCESS_TOKEN_MISSING', undefined],
       ['ACCESS_TOKEN_INVALID', `${good}x`],
-      ['ACCESS_TOKEN_INVALID', (await foreign.issue('account-1')).accessToken],
+      [
+        'ACCESS_TOKEN_INVALID',
+        (await foreign.issue({ account: 'account-1', epoch: 0 })).accessToken,
+      ],
       ['ACCESS_TOKEN_INVALID', OPERATOR_KEY],
-      ['ACCESS_TOKEN_EXPIRED', (await old.issue('account-1')).accessToken],
+      ['ACCESS_TOKEN_EXPIRED', (await old.issue({ account: 'account-1', epoch: 0 })).accessToken],
     ] as const;
     for (const [code, token] of cases) {
       const options = token === undefined ? { body: THING } : { token, body: THING };

@@ -10,11 +10,13 @@ import { createApp } from '../../src/http/app.ts';
 import { codesOf } from '../../src/http/openapi.ts';
 import type { Route } from '../../src/http/route.ts';
 import { listen, type Server } from '../../src/http/server.ts';
+import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
+import { createTexts } from '../../src/notify/texts.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { accountOf } from '../../src/people/service.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { apiRoutes } from '../../src/routes.ts';
@@ -58,9 +60,9 @@ beforeAll(async () => {
   const { redis } = used;
   const config = configWith({ SMS_DRIVER: 'inbox', ...GENEROUS });
   engine = createEngine(redis, config);
+  const log = createLog('silent');
   routes = apiRoutes(engine, redis, config);
   const metrics = createMetrics();
-  const log = createLog('silent');
   server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
 });
 afterAll(() => server.close());
@@ -153,7 +155,9 @@ describe('signing in', () => {
   const otpOf = async (): Promise<{ txnId: string; otp: string; wrong: string }> => {
     const { json } = await ask('sendOtp', { body });
     const txnId = String(json['txnId']);
-    await engine.inbox.driver(await lastSms(engine, used.redis));
+    const { account, mobile, message: said } = await lastSms(engine, used.redis);
+    const text = createTexts('UTC')(said, 'en');
+    await engine.inbox.driver({ reference: txnId, account, mobile, template: 'otp', text });
     const inbox = await ask('readInbox', { query: body });
     const [message] = inbox.json['messages'] as { text: string }[];
     const otp = present(/\d{6}/.exec(message?.text ?? ''), 'an OTP')[0];
@@ -172,11 +176,38 @@ describe('signing in', () => {
     expect(spent.headers['retry-after']).toBe('600');
     expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TRIES_SPENT');
     await letPass(used.redis, 601);
+    for (let unused = 1; unused < 4; unused++) {
+      expect((await ask('sendOtp', { body })).status).toBe(202);
+      await letPass(used.redis, 61);
+    }
+    expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TOO_MANY');
+    await letPass(used.redis, 3_600);
+    const minute = keys.smsSpent('new', 'minute');
+    await used.redis.set(minute, '1000000', 'PX', 30_000);
+    const broke = await ask('sendOtp', { body });
+    expect(broke.json['code']).toBe('SMS_BUDGET_SPENT');
+    expect(broke.headers['retry-after']).toBe('30');
+    await used.redis.del(minute);
     const again = await otpOf();
     const signedIn = await ask('signIn', { body: { txnId: again.txnId, otp: again.otp } });
     const token = String(signedIn.json['accessToken']);
     expect((await ask('listBeneficiaries', { token })).json).toEqual({ beneficiaries: [] });
+    expect((await ask('signOutEverywhere', { token })).status).toBe(204);
+    expect(await codeOf(ask('listBeneficiaries', { token }))).toBe('ACCESS_TOKEN_REVOKED');
     expect(await engine.stores.people.persons(accountOf(secrets, body.mobile))).toEqual([]);
+  });
+});
+
+describe('a full outbox', () => {
+  const FILL = `for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+
+  test('refuses an OTP, and lets it be asked for later', async () => {
+    const due = keys.smsDue('urgent');
+    await used.redis.eval(FILL, 1, due, OUTBOX_LIMITS.capacity.urgent);
+    const refused = await ask('sendOtp', { body: { mobile: '+919812345670', language: 'bn' } });
+    expect(refused.json).toMatchObject({ code: 'SMS_OUTBOX_FULL' });
+    expect(refused.headers['retry-after']).toBe('60');
+    await used.redis.del(due);
   });
 });
 
@@ -456,6 +487,48 @@ describe('an operator', () => {
     });
   });
 
+  test('lists dead SMS without text or mobile, queues them again and drops them', async () => {
+    const { outbox } = engine.stores;
+    const message = { template: 'otp', otp: '493021' } as const;
+    const mobile = '+919812345671';
+    for (const id of ['sms:1', 'sms:2']) {
+      await engine.outbox.send([{ id, account: 'a', mobile, language: 'en', message }]);
+      await outbox.failed(
+        'urgent',
+        { id, attempt: 0 },
+        { reason: 'status-422', verdict: 'bury', waitMs: 0 },
+      );
+    }
+    const listed = await operate('listDeadSms', { params: {} });
+    expect(listed.json).toMatchObject({
+      total: 2,
+      deadLetters: [{ id: 'sms:1', template: 'otp', reason: 'status-422' }, { id: 'sms:2' }],
+    });
+    for (const text of [mobile.slice(3), '493021', 'sealed', '"1.'])
+      expect(listed.text).not.toContain(text);
+    const act = async (name: string, body: unknown) =>
+      (await operate(name, { params: {}, body })).json as unknown;
+    for (const name of ['retrySms', 'dropSms'])
+      for (const body of [
+        {},
+        { ids: [] },
+        { all: false },
+        { all: true, ids: ['sms:1'] },
+        { ids: [1] },
+      ])
+        expect(await act(name, body)).toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(await act('retrySms', { ids: ['sms:1', 'sms:3'] })).toEqual({
+      queued: 1,
+      expired: 0,
+      unknown: 1,
+    });
+    expect(await act('dropSms', { all: true })).toEqual({ dropped: 1, unknown: 0 });
+    expect((await operate('listDeadSms', { params: {} })).json).toEqual({
+      total: 0,
+      deadLetters: [],
+    });
+  });
+
   test('is refused what would change a published release, or what is not there', async () => {
     const nowMs = await redisNowMs(used.redis);
     const body = (name: string, closesInMs: number) => ({
@@ -517,6 +590,21 @@ describe('an operator', () => {
       seats: { capacity: 1, free: 1, offered: 0, booked: 0 },
     });
   });
+});
+
+test('what an operator does is in the audit stream, with its release', async () => {
+  await operate('endRelease');
+  await operate('endRelease', NOWHERE);
+  const { json } = await ask('readAudit', { token: OPERATOR_KEY, query: { limit: '4' } });
+  const shown = (json['lines'] as Record<string, string>[]).map(
+    ({ who, what, subject, outcome }) => `${who} ${what} ${subject} ${outcome}`,
+  );
+  expect(shown.toReversed()).toEqual([
+    `bootstrap endRelease ${release} STARTED`,
+    `bootstrap endRelease ${release} DONE`,
+    'bootstrap endRelease nowhere STARTED',
+    'bootstrap endRelease nowhere RELEASE_UNKNOWN',
+  ]);
 });
 
 test('all of this was every refusal that the routes document', () => {

@@ -159,8 +159,16 @@ describe('a problem', () => {
     expect(problems.find(({ path }) => path === 'body')?.message).toContain('colour');
   });
 
+  test('repeats nothing that is not spelled like a member', async () => {
+    const body = { name: 'x', sizes: [], '+919812345678': 1, 'Asha Kale': 2, colour: 3 };
+    const answer = await it.call('PUT', '/v1/things/one', { token, body });
+    expect(answer.json['problems']).toEqual([
+      { path: 'body', message: 'No such member: colour, 2 more.' },
+    ]);
+  });
+
   test('lists no more than 20 of them', async () => {
-    const body = { name: 'x', sizes: Array.from({ length: 3_000 }, () => 'x') };
+    const body = { name: 'x', sizes: Array.from({ length: 900 }, () => 'x') };
     const answer = await it.call('PUT', '/v1/things/one', { token, body });
     expect(answer.json['problems']).toHaveLength(20);
   });
@@ -207,8 +215,17 @@ describe('a body', () => {
       { 'content-type': 'application/json; charset=utf-16' },
     ],
     ['BODY_TYPE_UNSUPPORTED', 'compressed', '{}', { 'content-encoding': 'gzip' }],
+    ['BODY_TYPE_UNSUPPORTED', 'of JSON of a kind', '{}', { 'content-type': 'application/x+json' }],
+    ['BODY_TYPE_UNSUPPORTED', 'of two types', '{}', { 'content-type': 'application/json, a/b' }],
     ['REQUEST_INVALID', 'nested too deep', nested(17), {}],
     ['REQUEST_INVALID', 'nested far too deep', nested(8_000), {}],
+    [
+      'REQUEST_INVALID',
+      'with an endless list',
+      `{"name":"x","sizes":[${'0,'.repeat(1_000)}0]}`,
+      {},
+    ],
+    ['REQUEST_INVALID', 'with a prototype of its own', '{"name":"x","sizes":[],"prototype":1}', {}],
     ['REQUEST_INVALID', 'with a prototype', '{"name":"x","sizes":[],"__proto__":{"a":1}}', {}],
     ['REQUEST_INVALID', 'with a hidden one', '{"name":{"\\u005f_proto__":1},"sizes":[]}', {}],
     ['REQUEST_INVALID', 'with a constructor', '{"name":"x","sizes":[{"constructor":1}]}', {}],
@@ -267,6 +284,58 @@ describe('a body', () => {
   });
 });
 
+describe('a member that is there twice', () => {
+  test('counts as it was said last', async () => {
+    const body = '{"name":"first","sizes":[],"name":"last"}';
+    const answer = await it.call('PUT', '/v1/things/one', { token, body });
+    expect(answer.json['name']).toBe('last');
+  });
+});
+
+describe('a method', () => {
+  test.each(['x-http-method-override', 'x-http-method', 'x-method-override'])(
+    'is not overridden by %s',
+    async (header) => {
+      const headers = { [header]: 'DELETE' };
+      const answer = await it.call('POST', '/v1/things/one?_method=DELETE', { token, headers });
+      expect(answer.json['code']).toBe('METHOD_NOT_ALLOWED');
+    },
+  );
+
+  test.each(['OPTIONS', 'TRACE', 'PATCH', 'PROPFIND'])('%s is not taken', async (method) => {
+    const answer = await it.call(method, '/v1/things/one');
+    expect(answer.json['code']).toBe('METHOD_NOT_ALLOWED');
+    expect(answer.headers['allow']).toBe('GET,HEAD,PUT,DELETE');
+  });
+});
+
+describe('a path', () => {
+  test.each([
+    ['/v1/%74hings/one', 404, 'ROUTE_UNKNOWN'],
+    ['/v1//things/one', 404, 'ROUTE_UNKNOWN'],
+    ['//v1/things/one', 404, 'ROUTE_UNKNOWN'],
+    ['/v1/./things/one', 404, 'ROUTE_UNKNOWN'],
+    ['/v1/admin/../things/one', 404, 'ROUTE_UNKNOWN'],
+    ['/v1/things/one%2fentry%2f', 400, 'REQUEST_INVALID'],
+    ['/v1/things/%c0%ae', 404, 'ROUTE_UNKNOWN'],
+    ['/v1/things/%', 404, 'ROUTE_UNKNOWN'],
+    ['/V1/things/one', 404, 'ROUTE_UNKNOWN'],
+    ['/v1/things;a=b/one', 404, 'ROUTE_UNKNOWN'],
+    ['http://elsewhere/v1/things/one', 404, 'ROUTE_UNKNOWN'],
+    ['/docs/..%2f..%2fpackage.json', 400, 'REQUEST_INVALID'],
+    ['/verify/%2e%2e%2fpackage.json', 400, 'REQUEST_INVALID'],
+    ['/verify/page.js%00', 400, 'REQUEST_INVALID'],
+    ['/verify/__proto__', 400, 'REQUEST_INVALID'],
+    ['/__proto__', 404, 'ROUTE_UNKNOWN'],
+  ])('%s is %i', async (path, status, code) => {
+    const answer = await exchange(
+      Buffer.from(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`),
+    );
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    expect(answer).toContain(code);
+  });
+});
+
 describe('a fault', () => {
   test('is INTERNAL, leaks nothing, and is in the log with its route and request id', async () => {
     const body = { ...THING, name: 'broken' };
@@ -296,7 +365,7 @@ describe('the log', () => {
 describe('metrics', () => {
   test('count by route, status and code', async () => {
     await it.call('GET', '/v1/nothing');
-    const { text, headers } = await it.call('GET', '/metrics');
+    const { text, headers } = await it.call('GET', '/metrics', { token: OPERATOR_KEY });
     expect(headers['content-type']).toMatch(/^text\/plain/);
     expect(text).toMatch(/^fairslot_http_requests_total\{route="readThing",status="200"\} \d+$/m);
     expect(text).toMatch(/^fairslot_http_requests_total\{route="unknown",status="404"\} \d+$/m);

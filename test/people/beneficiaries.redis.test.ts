@@ -106,8 +106,7 @@ describe('an account', () => {
         return answer;
       },
     };
-    const { claims, secrets, outbox } = engine;
-    const slow = createPeopleService({ store, claims, secrets, outbox });
+    const slow = createPeopleService({ ...engine, store });
     const first = slow.addBeneficiary('one', { ...ASHA, idNumber });
     await reached.promise;
     granted(await engine.people.removeBeneficiary('one', String(others[0])));

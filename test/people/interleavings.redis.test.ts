@@ -110,7 +110,7 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   );
   const people = held(scheduler, moved.people);
   const store = held(scheduler, moved.rounds);
-  const { secrets, outbox, receipts } = engine;
+  const { secrets, receipts } = engine;
   const claims = createClaims(people, createIsLive(store, engine.releases, secrets));
   const rounds = createRoundService({
     store,
@@ -121,7 +121,7 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
     receipts,
     log: createLog('silent'),
   });
-  const service = createPeopleService({ store: people, claims, secrets, outbox });
+  const service = createPeopleService({ ...engine, store: people, claims });
 
   const audit = async (): Promise<void> => {
     for (const one of [person, friend]) {

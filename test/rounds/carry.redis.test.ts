@@ -21,6 +21,7 @@ import {
   csvOf,
   engineOn,
   entryOf,
+  forgetSms,
   fresh,
   granted,
   IMPORT_TERMS,
@@ -30,6 +31,7 @@ import {
   register,
   registerMany,
   type ReleaseWishes,
+  smsOf,
   stateOf,
   type TestRelease,
   verify,
@@ -100,10 +102,7 @@ async function carry({ release }: TestRelease, by = engine): Promise<Carried[]> 
   while (await carrier(await manifestOf(release)));
   return outcomes;
 }
-const messages = async (): Promise<Sms[]> =>
-  (await test.redis.xrange(keys.outbox(), '-', '+')).map(
-    ([, [, sms]]) => JSON.parse(engine.secrets.decrypt(present(sms, 'an SMS'))) as Sms,
-  );
+const messages = (): Promise<Sms[]> => smsOf(engine, test.redis);
 const templates = async (): Promise<string[]> =>
   (await messages()).map(({ message }) => message.template);
 /** What is left of standing entries in a release. */
@@ -793,7 +792,7 @@ describe('whatever dies while entries are carried', () => {
       const told = await templates();
       expect(told.length, `after ${calls}`).toBeGreaterThan(0);
       expect(told.length).toBeLessThan(3);
-      await test.redis.del(keys.outbox());
+      await forgetSms(test.redis);
     }
   });
 

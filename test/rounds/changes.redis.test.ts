@@ -4,7 +4,6 @@ import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
-import type { Sms } from '../../src/notify/outbox.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { SPARE_ROUNDS } from '../../src/releases/rules.ts';
 import { createConductor } from '../../src/rounds/conduct.ts';
@@ -24,6 +23,7 @@ import {
   type ReleaseWishes,
   replayed,
   restore,
+  smsOf,
   snapshot,
   stateOf,
   verify,
@@ -179,9 +179,7 @@ describe('who has a seat in a slot that closes', () => {
     await close(0, 2);
     await work();
     await work();
-    const sent = (await test.redis.xrange(keys.outbox(), '-', '+')).map(
-      ([, fields]) => JSON.parse(secrets.decrypt(present(fields[1], 'an SMS'))) as Sms,
-    );
+    const sent = await smsOf(engine, test.redis);
     const toldTo = ({ account }: Who) =>
       sent.filter((sms) => sms.account === account).map(({ message }) => message);
     expect(toldTo(moved)).toMatchObject([

@@ -360,7 +360,14 @@ describe('a release with public randomness', () => {
   describe('its worker', () => {
     it('serves its metrics, and works without when their port is taken', async () => {
       const taken = await listen(
-        createMonitor(createWorkerMetrics(() => 12.5).registry, watch.log),
+        createMonitor(
+          createWorkerMetrics({
+            beaconOverdueS: () => 12.5,
+            outbox: engineOf().outbox.state,
+            isGatewayAway: () => false,
+          }).registry,
+          watch.log,
+        ),
         { host: '127.0.0.1', port: 0 },
       );
       const page = await call(taken.url, 'GET', '/metrics');

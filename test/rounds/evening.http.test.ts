@@ -26,6 +26,7 @@ function startDoor(door: string): ChildProcess {
         FAIRSLOT_OPERATOR_KEY: OPERATOR_KEY,
         SMS_DRIVER: 'inbox',
         PORT: '0',
+        METRICS_PORT: '0',
         WORKER_METRICS_PORT: '0',
         NODE_ENV: 'test',
       },

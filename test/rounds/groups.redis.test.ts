@@ -20,6 +20,7 @@ import {
   publishRelease,
   register,
   type ReleaseWishes,
+  smsWaiting,
   stateOf,
   verify,
 } from '../support/engine.ts';
@@ -310,7 +311,8 @@ describe('the seats of a group', () => {
     const notify = createNotifier({ ...told, log: createLog('silent') });
     const offered = [entryIdOf(secrets, release, a)];
     await notify(manifest, { round: 0, offered, displaced: {} });
-    expect(await test.redis.xlen(keys.outbox())).toBe(1);
+    await notify(manifest, { round: 0, offered, displaced: {} });
+    expect(await smsWaiting(test.redis, 'routine')).toBe(1);
   });
 
   it('are told of also where the number of somebody else in the round cannot be read', async () => {
@@ -328,9 +330,9 @@ describe('the seats of a group', () => {
     const told = { store: stores.rounds, people: stores.people, outbox, secrets };
     const notify = createNotifier({ ...told, log: createLog('silent') });
     const offered = [stranger, a].map((person) => entryIdOf(secrets, release, person));
-    const before = await test.redis.xlen(keys.outbox());
+    const before = await smsWaiting(test.redis, 'routine');
     await notify(manifest, { round: 0, offered, displaced: {} });
-    expect(await test.redis.xlen(keys.outbox())).toBe(before + 1);
+    expect(await smsWaiting(test.redis, 'routine')).toBe(before + 1);
   });
 });
 

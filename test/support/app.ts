@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createApp } from '../../src/http/app.ts';
 import { type Route, route } from '../../src/http/route.ts';
-import { listen } from '../../src/http/server.ts';
+import { listen, type Patience } from '../../src/http/server.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -19,7 +19,7 @@ import { refuse } from '../../src/refusal.ts';
 export const SECRET = 'a test secret of more than 32 characters';
 export const OPERATOR_KEY = 'an-operator-key-of-more-than-32-characters';
 export const secrets = createSecrets(SECRET);
-export const accessTokens = createAccessTokens(secrets);
+export const accessTokens = createAccessTokens([SECRET]);
 
 export const configWith = (settings: Record<string, string> = {}) =>
   readConfig({
@@ -142,7 +142,7 @@ export function sampleRoutes(redis: Redis, held: Held): Route[] {
       method: 'post',
       path: '/v1/admin/things',
       name: 'importThings',
-      gates: { limit: 'admin', caller: 'operator' },
+      gates: { limit: 'admin', caller: 'operator', scope: 'import' },
       body: z.string(),
       bodyType: 'text/csv',
       bodyLimitBytes: 40_000,
@@ -196,14 +196,19 @@ function hold(held: Held) {
 
 export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
-export async function startApp(redis: Redis, settings: Record<string, string> = {}) {
+export async function startApp(
+  redis: Redis,
+  settings: Record<string, string> = {},
+  patience?: Patience,
+) {
   const held: Held = { runs: 0, gate: Promise.resolve(), started: () => undefined };
   const lines: string[] = [];
   const log = createLog('debug', { write: (line) => void lines.push(line) });
   const metrics = createMetrics();
   const routes = sampleRoutes(redis, held);
-  const app = createApp({ routes, redis, config: configWith(settings), secrets, log, metrics });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  const config = configWith({ PORT: '0', ...settings });
+  const app = createApp({ routes, redis, config, secrets, log, metrics });
+  const server = await listen(app, { ...config, ...(patience && { patience }) });
   return {
     app,
     server,
@@ -218,5 +223,5 @@ export async function startApp(redis: Redis, settings: Record<string, string> = 
   };
 }
 
-export const tokenOf = async (account: string): Promise<string> =>
-  (await accessTokens.issue(account)).accessToken;
+export const tokenOf = async (account: string, epoch = 0): Promise<string> =>
+  (await accessTokens.issue({ account, epoch })).accessToken;

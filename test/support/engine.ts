@@ -6,7 +6,8 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import type { Sms } from '../../src/notify/outbox.ts';
+import type { Priority } from '../../src/notify/messages.ts';
+import { type Sms, unseal } from '../../src/notify/outbox.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { IdType } from '../../src/people/rules.ts';
@@ -142,11 +143,35 @@ export const registerMany = (engine: Engine, count: number) =>
     }),
   );
 
-/** The SMS that was last queued. */
-export async function lastSms(engine: Engine, redis: Redis): Promise<Sms> {
-  const [last] = await redis.xrevrange(keys.outbox(), '+', '-', 'COUNT', 1);
-  return JSON.parse(engine.secrets.decrypt(present(last?.[1][1], 'an SMS'))) as Sms;
+/** The SMS that wait, in the order in which they were queued. */
+export async function smsOf(
+  engine: Engine,
+  redis: Redis,
+  priority: Priority = 'routine',
+): Promise<Sms[]> {
+  const ids = await redis.zrange(keys.smsQueued(priority), 0, '-1');
+  const packed = ids.length === 0 ? [] : await redis.hmget(keys.sms(priority), ...ids);
+  return ids.map((id, index) => {
+    const sealed = present(packed[index]?.split('|').at(-1), 'the sealed part of an SMS');
+    return { id, ...unseal(engine.secrets, sealed) };
+  });
 }
+
+/** The SMS that was last queued. */
+export const lastSms = async (
+  engine: Engine,
+  redis: Redis,
+  priority: Priority = 'urgent',
+): Promise<Sms> => present((await smsOf(engine, redis, priority)).at(-1), 'an SMS');
+
+/** As if all SMS that wait had been sent. */
+export const forgetSms = async (redis: Redis, priority: Priority = 'routine'): Promise<void> => {
+  await redis.del(keys.sms(priority), keys.smsDue(priority), keys.smsQueued(priority));
+};
+
+/** How many SMS wait. */
+export const smsWaiting = (redis: Redis, priority: Priority): Promise<number> =>
+  redis.zcard(keys.smsDue(priority));
 
 /** A worker in this process; `drawing` replaces its store. */
 export function workerOn(engine: Engine, drawing = engine.stores.drawing): Conductor {
@@ -295,4 +320,25 @@ export async function letPass(
   const all = only ?? (await redis.keys('*'));
   const shiftMs = 0 - Math.round(seconds * 1000);
   await Promise.all(all.map((key) => redis.eval(LET_PASS, 1, key, shiftMs)));
+}
+
+/** Times of an outbox stand in scores, and within packed SMS. */
+const LET_SMS_PASS = `
+for i = 2, #KEYS do
+  local flat = redis.call('ZRANGE', KEYS[i], 0, -1, 'WITHSCORES')
+  for j = 1, #flat, 2 do redis.call('ZINCRBY', KEYS[i], ARGV[1], flat[j]) end
+end
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local head, queued, worth, tail = string.match(all[i + 1], '^([^|]+|%d+)|(%d+)|(%d+)|(.*)$')
+  local times = string.format('%.0f|%.0f', queued + ARGV[1], worth + ARGV[1])
+  redis.call('HSET', KEYS[1], all[i], head .. '|' .. times .. '|' .. tail)
+end
+return 1
+`;
+
+/** Lets time pass for the SMS of one outbox. */
+export async function letSmsPass(redis: Redis, priority: Priority, seconds: number): Promise<void> {
+  const all = [keys.sms, keys.smsDue, keys.smsQueued, keys.smsDead].map((key) => key(priority));
+  await redis.eval(LET_SMS_PASS, all.length, ...all, 0 - Math.round(seconds * 1000));
 }

@@ -1,0 +1,98 @@
+/**
+ * The audit stream: who of the operators did what, when by Redis's clock, and what came of it. An
+ * action is written down before it begins, so that none can happen unseen, and again when it has
+ * ended; both lines name the request. Nothing in it is personal: the names of keys, routes and
+ * releases, and words of the error catalogue.
+ */
+import { isoFromMs } from '../lib/clock.ts';
+import type { Log } from '../log.ts';
+import type { Redis } from '../redis/client.ts';
+import { keys } from '../redis/keys.ts';
+
+export type Action = {
+  /** Name of the operator's key; `cli:<user>` for what the command line does on Redis itself. */
+  readonly who: string;
+  /** The route's name. */
+  readonly what: string;
+  /** The release, or key, that it concerns; empty for none. */
+  readonly subject: string;
+  readonly requestId: string;
+};
+
+export type AuditLine = Action & {
+  readonly id: string;
+  readonly at: string;
+  /** STARTED, then DONE or the code of a refusal. */
+  readonly outcome: string;
+};
+
+export const AUDIT_LIMITS = {
+  /** Lines that are kept, the latest; a little more, since the stream is cut in blocks. */
+  lines: 100_000,
+  page: 500,
+} as const;
+const FIELDS = ['who', 'what', 'subject', 'requestId', 'outcome'] as const;
+
+export type Audit = ReturnType<typeof createAudit>;
+export type AuditReader = ReturnType<typeof createAuditReader>;
+
+/** `log`: a second copy of every line, for a collector that keeps more than Redis does. */
+export function createAudit(redis: Redis, log: Log) {
+  const write = async (action: Action, outcome: string): Promise<void> => {
+    const line = { ...action, outcome };
+    const fields = FIELDS.flatMap((field) => [field, line[field]]);
+    await redis.xadd(keys.operatorAudit(), 'MAXLEN', '~', AUDIT_LIMITS.lines, '*', ...fields);
+    log.info({ audit: line }, 'an operator acted');
+  };
+  return {
+    write,
+    /**
+     * Does what must be seen. `outcomeOf`: the word for what came of it. Rejects, with nothing done,
+     * when it cannot be written down before.
+     */
+    audited: async <T>(
+      action: Action,
+      work: () => Promise<T>,
+      outcomeOf: (result: T) => string,
+    ): Promise<T> => {
+      await write(action, 'STARTED');
+      let outcome = 'FAILED';
+      try {
+        const result = await work();
+        outcome = outcomeOf(result);
+        return result;
+      } finally {
+        // What was done is done, and its start is in the stream.
+        await write(action, outcome).catch((error: unknown) =>
+          log.error({ err: error, audit: { ...action, outcome } }, 'an outcome was not audited'),
+        );
+      }
+    },
+  };
+}
+
+export function createAuditReader(redis: Redis) {
+  return {
+    /** Newest first. `before`: id of the last line of the page before. */
+    page: async (limit: number, before?: string): Promise<AuditLine[]> => {
+      const from = before === undefined ? '+' : `(${before}`;
+      const lines = await redis.xrevrange(keys.operatorAudit(), from, '-', 'COUNT', limit);
+      return lines.map(([id, flat]) => lineOf(id, flat));
+    },
+  };
+}
+
+function lineOf(id: string, flat: readonly string[]): AuditLine {
+  const held = new Map<string, string>();
+  for (let i = 0; i < flat.length; i += 2) held.set(flat[i] ?? '', flat[i + 1] ?? '');
+  const of = (field: (typeof FIELDS)[number]): string => held.get(field) ?? '';
+  return {
+    id,
+    at: isoFromMs(Number(id.split('-')[0])),
+    who: of('who'),
+    what: of('what'),
+    subject: of('subject'),
+    requestId: of('requestId'),
+    outcome: of('outcome'),
+  };
+}

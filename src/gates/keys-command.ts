@@ -1,0 +1,56 @@
+/** `fairslot keys`: works on Redis itself, and stands in the audit stream as `cli:<user>`. */
+import { userInfo } from 'node:os';
+import { v7 as uuid } from 'uuid';
+import type { z } from 'zod';
+import { isoFromMs } from '../lib/clock.ts';
+import type { Log } from '../log.ts';
+import type { Redis } from '../redis/client.ts';
+import { createAudit } from './audit.ts';
+import { OperatorKeyName, operatorKeyring, OperatorScopes } from './operator-keys.ts';
+
+/** What is wrong with what was asked for. */
+export type Problem = { readonly problem: string };
+
+/** Of the machine's user, what an audit line may hold. */
+const userName = (): string =>
+  userInfo()
+    .username.replaceAll(/[^\w.-]/g, '_')
+    .slice(0, 32);
+
+export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
+  const keyring = operatorKeyring(redis);
+  const { audited } = createAudit(redis, log);
+  const seen = <T>(what: string, subject: string, work: () => Promise<T>) => {
+    const action = { who: `cli:${user}`, what, subject, requestId: uuid() };
+    return audited(action, work, (result) => (typeof result === 'string' ? result : 'DONE'));
+  };
+
+  return {
+    /** `scopes`: with commas. The key, once. */
+    create: async (name: string, scopes: string): Promise<{ key: string } | Problem> => {
+      const wished = OperatorKeyName.safeParse(name);
+      if (!wished.success) return problemOf('name', wished.error);
+      const may = OperatorScopes.safeParse([
+        ...new Set(scopes.split(',').map((one) => one.trim())),
+      ]);
+      if (!may.success) return problemOf('scopes', may.error);
+      const made = await seen('createKey', name, () => keyring.create(name, may.data));
+      if (made === 'EXISTS') return { problem: `There is a key named ${name} already.` };
+      return made === 'TOO_MANY' ? { problem: 'There are as many keys as there may be.' } : made;
+    },
+    list: async () =>
+      (await keyring.list()).map(({ createdAtMs, ...key }) => ({
+        ...key,
+        createdAt: isoFromMs(createdAtMs),
+      })),
+    revoke: async (name: string): Promise<'REVOKED' | Problem> => {
+      if (!OperatorKeyName.safeParse(name).success) return { problem: `No key is named ${name}.` };
+      const revoked = await seen('revokeKey', name, () => keyring.revoke(name));
+      return revoked === 'UNKNOWN' ? { problem: `No key is named ${name}.` } : revoked;
+    },
+  };
+}
+
+const problemOf = (option: string, { issues }: z.ZodError): Problem => ({
+  problem: `--${option}: ${issues.map(({ message }) => message).join('; ')}`,
+});

@@ -1,0 +1,82 @@
+/**
+ * The budget of OTPs by SMS: what stops toll fraud in total, and from one network. Strangers, who
+ * sign in from where their mobile never signed in, and those who come back are apart, so that a
+ * flood of strangers leaves the others theirs. Whether somebody comes back is a matter of mobile
+ * and network together: the answer to a stranger tells nothing of the mobile.
+ */
+import type { Config } from '../config.ts';
+import type { Redis } from '../redis/client.ts';
+import { keys } from '../redis/keys.ts';
+import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+
+/** `known`: this mobile has signed in from there before. */
+export type Requester = { readonly network: string; readonly known: boolean };
+export type SpendReply =
+  | { readonly outcome: 'GRANTED' }
+  | { readonly outcome: 'SPENT'; readonly waitMs: number };
+
+export type SmsBudget = {
+  readonly spend: (by: Requester) => Promise<SpendReply>;
+  /** An SMS that was not sent after all. */
+  readonly unspend: (by: Requester) => Promise<void>;
+  /** The OTP of an SMS was used: a stranger's network has one less that nobody used. */
+  readonly used: (by: Requester) => Promise<void>;
+};
+
+/** What a server counts of the budget: an outcome of `spend`. */
+export type OnSmsBudget = (requester: 'new' | 'known', outcome: SpendReply['outcome']) => void;
+
+const spendSms = script({
+  file: 'gates/spend-sms',
+  keys: ['minute', 'hour', 'unused'],
+  args: ['most_a_minute', 'most_an_hour', 'most_unused'],
+  reply: (raw): SpendReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'GRANTED') return { outcome: word };
+    if (word === 'SPENT') return { outcome: word, waitMs: Number(fields[0]) };
+    throw unexpectedReply('gates/spend-sms', word);
+  },
+});
+
+const giveBack = script({
+  file: 'gates/give-back',
+  keys: ['counter'],
+  args: [],
+  reply: (raw): void => {
+    const { word } = replyWord(raw);
+    if (word !== 'GIVEN_BACK' && word !== 'NOTHING') throw unexpectedReply('gates/give-back', word);
+  },
+});
+
+const counters = ({ network, known }: Requester) => ({
+  minute: keys.smsSpent(known ? 'known' : 'new', 'minute'),
+  hour: keys.smsSpent(known ? 'known' : 'new', 'hour'),
+  unused: keys.smsUnused(network),
+});
+
+export function createSmsBudget(
+  redis: Redis,
+  budget: Config['smsBudget'],
+  onSpend: OnSmsBudget,
+): SmsBudget {
+  const back = (counter: string) => giveBack(redis, { counter }, {});
+  return {
+    spend: async (by) => {
+      const name = by.known ? 'known' : 'new';
+      const reply = await spendSms(redis, counters(by), {
+        most_a_minute: budget[name].perMinute,
+        most_an_hour: budget[name].perHour,
+        most_unused: by.known ? '' : budget.unusedPerNetwork,
+      });
+      onSpend(name, reply.outcome);
+      return reply;
+    },
+    unspend: async (by) => {
+      const { minute, hour, unused } = counters(by);
+      await Promise.all([minute, hour, ...(by.known ? [] : [unused])].map(back));
+    },
+    used: async (by) => {
+      if (!by.known) await back(counters(by).unused);
+    },
+  };
+}

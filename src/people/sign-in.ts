@@ -1,0 +1,123 @@
+/** Signing in by OTP, and signing out everywhere. */
+import { randomInt } from 'node:crypto';
+import { generateSecret, generateSync } from 'otplib';
+import { v7 as uuid } from 'uuid';
+import type { Grant } from '../gates/access-tokens.ts';
+import type { Revocations } from '../gates/revocations.ts';
+import type { SmsBudget } from '../gates/sms-budget.ts';
+import type { Secrets } from '../lib/secrets.ts';
+import type { Language } from '../notify/messages.ts';
+import type { Outbox } from '../notify/outbox.ts';
+import { refuse, type Refusal } from '../refusal.ts';
+import { OTP_TERMS } from './rules.ts';
+import type { PeopleStore } from './store.ts';
+
+export type SignInParts = {
+  readonly store: PeopleStore;
+  readonly secrets: Secrets;
+  readonly outbox: Outbox;
+  readonly smsBudget: SmsBudget;
+  readonly revocations: Pick<Revocations, 'publish'>;
+};
+
+/** Keyed hash of a mobile in E.164 form: the account's id. */
+export const accountOf = (secrets: Secrets, mobile: string): string =>
+  secrets.pseudonym('account', mobile);
+
+/** What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. */
+const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
+  secrets.mac('otp', `${txnId}|${otp}`).toString('base64url');
+
+/** An HOTP value (RFC 4226) of a secret that lives for this transaction only. */
+const newOtp = (): string =>
+  generateSync({
+    strategy: 'hotp',
+    secret: generateSecret(),
+    counter: randomInt(2 ** 32),
+    digits: OTP_TERMS.digits,
+  });
+
+const seconds = (durationMs: number): number => Math.max(1, Math.ceil(durationMs / 1000));
+
+const REFUSALS = {
+  TOO_SOON: 'OTP_TOO_SOON',
+  TRIES_SPENT: 'OTP_TRIES_SPENT',
+  TOO_MANY: 'OTP_TOO_MANY',
+} as const;
+
+/** `network`, of both: where the request comes from; only its keyed hash is kept. */
+export function createSignIn({ store, secrets, outbox, smsBudget, revocations }: SignInParts) {
+  const requesterOf = (network: string): string => secrets.pseudonym('requester', network);
+
+  return {
+    /**
+     * Sends an OTP. The same commands go to Redis whether or not the mobile is known; who asks from
+     * where it has signed in before draws on another budget. `wished`: the language of this SMS and,
+     * once the OTP has proved the mobile, of all later ones; the account's where it is left out.
+     */
+    async sendOtp(
+      mobile: string,
+      network: string,
+      wished?: Language,
+    ): Promise<{ txnId: string } | Refusal> {
+      const account = accountOf(secrets, mobile);
+      const requester = requesterOf(network);
+      const known = await store.isFamiliar(account, requester, OTP_TERMS.familiarMs);
+      const by = { network: requester, known };
+      const budget = await smsBudget.spend(by);
+      if (budget.outcome === 'SPENT')
+        return refuse('SMS_BUDGET_SPENT', { retryAfterS: seconds(budget.waitMs) });
+      const txnId = uuid();
+      const otp = newOtp();
+      const digest = otpDigest(secrets, txnId, otp);
+      const reply = await store.sendOtp(
+        account,
+        { txnId, digest, mobile: secrets.encrypt(mobile), requester, language: wished },
+        OTP_TERMS,
+      );
+      if (reply.outcome !== 'SENT') {
+        await smsBudget.unspend(by);
+        return refuse(REFUSALS[reply.outcome], { retryAfterS: seconds(reply.waitMs) });
+      }
+      await store.rememberTransaction(txnId, account, OTP_TERMS.lifetimeMs);
+      const { language } = reply;
+      const message = { template: 'otp', otp } as const;
+      const queued = await outbox.send([
+        { id: `otp:${txnId}`, account, mobile, language, message },
+      ]);
+      if (queued === 'FULL') {
+        await smsBudget.unspend(by);
+        return refuse('SMS_OUTBOX_FULL', { retryAfterS: seconds(OTP_TERMS.resendAfterMs) });
+      }
+      return { txnId };
+    },
+
+    /** Turns an OTP into what it grants to the account that it proves, once. */
+    async checkOtp(txnId: string, otp: string, network: string): Promise<Grant | Refusal> {
+      const account = await store.accountOfTransaction(txnId);
+      if (!account) return refuse('OTP_UNKNOWN');
+      const digest = otpDigest(secrets, txnId, otp);
+      const requester = requesterOf(network);
+      const reply = await store.checkOtp(account, { txnId, digest, requester }, OTP_TERMS);
+      switch (reply.outcome) {
+        case 'RIGHT':
+          await smsBudget.used({ network: reply.askedBy, known: !reply.stranger });
+          return { account, epoch: reply.epoch };
+        case 'UNKNOWN':
+          return refuse('OTP_UNKNOWN');
+        case 'WRONG':
+          return refuse('OTP_WRONG', { extra: { triesLeft: reply.triesLeft } });
+        case 'TRIES_SPENT':
+          return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
+      }
+    },
+
+    /**
+     * Ends every access token of the account that was issued until now. Once this has resolved they
+     * are refused everywhere; if it rejects, some may still pass, and it is to be tried again.
+     */
+    async signOutEverywhere(account: string): Promise<void> {
+      await revocations.publish(account, await store.raiseEpoch(account));
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** The network that somebody asks for an OTP from is kept as a keyed hash only. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { accountOf } from '../../src/people/sign-in.ts';
+import { codeOf, engineOn, granted, lastSms } from '../support/engine.ts';
+import { useRedis } from '../support/redis.ts';
+
+const test = useRedis();
+const MOBILE = '+919812345678';
+const ASKS = '203.0.113';
+const TRIES = '198.51.100';
+
+/** Everything that Redis has written to its append-only files. */
+function everWritten(): Buffer {
+  const directory = join(test.server.dataDir, 'appendonlydir');
+  return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))));
+}
+
+it('no network of who asks or tries is ever written in clear', async () => {
+  const engine = engineOn(test.redis);
+  const { txnId } = granted(await engine.people.sendOtp(MOBILE, ASKS));
+  const { message } = await lastSms(engine, test.redis);
+  const otp = message.template === 'otp' ? message.otp : '';
+  const wrong = otp === '000000' ? '000001' : '000000';
+  expect(codeOf(await engine.people.checkOtp(txnId, wrong, TRIES))).toBe('OTP_WRONG');
+  granted(await engine.people.checkOtp(txnId, otp, TRIES));
+
+  const written = everWritten();
+  const account = accountOf(engine.secrets, MOBILE);
+  expect(written.includes(account), 'this is what was written').toBe(true);
+  for (const network of [ASKS, TRIES]) expect(written.includes(network), network).toBe(false);
+});

@@ -1,0 +1,35 @@
+/** The whole API over a real socket and a test Redis, with a worker's steps in this process. */
+import { createEngine } from '../../src/engine.ts';
+import { createApp } from '../../src/http/app.ts';
+import { listen } from '../../src/http/server.ts';
+import { createLog, type Log } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { Redis } from '../../src/redis/client.ts';
+import { apiRoutes } from '../../src/routes.ts';
+import { call, type CallOptions, configWith, secrets } from './app.ts';
+
+/** For tests whose requests all come from one address. */
+const UNLIMITED = Object.fromEntries(
+  [
+    ...['READ', 'WRITE', 'ANSWER', 'OTP', 'TOKEN', 'ADMIN'].map((name) => `${name}_PER_ADDRESS`),
+    ...['READ', 'WRITE', 'ANSWER'].map((name) => `${name}_PER_ACCOUNT`),
+  ].map((name) => [`LIMIT_${name}`, '1000000']),
+);
+
+export type TestApi = Awaited<ReturnType<typeof serveApi>>;
+
+export async function serveApi(redis: Redis, log: Log = createLog('silent')) {
+  const config = configWith({ PORT: '0', SMS_DRIVER: 'inbox', ...UNLIMITED });
+  const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
+  const routes = apiRoutes(engine, redis, config);
+  const metrics = createMetrics();
+  const server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
+  return {
+    engine,
+    routes,
+    metrics,
+    close: server.close,
+    call: (method: string, path: string, options?: CallOptions) =>
+      call(server.url, method, path, options),
+  };
+}
