@@ -52,6 +52,7 @@ program
   .option('--connections <number>', 'connections at once', count, 100)
   .option('--repeats <number>', 'volleys that count', count, 5)
   .option('--profile <directory>', 'write a CPU profile of each server there')
+  .option('--captcha', 'every entry brings a device token and a solved captcha', false)
   .action(async (options: Parameters<typeof floor>[0]) =>
     report('floor', await floor(options, progress)),
   );

@@ -30,7 +30,7 @@ const enterScript = script({
     'withdrawn',
     'audit',
   ],
-  args: ['id', 'packed', 'account', 'enterBeforeMs', 'standing', 'coming'],
+  args: ['id', 'packed', 'by', 'enterBeforeMs', 'standing', 'coming'],
   reply: (raw) => replyWord(raw),
 });
 const named = Object.fromEntries(
@@ -60,7 +60,7 @@ async function enter(incoming: IncomingMessage): Promise<string> {
   const { word, fields } = await enterScript(redis, named, {
     id,
     packed,
-    account: id,
+    by: id,
     enterBeforeMs,
     standing: '',
     coming: 'HAND',

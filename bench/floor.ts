@@ -5,6 +5,7 @@ import { createAccessTokens } from '../src/gates/access-tokens.ts';
 import type { Progress } from '../src/demo/progress.ts';
 import type { Published } from '../src/releases/service.ts';
 import { present } from '../src/lib/assert.ts';
+import { createPasses } from './support/passes.ts';
 import { type BenchEngine, SECRET, withEngine } from './support/engine.ts';
 import { fire, median, type Volley } from './support/fire.ts';
 import {
@@ -25,6 +26,8 @@ export type FloorOptions = {
   readonly repeats: number;
   /** Directory for a CPU profile of each process. */
   readonly profile?: string | undefined;
+  /** Every entry brings a device token and a solved captcha. */
+  readonly captcha?: boolean | undefined;
 };
 
 const GOAL = 0.4;
@@ -39,7 +42,10 @@ const SIDES = Object.keys(RELEASES) as Side[];
 const UNLIMITED = {
   LIMIT_WRITE_PER_ADDRESS: '1000000000',
   LIMIT_WRITE_PER_ACCOUNT: '1000000000',
+  LIMIT_WRITE_PER_DEVICE: '1000000000',
 };
+/** Making the work is not measured, checking it is: one key to try costs as much to check as many. */
+const EASY = { CAPTCHA_DRIVER: 'altcha', CAPTCHA_TRIES: '1' };
 
 export const floor = (options: FloorOptions, progress: Progress) =>
   withEngine(async (bench) => {
@@ -47,14 +53,15 @@ export const floor = (options: FloorOptions, progress: Progress) =>
     await openRelease(engine, RELEASES.floor, options.requests);
     const published = await openRelease(engine, RELEASES.entry, options.requests);
     const citizens = await registerCitizens(engine, options.requests, progress);
-    const volleyOf = await requestsOf(published, citizens);
-    const servers = await startBoth(bench, options.profile);
+    const volleyOf = await requestsOf(bench, published, citizens, options.captcha ?? false);
+    const servers = await startBoth(bench, options);
     const measured: Record<Side, Measured[]> = { floor: [], entry: [] };
     const phase = progress('firing volleys', SIDES.length * (WARM_UP + options.repeats));
     try {
       for (let edit = 0; edit < WARM_UP + options.repeats; edit++)
         for (const side of SIDES) {
-          const outcome = await measure(bench, servers[side], options.connections, volleyOf(edit));
+          const volley = await volleyOf(edit);
+          const outcome = await measure(bench, servers[side], options.connections, volley);
           if (edit >= WARM_UP) measured[side].push(outcome);
           phase.advance();
         }
@@ -65,28 +72,37 @@ export const floor = (options: FloorOptions, progress: Progress) =>
     return figures(measured, options);
   });
 
-async function requestsOf(published: Published, citizens: Citizen[]) {
+async function requestsOf(
+  { engine }: BenchEngine,
+  published: Published,
+  citizens: Citizen[],
+  captcha: boolean,
+) {
   const tokens = createAccessTokens([SECRET]);
+  const passes = await createPasses(engine.secrets, citizens, captcha);
   const bearers = await inBatches(citizens.length, async (index) => {
     const { account } = present(citizens[index], 'a citizen');
-    return `Bearer ${(await tokens.issue({ account, epoch: 0 })).accessToken}`;
+    return `Bearer ${(await tokens.issue({ account, epoch: 0, device: passes.device(index) })).accessToken}`;
   });
   const wishes = wishesFor(published);
-  return (edit: number) =>
-    citizens.map(({ person }, index) => ({
+  return async (edit: number) => {
+    const gates = await passes.headers();
+    return citizens.map(({ person }, index) => ({
       method: 'PUT' as const,
       path: `/v1/releases/${RELEASES.entry}/entry`,
       headers: {
         'content-type': 'application/json',
         authorization: present(bearers[index], 'a token'),
+        ...gates[index],
       },
       body: JSON.stringify({ beneficiaries: [person], preferences: wishes(index, edit) }),
     }));
+  };
 }
 
 async function startBoth(
   { server }: BenchEngine,
-  profile: string | undefined,
+  { profile, captcha }: FloorOptions,
 ): Promise<Record<Side, ServerProcess>> {
   const redis = { REDIS_URL: server.address.url };
   const nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
@@ -98,7 +114,13 @@ async function startBoth(
     ),
     entry: await startServer(
       'src/server.ts',
-      { ...redis, ...UNLIMITED, FAIRSLOT_SECRET: SECRET, FAIRSLOT_OPERATOR_KEY: SECRET },
+      {
+        ...redis,
+        ...UNLIMITED,
+        ...(captcha && EASY),
+        FAIRSLOT_SECRET: SECRET,
+        FAIRSLOT_OPERATOR_KEY: SECRET,
+      },
       nodeOptions,
     ),
   };

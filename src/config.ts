@@ -9,11 +9,19 @@ import { type Networks, NetworksText } from './http/networks.ts';
 import { parseJson } from './lib/json.ts';
 import { compileGateway, type GatewaySettings, isInClear } from './notify/gateway-request.ts';
 import { isTimeZone } from './notify/texts.ts';
+import { SITEVERIFY_URLS } from './gates/captcha/siteverify.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+const list = z
+  .string()
+  .default('')
+  .transform((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())));
+const tries = z.coerce.number().int().min(1).max(1_000_000);
+const endpoint = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
 
 /** Addresses with commas between them; none has a slash at its end. */
 const endpoints = z.string().transform((text, context): string[] => {
@@ -110,6 +118,39 @@ const Environment = z.object({
   /** Where a worker serves /metrics and /livez on HOST; 0: nowhere. */
   WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9464),
   /**
+   * What is solved before an OTP, an entry, a booking at once and a device token. none: nothing;
+   * never in production. Empty: altcha, or none where NODE_ENV is test.
+   */
+  CAPTCHA_DRIVER: z.enum(['', 'altcha', 'hcaptcha', 'turnstile', 'none']).default(''),
+  /** Of hCaptcha or Turnstile. */
+  CAPTCHA_SITE_KEY: z.string().default(''),
+  CAPTCHA_SECRET: z.string().default(''),
+  /** Where the front end runs: a captcha that was solved on another page does not count. */
+  CAPTCHA_HOSTNAMES: list,
+  /** Of siteverify. Empty: the provider's own. */
+  CAPTCHA_URL: endpoint.prefault(''),
+  /** For one answer of the provider, in ms; it is asked twice at most. */
+  CAPTCHA_TIMEOUT_MS: z.coerce.number().int().min(50).max(4_000).default(2_000),
+  /** ALTCHA: keys that need be tried at most, by who rarely asks and by who is at the limit. */
+  CAPTCHA_TRIES: tries.prefault(400),
+  CAPTCHA_TRIES_MOST: tries.prefault(8_000),
+  /** Empty: required, unless CAPTCHA_DRIVER is none. */
+  DEVICE_TOKENS: z.enum(['', 'required', 'optional']).default(''),
+  /** Accounts that may ever sign in on one device: those of a family, or of a village's helper. */
+  ACCOUNTS_PER_DEVICE: count(20),
+  /**
+   * Requests a minute and client address: captchas asked for, device tokens minted; and captchas
+   * asked for by an account.
+   */
+  LIMIT_CAPTCHA_PER_ADDRESS: count(600),
+  LIMIT_DEVICE_PER_ADDRESS: count(60),
+  LIMIT_CAPTCHA_PER_ACCOUNT: count(60),
+  /** Requests a minute and device. */
+  LIMIT_WRITE_PER_DEVICE: count(60),
+  LIMIT_OTP_PER_DEVICE: count(10),
+  LIMIT_TOKEN_PER_DEVICE: count(20),
+  LIMIT_CAPTCHA_PER_DEVICE: count(60),
+  /**
    * Requests a minute and client address: reads, writes, answers to offers (confirm, cancel), OTPs
    * sent, sign-ins, operator calls. Answers are apart, so that editing an entry to the last moment
    * leaves the right to confirm.
@@ -167,6 +208,12 @@ export type Config = {
     /** Of releases that are published from now on. */
     readonly chain: DrandChain;
   };
+  readonly captcha: CaptchaSettings;
+  readonly devices: {
+    readonly required: boolean;
+    /** That may ever sign in on one. */
+    readonly accounts: number;
+  };
   /** 0: none. */
   readonly metricsPort: number;
   /** 0: none. */
@@ -180,10 +227,31 @@ export type Config = {
   /** Requests a minute. */
   readonly limits: {
     readonly perAddress: Readonly<
-      Record<'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin' | 'wrongKey', number>
+      Record<
+        'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin' | 'wrongKey' | 'captcha' | 'device',
+        number
+      >
     >;
-    readonly perAccount: Readonly<Record<'read' | 'write' | 'answer', number>>;
+    readonly perAccount: Readonly<Record<'read' | 'write' | 'answer' | 'captcha', number>>;
+    readonly perDevice: Readonly<Record<'write' | 'otp' | 'token' | 'captcha', number>>;
   };
+};
+
+export type CaptchaSettings = {
+  readonly driver: 'altcha' | 'hcaptcha' | 'turnstile' | 'none';
+  /** Present where the driver is one. */
+  readonly provider:
+    | {
+        readonly url: string;
+        readonly siteKey: string;
+        readonly secret: string;
+        readonly hostnames: readonly string[];
+        readonly timeoutMs: number;
+      }
+    | undefined;
+  /** Of a proof of work: the most keys to try, at first and at the limit. */
+  readonly tries: number;
+  readonly triesMost: number;
 };
 
 /** Raised for settings that cannot work; its message lists all of them. */
@@ -202,6 +270,7 @@ export function readConfig(
   const production = set.NODE_ENV === 'production';
   if (production && set.SMS_DRIVER === 'inbox')
     throw new ConfigError('SMS_DRIVER=inbox is for development only');
+  const captcha = captchaSettings(set, production);
   const generated = production || !development ? undefined : development(set.FAIRSLOT_DATA_DIR);
   const secret = set.FAIRSLOT_SECRET ?? generated?.secret;
   const operatorKey = set.FAIRSLOT_OPERATOR_KEY ?? generated?.operatorKey;
@@ -232,6 +301,11 @@ export function readConfig(
       timeoutMs: set.DRAND_TIMEOUT_MS,
       chain: set.DRAND_CHAIN,
     },
+    captcha,
+    devices: {
+      required: (set.DEVICE_TOKENS || (captcha.driver === 'none' ? '' : 'required')) === 'required',
+      accounts: set.ACCOUNTS_PER_DEVICE,
+    },
     metricsPort: set.METRICS_PORT,
     workerMetricsPort: set.WORKER_METRICS_PORT,
     smsBudget: {
@@ -239,24 +313,35 @@ export function readConfig(
       known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
       unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
     },
-    limits: {
-      perAddress: {
-        read: set.LIMIT_READ_PER_ADDRESS,
-        write: set.LIMIT_WRITE_PER_ADDRESS,
-        answer: set.LIMIT_ANSWER_PER_ADDRESS,
-        otp: set.LIMIT_OTP_PER_ADDRESS,
-        token: set.LIMIT_TOKEN_PER_ADDRESS,
-        admin: set.LIMIT_ADMIN_PER_ADDRESS,
-        wrongKey: set.LIMIT_WRONG_KEY_PER_ADDRESS,
-      },
-      perAccount: {
-        read: set.LIMIT_READ_PER_ACCOUNT,
-        write: set.LIMIT_WRITE_PER_ACCOUNT,
-        answer: set.LIMIT_ANSWER_PER_ACCOUNT,
-      },
-    },
+    limits: limitsOf(set),
   };
 }
+
+const limitsOf = (set: z.output<typeof Environment>): Config['limits'] => ({
+  perAddress: {
+    read: set.LIMIT_READ_PER_ADDRESS,
+    write: set.LIMIT_WRITE_PER_ADDRESS,
+    answer: set.LIMIT_ANSWER_PER_ADDRESS,
+    otp: set.LIMIT_OTP_PER_ADDRESS,
+    token: set.LIMIT_TOKEN_PER_ADDRESS,
+    admin: set.LIMIT_ADMIN_PER_ADDRESS,
+    wrongKey: set.LIMIT_WRONG_KEY_PER_ADDRESS,
+    captcha: set.LIMIT_CAPTCHA_PER_ADDRESS,
+    device: set.LIMIT_DEVICE_PER_ADDRESS,
+  },
+  perAccount: {
+    read: set.LIMIT_READ_PER_ACCOUNT,
+    write: set.LIMIT_WRITE_PER_ACCOUNT,
+    answer: set.LIMIT_ANSWER_PER_ACCOUNT,
+    captcha: set.LIMIT_CAPTCHA_PER_ACCOUNT,
+  },
+  perDevice: {
+    write: set.LIMIT_WRITE_PER_DEVICE,
+    otp: set.LIMIT_OTP_PER_DEVICE,
+    token: set.LIMIT_TOKEN_PER_DEVICE,
+    captcha: set.LIMIT_CAPTCHA_PER_DEVICE,
+  },
+});
 
 const GATEWAY_BODY = '{"to":"{mobile}","text":"{text}","id":"{id}"}';
 
@@ -300,4 +385,26 @@ function fromFile(name: string, value?: string, file?: string): string | undefin
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
     throw new ConfigError(`${name}_FILE cannot be read: ${code}`, { cause: error });
   }
+}
+
+function captchaSettings(set: z.output<typeof Environment>, production: boolean): CaptchaSettings {
+  const driver = set.CAPTCHA_DRIVER || (set.NODE_ENV === 'test' ? 'none' : 'altcha');
+  if (production && driver === 'none')
+    throw new ConfigError('CAPTCHA_DRIVER=none is for development only');
+  const { CAPTCHA_TRIES: tries, CAPTCHA_TRIES_MOST: triesMost } = set;
+  if (triesMost < tries) throw new ConfigError('CAPTCHA_TRIES_MOST is below CAPTCHA_TRIES');
+  if (driver === 'none' || driver === 'altcha')
+    return { driver, provider: undefined, tries, triesMost };
+  const provider = {
+    url: set.CAPTCHA_URL || SITEVERIFY_URLS[driver],
+    siteKey: set.CAPTCHA_SITE_KEY,
+    secret: set.CAPTCHA_SECRET,
+    hostnames: set.CAPTCHA_HOSTNAMES,
+    timeoutMs: set.CAPTCHA_TIMEOUT_MS,
+  };
+  if (!provider.siteKey || !provider.secret || provider.hostnames.length === 0)
+    throw new ConfigError(
+      `CAPTCHA_DRIVER=${driver} needs CAPTCHA_SITE_KEY, CAPTCHA_SECRET and CAPTCHA_HOSTNAMES`,
+    );
+  return { driver, provider, tries, triesMost };
 }

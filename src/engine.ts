@@ -3,6 +3,7 @@
  * from here.
  */
 import type { Config } from './config.ts';
+import { DEVICE_LIFETIME_MS } from './gates/devices.ts';
 import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
@@ -63,7 +64,8 @@ const storesOn = (redis: Redis) => ({
 
 export function createEngine(
   redis: Redis,
-  config: Pick<Config, 'secret'> & Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget'>>,
+  config: Pick<Config, 'secret'> &
+    Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget' | 'devices'>>,
   watched: Partial<Watch> = {},
 ) {
   const watch = { ...UNWATCHED, ...watched };
@@ -89,6 +91,9 @@ export function createEngine(
     outbox,
     smsBudget,
     revocations,
+    ...(config.devices && {
+      devices: { accounts: config.devices.accounts, lifetimeMs: DEVICE_LIFETIME_MS },
+    }),
   });
   const rounds = createRoundService({
     store: stores.rounds,

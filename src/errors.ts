@@ -109,6 +109,56 @@ export const ERRORS = {
     title: 'This account has signed out everywhere since this access token was issued.',
     remedy: 'Sign in again.',
   },
+  ACCESS_TOKEN_OTHER_DEVICE: {
+    status: 401,
+    title: 'The access token was issued to another device.',
+    remedy: 'Sign in on this device.',
+  },
+  DEVICE_TOKEN_MISSING: {
+    status: 403,
+    title: 'This needs a device token.',
+    remedy: 'Get one from POST /v1/devices, once, and send it as `Device-Token`.',
+  },
+  DEVICE_TOKEN_INVALID: {
+    status: 403,
+    title: 'The device token is not one of ours, is damaged or has expired.',
+    remedy: 'Get another from POST /v1/devices.',
+  },
+  CAPTCHA_MISSING: {
+    status: 403,
+    title: 'This needs a solved captcha.',
+    remedy: 'Solve what GET /v1/captcha gives, and send it as `Captcha-Solution`.',
+  },
+  CAPTCHA_INVALID: {
+    status: 403,
+    title: 'The captcha ticket is not one of ours, or is damaged.',
+    remedy: 'Ask GET /v1/captcha for another, and send it with its solution.',
+  },
+  CAPTCHA_EXPIRED: {
+    status: 403,
+    title: 'The captcha was solved too late.',
+    remedy: 'Ask GET /v1/captcha for another.',
+  },
+  CAPTCHA_MISMATCH: {
+    status: 403,
+    title: 'The captcha is for another purpose, release, account or device.',
+    remedy: 'Ask GET /v1/captcha for one with the same headers and for this purpose.',
+  },
+  CAPTCHA_SPENT: {
+    status: 403,
+    title: 'The captcha was used before.',
+    remedy: 'Ask GET /v1/captcha for another; each works once.',
+  },
+  CAPTCHA_WRONG: {
+    status: 403,
+    title: 'The captcha is not solved.',
+    remedy: 'Ask GET /v1/captcha for another; each may be tried once.',
+  },
+  CAPTCHA_UNAVAILABLE: {
+    status: 503,
+    title: 'The captcha cannot be checked just now.',
+    remedy: 'Ask GET /v1/captcha for another, which may be of another kind.',
+  },
   OPERATOR_KEY_INVALID: {
     status: 401,
     title: 'This needs a valid operator key.',
@@ -155,6 +205,12 @@ export const ERRORS = {
     status: 429,
     title: 'Too many wrong OTPs for this mobile from where you are.',
     remedy: 'Wait for Retry-After, then ask for a new OTP.',
+  },
+
+  TOO_MANY_ACCOUNTS: {
+    status: 409,
+    title: 'This device has signed in as many accounts as are allowed.',
+    remedy: 'Sign in on another device.',
   },
 
   // people
@@ -344,6 +400,11 @@ export const ERRORS = {
     status: 409,
     title: 'This account has entered as many people in this release as it may.',
     remedy: 'Nothing; the limit is in the manifest.',
+  },
+  TOO_MANY_FROM_DEVICE: {
+    status: 409,
+    title: 'As many people have entered this release from this device as may.',
+    remedy: 'Enter from another device; the limit is in the manifest.',
   },
   ENTRY_SEALED: {
     status: 409,

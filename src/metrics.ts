@@ -53,7 +53,45 @@ export function createMetrics() {
         registers,
       }),
     },
+    captcha: captchaMetrics(registers),
   } as const;
+}
+
+function captchaMetrics(registers: Registry[]) {
+  let isDown: () => boolean = () => false;
+  return {
+    challenges: new Counter({
+      name: 'fairslot_gates_captcha_challenges_total',
+      help: 'Captchas given out, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    answers: new Counter({
+      name: 'fairslot_gates_captcha_answers_total',
+      help: 'Solutions that passed or were refused, by why.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    provider: new Histogram({
+      name: 'fairslot_gates_captcha_provider_duration_seconds',
+      help: 'Time of a provider to answer siteverify, by what its answer was.',
+      labelNames: ['outcome'],
+      buckets: DURATIONS_S,
+      registers,
+    }),
+    providerDown: new Gauge({
+      name: 'fairslot_gates_captcha_provider_down',
+      help: '1 while the provider fails and proof of work stands in for it.',
+      registers,
+      collect() {
+        this.set(isDown() ? 1 : 0);
+      },
+    }),
+    /** `down`: read when Prometheus asks. */
+    watchProvider: (down: () => boolean): void => {
+      isDown = down;
+    },
+  };
 }
 
 export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>;

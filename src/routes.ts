@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
 import { createAuditReader } from './gates/audit.ts';
-import { auditRoutes } from './gates/routes.ts';
+import { auditRoutes } from './gates/audit-routes.ts';
 import type { Route } from './http/route.ts';
 import { notifyRoutes } from './notify/routes.ts';
 import { peopleRoutes } from './people/routes.ts';

@@ -26,7 +26,14 @@ export async function startServer(
   nodeOptions: readonly string[] = [],
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(new URL(program, ROOT))], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0', ...settings },
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      METRICS_PORT: '0',
+      CAPTCHA_DRIVER: 'none',
+      ...settings,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const killOnExit = (): void => void child.kill('SIGKILL');

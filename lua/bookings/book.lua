@@ -1,20 +1,20 @@
 #!lua
 --[[ bookings/book: take a free seat at once (immediate mode).
-  KEYS[1] release   hash    mode times, entries_per_account
+  KEYS[1] release   hash    mode, times and limits as numbers
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] seats     hash    slot/pool -> free seats
-  KEYS[5] accounts  hash    account -> first characters of its entry ids
+  KEYS[5] accounts  hash    account, or d: and device -> first characters of its entry ids
   KEYS[6] audit     stream
   ARGV[1] entry_id
   ARGV[2] entry           packed
-  ARGV[3] account
+  ARGV[3] by              account, or account|device
   ARGV[4] enter_before_ms end of the claim's lease
   ARGV[5] grant           i and a nonce of this request
   ARGV[6] slot
   ARGV[.] pool, pool, …   those the person may use, in the order to try
   REPLY   CLAIM_EXPIRED | RELEASE_UNKNOWN | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms
-          | BOOKED grant | HAS_BOOKING | SLOT_FULL | TOO_MANY_ENTRIES
+          | BOOKED grant | HAS_BOOKING | SLOT_FULL | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE
           (first that applies; again with the same grant: BOOKED)
 ]]
 --#include lib/clock
@@ -39,9 +39,8 @@ for i = 7, #ARGV do
   if free > 0 and not pool then pool = ARGV[i] end
 end
 if not pool then return 'SLOT_FULL' end
-if not charge_account(KEYS[5], ARGV[3], { id }, tonumber(state[4])) then
-  return 'TOO_MANY_ENTRIES'
-end
+local over = overcharged(KEYS[1], KEYS[5], ARGV[3], { id }, tonumber(state[4]))
+if over then return over end
 local booking = { grant = ARGV[5], slot = ARGV[6], pool = pool, size = 1 }
 redis.call('HINCRBY', KEYS[4], booking.slot .. '/' .. pool, -1)
 redis.call('HSET', KEYS[2], id, ARGV[2])

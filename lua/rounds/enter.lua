@@ -7,7 +7,7 @@
   KEYS[4]  sealed           hash  entry_id -> packed entry
   KEYS[5]  entries          hash  entry_id -> packed entry
   KEYS[6]  bookings         hash  entry_id -> packed booking
-  KEYS[7]  accounts         hash  account -> first characters of its entry ids
+  KEYS[7]  accounts         hash  account, or d: and device -> first characters of its entry ids
   KEYS[8]  members          hash  see lib/group
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
@@ -17,7 +17,7 @@
   KEYS[14] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
-  ARGV[3] account
+  ARGV[3] by               account, or account|device
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
   ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
   ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
@@ -26,7 +26,7 @@
   REPLY   RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | NOT_CARRIED | CLAIM_EXPIRED
           | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms | ENTRY_SEALED | HAS_BOOKING
           | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | PASSED_OVER
-          | TOO_MANY_ENTRIES | ENTERED result_at_ms issued_at_ms
+          | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE | ENTERED result_at_ms issued_at_ms
           (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
           entered is 1 for as long as it may be edited; number: which of the persons, from 0.
           HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn, by
@@ -131,9 +131,8 @@ if ARGV[6] == 'PASSED_OVER' then
   redis.call('XADD', KEYS[14], '*', 'e', 'passed-over ' .. id)
   return 'PASSED_OVER'
 end
-if not charge_account(KEYS[7], ARGV[3], people, tonumber(state[4])) then
-  return 'TOO_MANY_ENTRIES'
-end
+local over = overcharged(KEYS[1], KEYS[7], ARGV[3], people, tonumber(state[4]))
+if over then return over end
 redis.call('HDEL', KEYS[6], unpack(people)) -- bookings that were cancelled
 stand()
 join()

@@ -33,7 +33,7 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
     name: 'book',
     slice: 'bookings',
     summary: 'Book a seat at once, in a release in immediate mode',
-    gates: { limit: 'write', caller: 'account' },
+    gates: { limit: 'write', caller: 'account', captcha: 'book', device: true },
     body: z.strictObject({ release: ReleaseId, beneficiary: PersonId, slot: SlotId }),
     answers: { 201: Booking },
     errors: [
@@ -49,10 +49,11 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'HAS_BOOKING',
       'SLOT_FULL',
       'TOO_MANY_ENTRIES',
+      'TOO_MANY_FROM_DEVICE',
     ],
     ahead: ({ account, body }) => bookings.prepareBooking(account, body),
-    handler: async ({ account, body }, prepared) => {
-      const booked = await bookings.book(account, body, prepared);
+    handler: async ({ account, device, body }, prepared) => {
+      const booked = await bookings.book(account, body, prepared, device);
       return isRefusal(booked) ? booked : { status: 201, body: booked };
     },
   }),

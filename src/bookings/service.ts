@@ -149,6 +149,7 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       account: string,
       wish: Wish,
       preparing: Promise<Prepared | Refusal> = prepare(account, wish),
+      device = '',
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
@@ -158,7 +159,7 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories });
       const reply = await store.book(
         release,
-        { id: entry, packed, account, enterBeforeMs: claim.enterBeforeMs },
+        { id: entry, packed, account, device, enterBeforeMs: claim.enterBeforeMs },
         { grant: `i${randomInt(NONCE_BELOW).toString(36)}`, slot: slotNumber, pools },
       );
       if (reply.outcome === 'RELEASE_NOT_OPEN') {

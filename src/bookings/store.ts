@@ -1,5 +1,6 @@
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import { enteredBy } from '../rounds/rules.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ConfirmReply =
@@ -24,6 +25,7 @@ const BOOK_REFUSALS = [
   'HAS_BOOKING',
   'SLOT_FULL',
   'TOO_MANY_ENTRIES',
+  'TOO_MANY_FROM_DEVICE',
 ] as const;
 
 export type BookReply =
@@ -85,7 +87,7 @@ const expireScript = script({
 const bookScript = script({
   file: 'bookings/book',
   keys: ['release', 'entries', 'bookings', 'seats', 'accounts', 'audit'],
-  args: ['entry_id', 'entry', 'account', 'enter_before_ms', 'grant', 'slot'],
+  args: ['entry_id', 'entry', 'by', 'enter_before_ms', 'grant', 'slot'],
   rest: true,
   reply: (raw): BookReply => {
     const { word, fields } = replyWord(raw);
@@ -161,7 +163,13 @@ function grantStore(redis: Redis) {
 
     book: (
       release: string,
-      entry: { id: string; packed: string; account: string; enterBeforeMs: number },
+      entry: {
+        id: string;
+        packed: string;
+        account: string;
+        device?: string;
+        enterBeforeMs: number;
+      },
       seat: { grant: string; slot: number; pools: readonly number[] },
     ): Promise<BookReply> =>
       bookScript(
@@ -177,7 +185,7 @@ function grantStore(redis: Redis) {
         {
           entry_id: entry.id,
           entry: entry.packed,
-          account: entry.account,
+          by: enteredBy(entry.account, entry.device),
           enter_before_ms: entry.enterBeforeMs,
           grant: seat.grant,
           slot: seat.slot,

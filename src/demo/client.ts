@@ -20,6 +20,8 @@ export type Call = {
   readonly address: string;
   /** Access token or operator key. */
   readonly bearer?: string | undefined;
+  readonly deviceToken?: string | undefined;
+  readonly captchaSolution?: string | undefined;
   /** A string is sent as CSV, anything else as JSON. */
   readonly body?: unknown;
   /** Where to count it; the demo's own requests are not counted. */
@@ -114,9 +116,14 @@ export function createClient(base: string, ownAddresses: boolean): Client {
   return { send, read, download, log, close: () => agent.destroy() };
 }
 
-function encode({ body, bearer }: Call): { headers: Record<string, string>; text?: string } {
+function encode({ body, bearer, deviceToken, captchaSolution }: Call): {
+  headers: Record<string, string>;
+  text?: string;
+} {
   const headers: Record<string, string> = {};
   if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
+  if (deviceToken !== undefined) headers['device-token'] = deviceToken;
+  if (captchaSolution !== undefined) headers['captcha-solution'] = captchaSolution;
   if (body === undefined) return { headers };
   const isCsv = typeof body === 'string';
   const text = isCsv ? body : JSON.stringify(body);

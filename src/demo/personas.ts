@@ -5,6 +5,7 @@
  * the demo shows what speed buys and nothing else.
  */
 import { nowMs, sleep } from '../lib/clock.ts';
+import { solveCaptcha } from './captcha.ts';
 import type { Call, Client, Purpose, Reply } from './client.ts';
 import type { News } from './news.ts';
 import { circuitOf, ID_TYPE, wishesOf, type Person } from './population.ts';
@@ -12,7 +13,13 @@ import { circuitOf, ID_TYPE, wishesOf, type Person } from './population.ts';
 export type Slot = { readonly slot: string; readonly seats: number };
 export type Mode = 'immediate' | 'lottery';
 
-export type SignedIn = { readonly person: Person; readonly token: string };
+export type SignedIn = {
+  readonly person: Person;
+  readonly token: string;
+  /** Their device token. */
+  readonly device: string;
+};
+type Credentials = Partial<Pick<SignedIn, 'token' | 'device'>>;
 export type Member = SignedIn & { readonly beneficiary: string };
 
 export type Sale = {
@@ -42,21 +49,26 @@ const GLANCE = 0.25;
 /** Signs one person in with the OTP that their phone receives. Throws when the engine refuses. */
 export async function signIn(client: Client, person: Person): Promise<SignedIn> {
   const { mobile } = person;
-  const ask = asking(client, person, 'sign-in');
-  const sent = await ask<{ txnId: string }>('POST', '/v1/auth/otp', { mobile });
+  const stranger = solving(client, person, 'sign-in');
+  const minted = await stranger<{ deviceToken: string }>('device', 'POST', '/v1/devices');
+  const device = accepted(minted, person, 'get a device token').deviceToken;
+  const solve = solving(client, person, 'sign-in', { device });
+  const sent = await solve<{ txnId: string }>('otp', 'POST', '/v1/auth/otp', { mobile });
   const { txnId } = accepted(sent, person, 'ask for an OTP');
   const otp = await otpFromPhone(client, person);
+  const ask = asking(client, person, 'sign-in', { device });
   const reply = await ask<{ accessToken: string }>('POST', '/v1/auth/token', { txnId, otp });
-  return { person, token: accepted(reply, person, 'sign in').accessToken };
+  return { person, token: accepted(reply, person, 'sign in').accessToken, device };
 }
 
 /** Registers the person under their account. Throws when the engine refuses. */
-export async function register(client: Client, { person, token }: SignedIn): Promise<Member> {
+export async function register(client: Client, signedIn: SignedIn): Promise<Member> {
+  const { person } = signedIn;
   const { name, birthYear, gender, idNumber } = person;
   const body = { name, birthYear, gender, idType: ID_TYPE, idNumber };
-  const ask = asking(client, person, 'sign-in', token);
+  const ask = asking(client, person, 'sign-in', signedIn);
   const reply = await ask<{ beneficiaryId: string }>('POST', '/v1/beneficiaries', body);
-  return { person, token, beneficiary: accepted(reply, person, 'register').beneficiaryId };
+  return { ...signedIn, beneficiary: accepted(reply, person, 'register').beneficiaryId };
 }
 
 /** Plays one person's evening in the mode of the sale, to the end of the release. */
@@ -138,8 +150,8 @@ type EntryView = {
 /** After each round: read the result; take, or let go, what is offered. */
 async function followRounds(sale: Sale, member: Member): Promise<Story> {
   const { client, release, news } = sale;
-  const { person, token } = member;
-  const ask = asking(client, person, 'read', token);
+  const { person } = member;
+  const ask = asking(client, person, 'read', member);
   for (let round = 0; await news.published(round); round++) {
     await sleep(person.actsAfterMs);
     const reply = await ask<{ entries: EntryView[] }>('GET', `/v1/releases/${release}/entry`);
@@ -152,12 +164,9 @@ async function followRounds(sale: Sale, member: Member): Promise<Story> {
   return {};
 }
 
-async function confirm(
-  { client }: Sale,
-  { person, token }: Member,
-  booking: string,
-): Promise<void> {
-  const ask = asking(client, person, 'confirm', token);
+async function confirm({ client }: Sale, member: Member, booking: string): Promise<void> {
+  const { person } = member;
+  const ask = asking(client, person, 'confirm', member);
   await ask('POST', `/v1/bookings/${booking}/confirm`);
   if (!person.cancelsLater) return;
   await sleep(person.actsAfterMs);
@@ -172,15 +181,18 @@ async function readSlots({ client, release, opensAtMs }: Sale, person: Person): 
   return accepted(reply, person, 'read the slots').slots;
 }
 
-function book({ client, release }: Sale, { person, token, beneficiary }: Member, slot: string) {
-  const ask = asking(client, person, 'attempt', token);
-  return ask('POST', '/v1/bookings', { release, beneficiary, slot });
+function book({ client, release }: Sale, member: Member, slot: string) {
+  const { person, beneficiary } = member;
+  const solve = solving(client, person, 'attempt', member);
+  return solve(`book:${release}`, 'POST', '/v1/bookings', { release, beneficiary, slot });
 }
 
-function enter({ client, release }: Sale, { person, token, beneficiary }: Member, wishes: Slot[]) {
-  const ask = asking(client, person, 'attempt', token);
+function enter({ client, release }: Sale, member: Member, wishes: Slot[]) {
+  const { person, beneficiary } = member;
+  const solve = solving(client, person, 'attempt', member);
   const preferences = wishes.map(({ slot }) => slot);
-  return ask('PUT', `/v1/releases/${release}/entry`, { beneficiaries: [beneficiary], preferences });
+  const body = { beneficiaries: [beneficiary], preferences };
+  return solve(`enter:${release}`, 'PUT', `/v1/releases/${release}/entry`, body);
 }
 
 /** Waits as long as it is told to when there were too many requests, and asks again. */
@@ -205,11 +217,30 @@ async function otpFromPhone(client: Client, person: Person): Promise<string> {
   throw new Error(`no SMS came for ${person.name} in ${INBOX_PATIENCE_MS / 1_000} s`);
 }
 
+/** The same with a captcha solved for each request, which is counted as a read in the evening. */
+const solving =
+  (client: Client, person: Person, purpose: Purpose, credentials: Credentials = {}) =>
+  async <T>(captcha: string, method: Call['method'], path: string, body?: unknown) => {
+    const read = asking(client, person, purpose === 'attempt' ? 'read' : purpose, credentials);
+    const solved = await solveCaptcha((asked) => read('GET', asked), captcha);
+    if ('refused' in solved) return solved.refused;
+    const ask = asking(client, person, purpose, credentials);
+    return ask<T>(method, path, body, solved.solution);
+  };
+
 /** `client.send` as this person, for one purpose. */
 const asking =
-  (client: Client, { group, address }: Person, purpose: Purpose, bearer?: string) =>
-  <T>(method: Call['method'], path: string, body?: unknown): Promise<Reply<T>> =>
-    client.send<T>({ method, path, address, bearer, body, counter: `${group}/${purpose}` });
+  (client: Client, { group, address }: Person, purpose: Purpose, credentials: Credentials = {}) =>
+  <T>(
+    method: Call['method'],
+    path: string,
+    body?: unknown,
+    captchaSolution?: string,
+  ): Promise<Reply<T>> => {
+    const { token: bearer, device: deviceToken } = credentials;
+    const sent = { method, path, address, body, bearer, deviceToken, captchaSolution };
+    return client.send<T>({ ...sent, counter: `${group}/${purpose}` });
+  };
 
 function accepted<T>(reply: Reply<T>, { name }: Person, what: string): T {
   if (reply.status >= 200 && reply.status < 300) return reply.body;

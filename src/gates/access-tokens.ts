@@ -9,16 +9,25 @@ import { nowMs } from '../lib/clock.ts';
 import { createSecrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 
-/** What an access token says: the private claims of ours have these names in it. */
-export type Grant = {
+/** What signing in proves. */
+export type Proved = {
   /** The keyed hash that names the account; `sub` in the token. */
   readonly account: string;
   /** The account's epoch at sign-in: signing out everywhere raises the account's. */
   readonly epoch: number;
 };
 
+/** What an access token says: the private claims of ours have these names in it. */
+export type Grant = Proved & {
+  /** The device that it was issued to; '' where it is bound to none. */
+  readonly device: string;
+};
+
 export type AccessTokens = {
-  readonly issue: (grant: Grant) => Promise<{ accessToken: string; expiresInS: number }>;
+  /** `device`: left out or '' to bind it to none. */
+  readonly issue: (
+    grant: Proved & { readonly device?: string },
+  ) => Promise<{ accessToken: string; expiresInS: number }>;
   readonly verify: (token: string) => Promise<Grant | Refusal>;
 };
 
@@ -69,9 +78,9 @@ export function createAccessTokens(
   };
 
   return {
-    issue: async ({ account, ...claims }) => {
+    issue: async ({ account, epoch, device = '' }) => {
       const issuedAtS = Math.floor(now() / 1000);
-      const accessToken = await new SignJWT(claims)
+      const accessToken = await new SignJWT(device === '' ? { epoch } : { epoch, device })
         .setProtectedHeader({ alg: 'HS256', kid: newest.id, typ: TYPE })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
@@ -120,6 +129,7 @@ function createCheck(keys: ReadonlyMap<string, CryptoKey>, now: () => number) {
     const inTime = iat <= nowS + CLOCK_LEEWAY_S && exp - iat === ACCESS_TOKEN_LIFETIME_S;
     if (sub === '' || !inTime || typeof epoch !== 'number' || !Number.isSafeInteger(epoch))
       throw new errors.JWTInvalid('not what we issue');
-    return { account: sub, epoch, expiresAtMs: exp * 1000 };
+    const device = typeof payload['device'] === 'string' ? payload['device'] : '';
+    return { account: sub, epoch, device, expiresAtMs: exp * 1000 };
   };
 }

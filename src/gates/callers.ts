@@ -7,11 +7,12 @@ import type { AccessTokens, Grant } from './access-tokens.ts';
 import type { Limits } from './limits.ts';
 import type { Operator, OperatorKeys, Scope } from './operator-keys.ts';
 
-export type CallerKind = 'anyone' | 'account' | 'operator';
+/** `either`: an account where an access token is presented, otherwise nobody in particular. */
+export type CallerKind = 'anyone' | 'either' | 'account' | 'operator';
 
 /** Who must be calling; of an operator, which scope their key must have. */
 export type Admitted =
-  | { readonly caller: 'anyone' | 'account' }
+  | { readonly caller: 'anyone' | 'either' | 'account' }
   | { readonly caller: 'operator'; readonly scope: Scope };
 
 export type Caller = {
@@ -48,13 +49,13 @@ export function createIdentify({ tokens, operatorKeys, limits }: Parts): Identif
   const operator = async (presented: string | undefined, address: string) => {
     const found = presented === undefined ? undefined : await operatorKeys.find(presented);
     if (found) return { account: '', owner: `operator:${found.name}`, operator: found };
-    const counted =
-      limits.blocked('wrongKey', address, '') ?? (await limits.count('wrongKey', address, ''));
+    const who = { address, account: '', device: '' };
+    const counted = limits.blocked('wrongKey', who) ?? (await limits.count('wrongKey', who));
     return counted.refusal ?? refuse('OPERATOR_KEY_INVALID');
   };
 
   return async (kind, authorization, address) => {
-    if (kind === 'anyone') return ANYONE;
+    if (kind === 'anyone' || (kind === 'either' && authorization === undefined)) return ANYONE;
     const presented = BEARER.exec(authorization ?? '')?.[1];
     if (kind === 'operator') return operator(presented, address);
     if (presented === undefined) return refuse('ACCESS_TOKEN_MISSING');

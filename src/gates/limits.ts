@@ -1,5 +1,5 @@
 /**
- * Requests per minute, by client address and by account, counted in Redis for all processes
+ * Requests per minute, by client address, account and device, counted in Redis for all processes
  * together. Whoever is over a limit is refused from memory until the minute ends, so that asking
  * more costs us less.
  */
@@ -18,20 +18,31 @@ declare module 'rate-limiter-flexible' {
   }
 }
 
-/** Limits are counted by client address; those with an account are counted by account too. */
+/** Every limit is counted by client address; some by account and by device too. */
 export type LimitName = keyof Config['limits']['perAddress'];
+
+/** Whom a request is counted for. */
+export type Who = {
+  readonly address: string;
+  /** Empty where no account calls. */
+  readonly account: string;
+  /** The device that we minted; empty where none is known. */
+  readonly device: string;
+};
 
 export type Counted = {
   readonly refusal: Refusal | undefined;
   /** RateLimit and RateLimit-Policy in the form of draft-ietf-httpapi-ratelimit-headers-10. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Of the tightest of these limits, what is used up: 0 to 1. */
+  readonly share: number;
 };
 
 export type Limits = {
   /** The refusal of a caller who is known to be over, without asking Redis. */
-  readonly blocked: (limit: LimitName, address: string, account: string) => Counted | undefined;
-  /** Counts one request. `account`: empty where the caller has none. */
-  readonly count: (limit: LimitName, address: string, account: string) => Promise<Counted>;
+  readonly blocked: (limit: LimitName, who: Who) => Counted | undefined;
+  /** Counts one request. */
+  readonly count: (limit: LimitName, who: Who) => Promise<Counted>;
 };
 
 /** One limit: a fixed window for each key. */
@@ -46,6 +57,8 @@ type State = {
   readonly over: boolean;
   readonly left: number;
   readonly resetS: number;
+  /** What is used up: 0 to 1. */
+  readonly share: number;
 };
 
 const WINDOW_S = 60;
@@ -53,31 +66,40 @@ const WINDOW_S = 60;
 export function createLimits(redis: Redis, limits: Config['limits']): Limits {
   const perAddress = countersOf(redis, 'address', limits.perAddress);
   const perAccount = countersOf(redis, 'account', limits.perAccount);
+  const perDevice = countersOf(redis, 'device', limits.perDevice);
 
-  const countersFor = (limit: LimitName, account: string) => {
+  /** What counts here, each with whom it counts: the address, and what else is known. */
+  const countersFor = (limit: LimitName, { address, account, device }: Who): Counting[] => {
     const byAddress = present(perAddress.get(limit), `the limit ${limit}`);
+    const counting = [{ counter: byAddress, caller: addressPrefix(address) }];
     const byAccount = account === '' ? undefined : perAccount.get(limit);
-    const policy = byAccount ? `${byAddress.policy}, ${byAccount.policy}` : byAddress.policy;
-    return { byAddress, byAccount, policy };
+    if (byAccount) counting.push({ counter: byAccount, caller: account });
+    const byDevice = device === '' ? undefined : perDevice.get(limit);
+    if (byDevice) counting.push({ counter: byDevice, caller: device });
+    return counting;
   };
 
   return {
-    blocked: (limit, address, account) => {
-      const { byAddress, byAccount, policy } = countersFor(limit, account);
-      const state = byAddress.blocked(addressPrefix(address)) ?? byAccount?.blocked(account);
-      return state && verdict(policy, [state]);
+    blocked: (limit, who) => {
+      const counting = countersFor(limit, who);
+      for (const { counter, caller } of counting) {
+        const state = counter.blocked(caller);
+        if (state) return verdict(counting, [state]);
+      }
+      return undefined;
     },
-    count: async (limit, address, account) => {
-      const { byAddress, byAccount, policy } = countersFor(limit, account);
-      // Both in one turn of the event loop, so that they leave in one pipeline.
-      const states = await Promise.all([
-        byAddress.count(addressPrefix(address)),
-        ...(byAccount ? [byAccount.count(account)] : []),
-      ]);
-      return verdict(policy, states);
+    count: async (limit, who) => {
+      const counting = countersFor(limit, who);
+      // All in one turn of the event loop, so that they leave in one pipeline.
+      const states = await Promise.all(
+        counting.map(({ counter, caller }) => counter.count(caller)),
+      );
+      return verdict(counting, states);
     },
   };
 }
+
+type Counting = { readonly counter: Counter; readonly caller: string };
 
 const countersOf = (redis: Redis, by: string, limits: Readonly<Record<string, number>>) =>
   new Map(
@@ -105,6 +127,7 @@ function createCounter(redis: Redis, name: string, points: number): Counter {
     over,
     left: remainingPoints,
     resetS: Math.max(1, Math.ceil(msBeforeNext / 1000)),
+    share: 1 - remainingPoints / points,
   });
   return {
     policy: `"${name}";q=${points};w=${WINDOW_S}`,
@@ -123,17 +146,21 @@ function createCounter(redis: Redis, name: string, points: number): Counter {
   };
 }
 
-function verdict(policy: string, states: readonly State[]): Counted {
+function verdict(counting: readonly Counting[], states: readonly State[]): Counted {
   const headers = {
     ratelimit: states.map(({ name, left, resetS }) => `"${name}";r=${left};t=${resetS}`).join(', '),
-    'ratelimit-policy': policy,
+    'ratelimit-policy': counting.map(({ counter }) => counter.policy).join(', '),
   };
   let worst: State | undefined;
-  for (const state of states) if (state.over && state.resetS > (worst?.resetS ?? 0)) worst = state;
+  let share = 0;
+  for (const state of states) {
+    share = Math.max(share, state.share);
+    if (state.over && state.resetS > (worst?.resetS ?? 0)) worst = state;
+  }
   const refusal =
     worst &&
     refuse('TOO_MANY_REQUESTS', { retryAfterS: worst.resetS, extra: { limit: worst.name } });
-  return { refusal, headers };
+  return { refusal, headers, share };
 }
 
 /** The network that an address is in, an IPv4 /24 or an IPv6 /48: one requester of OTPs. */

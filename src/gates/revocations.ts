@@ -8,17 +8,17 @@
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
-import { ACCESS_TOKEN_LIFETIME_S, CLOCK_LEEWAY_S, type Grant } from './access-tokens.ts';
+import { ACCESS_TOKEN_LIFETIME_S, CLOCK_LEEWAY_S, type Proved } from './access-tokens.ts';
 
 export type Revocations = {
   /** Whether this grant was not revoked. Rejects while Redis is away: nobody is let in unasked. */
-  readonly stands: (grant: Grant) => Promise<boolean>;
+  readonly stands: (grant: Proved) => Promise<boolean>;
   /** From now on grants of the account stand from `epoch` on. */
   readonly publish: (account: string, epoch: number) => Promise<void>;
 };
 
 type Waiting = {
-  readonly grant: Grant;
+  readonly grant: Proved;
   readonly resolve: (stands: boolean) => void;
   readonly reject: (error: unknown) => void;
 };

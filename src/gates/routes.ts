@@ -1,39 +1,92 @@
+/** What a client asks the gates themselves for: something to solve, and a device token. */
 import { z } from 'zod';
 import { route, type Route } from '../http/route.ts';
-import { AUDIT_LIMITS, type AuditReader } from './audit.ts';
+import { isoFromMs } from '../lib/clock.ts';
+import { refuse } from '../refusal.ts';
+import { ReleaseId } from '../releases/manifest.ts';
+import type { Captcha } from './captcha/captcha.ts';
+import type { DeviceTokens } from './devices.ts';
 
-const StreamId = z.string().regex(/^\d{1,16}-\d{1,10}$/, 'the id of a line');
+type Parts = {
+  readonly captcha: Captcha;
+  readonly devices: DeviceTokens;
+  readonly devicesRequired: boolean;
+};
 
-const AuditLine = z
-  .object({
-    id: StreamId,
-    at: z.iso.datetime(),
-    who: z.string().meta({ description: "Name of a key; `cli:` and a user's name." }),
-    what: z.string().meta({ description: 'The operation.' }),
-    subject: z.string().meta({ description: 'The release or key that it concerns.' }),
-    requestId: z.string(),
-    outcome: z.string().meta({ description: 'STARTED, then DONE, FAILED or an error code.' }),
-  })
-  .meta({ id: 'AuditLine' });
+const Purpose = z
+  .union([
+    z.enum(['device', 'otp']),
+    z
+      .string()
+      .max(50)
+      .regex(/^(?:enter|book):/)
+      .refine((text) => ReleaseId.safeParse(text.slice(text.indexOf(':') + 1)).success, {
+        message: 'enter or book, a colon and a release',
+      }),
+  ])
+  .meta({
+    description: '`device`, `otp`, `enter:<release>` or `book:<release>`.',
+    example: 'enter:pune-2021-04-10',
+  });
 
-export const auditRoutes = (audit: AuditReader): Route[] => [
+const asked = { ticket: z.string(), expiresInS: z.int() };
+const Challenge = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('none') }),
+    z.object({
+      kind: z.literal('altcha'),
+      ...asked,
+      challenge: z.looseObject({}).meta({ description: 'What the ALTCHA widget takes.' }),
+      tries: z.int().meta({ description: 'The most keys that need be tried; half on average.' }),
+    }),
+    z.object({
+      kind: z.enum(['hcaptcha', 'turnstile']),
+      ...asked,
+      siteKey: z.string(),
+      cData: z.string().optional().meta({ description: 'Turnstile: give it to the widget.' }),
+    }),
+  ])
+  .meta({
+    id: 'Captcha',
+    description: 'Send `Captcha-Solution: <ticket> <what the widget gave>`, once.',
+  });
+
+export const gateRoutes = ({ captcha, devices, devicesRequired }: Parts): Route[] => [
   route({
     method: 'get',
-    path: '/v1/admin/audit',
-    name: 'readAudit',
+    path: '/v1/captcha',
+    name: 'askCaptcha',
     slice: 'gates',
-    summary: 'What operators did, newest first',
-    gates: { limit: 'admin', caller: 'operator', scope: 'audit' },
-    query: z.strictObject({
-      limit: z.coerce.number().int().min(1).max(AUDIT_LIMITS.page).default(100),
-      before: StreamId.optional(),
-    }),
-    answers: { 200: z.object({ lines: z.array(AuditLine), next: StreamId.nullable() }) },
+    summary: 'What is to be solved for one request, by whoever is asking',
+    gates: { limit: 'captcha', caller: 'either' },
+    query: z.strictObject({ purpose: Purpose }),
+    answers: { 200: Challenge },
+    errors: ['DEVICE_TOKEN_MISSING'],
+    handler: async ({ query: { purpose }, address, account, device }, _ahead, share) => {
+      const needsAccount = purpose.includes(':');
+      if (needsAccount && account === '') return refuse('ACCESS_TOKEN_MISSING');
+      // Or what is solved would be worth nothing where it is needed.
+      if (devicesRequired && purpose !== 'device' && device === '')
+        return refuse('DEVICE_TOKEN_MISSING');
+      const body = await captcha.challenge(purpose, { address, account, device }, share);
+      return { status: 200, body };
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/devices',
+    name: 'mintDevice',
+    slice: 'gates',
+    summary: 'A device token, for one solved captcha',
+    gates: { limit: 'device', caller: 'anyone', captcha: 'device' },
+    answers: {
+      201: z.object({ deviceToken: z.string(), deviceId: z.string(), expiresAt: z.iso.datetime() }),
+    },
     errors: [],
-    handler: async ({ query: { limit, before } }) => {
-      const lines = await audit.page(limit, before);
-      const next = lines.length === limit ? (lines.at(-1)?.id ?? null) : null;
-      return { status: 200, body: { lines, next } };
+    handler: async () => {
+      const { deviceToken, device, expiresAtMs } = await devices.mint();
+      const body = { deviceToken, deviceId: device, expiresAt: isoFromMs(expiresAtMs) };
+      return { status: 201, body };
     },
   }),
 ];

@@ -3,9 +3,12 @@ import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
 import { createAudit } from '../gates/audit.ts';
 import { createIdentify } from '../gates/callers.ts';
+import { createCaptcha } from '../gates/captcha/captcha.ts';
+import { createDeviceTokens, createRecognise } from '../gates/devices.ts';
 import { createLimits } from '../gates/limits.ts';
 import { createOperatorKeys } from '../gates/operator-keys.ts';
 import { createRevocations } from '../gates/revocations.ts';
+import { gateRoutes } from '../gates/routes.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -29,7 +32,13 @@ export type AppParts = {
   readonly redis: Redis;
   readonly config: Pick<
     Config,
-    'limits' | 'operatorKey' | 'accessTokenSecrets' | 'trustedProxies' | 'corsOrigins'
+    | 'limits'
+    | 'operatorKey'
+    | 'accessTokenSecrets'
+    | 'trustedProxies'
+    | 'corsOrigins'
+    | 'captcha'
+    | 'devices'
   >;
   readonly secrets: Secrets;
   readonly log: Log;
@@ -42,11 +51,18 @@ export type App = {
   readonly dispatch: Dispatch;
   /** The answer to what node:http could not read as a request. */
   readonly unreadable: (fault: Error) => Unreadable | undefined;
+  /** The routes of the API, with those that the gates add. */
+  readonly routes: readonly Route[];
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;
 };
 
-export function createApp({ routes, redis, config, secrets, log, metrics }: AppParts): App {
+export function createApp(parts: AppParts): App {
+  const { redis, config, secrets, log, metrics } = parts;
+  const devicesRequired = config.devices.required;
+  const devices = createDeviceTokens(secrets);
+  const captcha = createCaptcha({ redis, config, secrets, log, metrics: metrics.captcha });
+  const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;
   const isLeaving = (): boolean => leaving;
   const limits = createLimits(redis, config.limits);
@@ -62,6 +78,8 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       operatorKeys: createOperatorKeys(redis, config.operatorKey),
       limits,
     }),
+    recognise: createRecognise(devices, devicesRequired),
+    captcha,
     limits,
     revocations: createRevocations(redis),
     audit: createAudit(redis, log),
@@ -81,6 +99,7 @@ export function createApp({ routes, redis, config, secrets, log, metrics }: AppP
       if (answer) metrics.http.refusals.inc({ code: answer.code });
       return answer;
     },
+    routes,
     leave: () => {
       leaving = true;
     },

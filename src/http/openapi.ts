@@ -7,7 +7,8 @@ import {
 } from 'zod-openapi';
 import manifest from '../../package.json' with { type: 'json' };
 import { type ErrorCode, ERRORS } from '../errors.ts';
-import { takesKey } from './pipeline.ts';
+import { CAPTCHA_ERRORS } from '../gates/captcha/captcha.ts';
+import { mayHaveDevice, takesKey } from './pipeline.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -17,6 +18,7 @@ type Responses = ZodOpenApiOperationObject['responses'];
 /** Of an operator's route, with the scope that the key needs. */
 function securityOf({ gates }: Route): Record<string, string[]>[] {
   if (gates.caller === 'operator') return [{ operatorKey: [gates.scope] }];
+  if (gates.caller === 'either') return [{}, { accessToken: [] }];
   return gates.caller === 'account' ? [{ accessToken: [] }] : [];
 }
 
@@ -50,6 +52,19 @@ const IDEMPOTENCY_KEY = {
   description:
     'Of your choice, a UUID say: the same request with the same key is done once in 24 h.',
   schema: { type: 'string' as const, pattern: '^[!-~]{1,64}$' },
+};
+
+const CAPTCHA_SOLUTION = (purpose: string) => ({
+  name: 'Captcha-Solution',
+  in: 'header' as const,
+  description: `A ticket of GET /v1/captcha for the purpose \`${purpose}\` (and the release that the request names), a space, and its solution. It works once, and is not asked for where the answer's kind is \`none\`.`,
+  schema: { type: 'string' as const },
+});
+const DEVICE_TOKEN = {
+  name: 'Device-Token',
+  in: 'header' as const,
+  description: 'Of POST /v1/devices. A deployment may do without.',
+  schema: { type: 'string' as const },
 };
 
 export function createOpenApi(routes: readonly Route[]): Document {
@@ -95,11 +110,17 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       ...(route.params && { path: route.params }),
       ...(route.query && { query: route.query }),
     },
-    ...(takesKey(route) && { parameters: [IDEMPOTENCY_KEY] }),
+    parameters: headersOf(route),
     ...(body && { requestBody: { ...body, required: true } }),
     responses: { ...successes(route), ...refusals(route) },
   };
 }
+
+const headersOf = (route: Route) => [
+  ...(takesKey(route) ? [IDEMPOTENCY_KEY] : []),
+  ...(route.gates.captcha ? [CAPTCHA_SOLUTION(route.gates.captcha)] : []),
+  ...(route.gates.device ? [DEVICE_TOKEN] : []),
+];
 
 const headers = {
   RateLimit: { $ref: '#/components/headers/RateLimit' },
@@ -137,15 +158,19 @@ function refusals(route: Route): Responses {
  * Everything a route can answer but success: its own refusals and those of what stands before it.
  */
 export function codesOf(route: Route): ErrorCode[] {
-  const { caller, limit } = route.gates;
+  const { caller, limit, captcha, device } = route.gates;
   const codes: ErrorCode[] = ['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE', ...route.errors];
-  if (caller === 'account')
+  if (caller === 'account' || caller === 'either')
     codes.push(
       'ACCESS_TOKEN_MISSING',
       'ACCESS_TOKEN_INVALID',
       'ACCESS_TOKEN_EXPIRED',
       'ACCESS_TOKEN_REVOKED',
+      'ACCESS_TOKEN_OTHER_DEVICE',
     );
+  if (device) codes.push('DEVICE_TOKEN_MISSING');
+  if (mayHaveDevice(route.gates)) codes.push('DEVICE_TOKEN_INVALID');
+  if (captcha) codes.push(...CAPTCHA_ERRORS);
   if (caller === 'operator')
     codes.push('OPERATOR_KEY_INVALID', 'SCOPE_MISSING', 'TOO_MANY_REQUESTS');
   if (limit !== 'none') codes.push('TOO_MANY_REQUESTS', 'SHUTTING_DOWN');

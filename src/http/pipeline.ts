@@ -1,6 +1,7 @@
 /**
- * The path of every request, in this order: match, caller, limits (from memory, then from Redis
- * while the body is read and parsed), idempotency, handler, answer. Each step costs more than the
+ * The path of every request, in this order: match, caller, device, captcha ticket, limits (from
+ * memory, then from Redis while the body is read and parsed and the ticket is used), captcha
+ * solution, idempotency, handler, answer. Each step costs more than the
  * one before it, so a flood is turned away where it is cheapest.
  */
 import { randomUUIDv7 } from 'node:crypto';
@@ -8,7 +9,9 @@ import { Readable } from 'node:stream';
 import { validate as isUuid } from 'uuid';
 import type { Audit } from '../gates/audit.ts';
 import { type Caller, type Identify, scopeRefusal } from '../gates/callers.ts';
-import type { Limits } from '../gates/limits.ts';
+import type { Admission, Captcha, Presented } from '../gates/captcha/captcha.ts';
+import type { Recognise } from '../gates/devices.ts';
+import type { Limits, Who } from '../gates/limits.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import { present } from '../lib/assert.ts';
 import { monotonicMs } from '../lib/clock.ts';
@@ -20,7 +23,7 @@ import type { Cors } from './cors.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 import type { Once } from './idempotency.ts';
 import { createMatcher } from './match.ts';
-import { createParser, type Parser } from './parse.ts';
+import { createParser, type Parsed, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
 import type { Answer, Call, Route } from './route.ts';
 import { secure } from './security-headers.ts';
@@ -29,6 +32,8 @@ import { isRedisAway } from './unavailable.ts';
 export type PipelineParts = {
   readonly routes: readonly Route[];
   readonly identify: Identify;
+  readonly recognise: Recognise;
+  readonly captcha: Captcha;
   readonly limits: Limits;
   readonly revocations: Pick<Revocations, 'stands'>;
   readonly audit: Pick<Audit, 'audited' | 'write'>;
@@ -101,7 +106,8 @@ export function createDispatch(parts: PipelineParts): Dispatch {
 
 /** The gates in front of a route, then its work. */
 function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {
-  const { identify, limits, revocations, audit, isLeaving } = parts;
+  const { identify, recognise, captcha, limits, revocations, audit, isLeaving } = parts;
+  const prepare = createPrepare(captcha);
   const work = createWork(parts, refused);
   /** Asked of Redis in the pipeline of the limits. */
   const revoked = async ({ grant }: Caller): Promise<Refusal | undefined> =>
@@ -112,31 +118,36 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
     const { gates } = served.route;
     if (gates.limit !== 'none' && isLeaving())
       return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
-    const { address } = request;
-    const caller = await identify(gates.caller, request.header('authorization'), address);
+    const caller = await identify(gates.caller, request.header('authorization'), request.address);
     if (isRefusal(caller)) return refused(caller, requestId);
+    const token = mayHaveDevice(gates) ? request.header('device-token') : undefined;
+    const device = await recognise(gates.device ?? false, token, caller.grant?.device ?? '');
+    if (isRefusal(device)) return refused(device, requestId);
+    const who = { address: request.address, account: caller.account, device };
     const lacking = scopeRefusal(gates, caller);
     if (gates.limit === 'none') {
       const refusal = lacking ?? (await revoked(caller));
       return refusal
         ? refused(refusal, requestId)
-        : work(passage, caller, await prepare(passage, caller));
+        : work(passage, caller, await prepare(passage, caller, who));
     }
 
-    const by = [gates.limit, address, caller.account] as const;
-    const blocked = limits.blocked(...by);
-    const preparing = blocked || lacking ? undefined : prepare(passage, caller);
+    const blocked = limits.blocked(gates.limit, who);
+    const header = request.header('captcha-solution');
+    const solution = blocked ? undefined : captcha.present(gates.captcha, header, who);
+    if (isRefusal(solution)) return refused(solution, requestId);
+    const preparing = blocked || lacking ? undefined : prepare(passage, caller, who, solution);
     preparing?.catch(() => undefined); // is awaited below, unless a gate refuses first
     const [counted, signedOut] = blocked
       ? [blocked, undefined]
-      : await Promise.all([limits.count(...by), revoked(caller)]);
+      : await Promise.all([limits.count(gates.limit, who), revoked(caller)]);
     const refusal = counted.refusal ?? signedOut ?? lacking;
     if (refusal && refusal === lacking)
       await audit.write(actionOf(passage, caller), lacking.refused);
     const reply =
       refusal || !preparing
         ? refused(present(refusal, 'a refusal'), requestId)
-        : await work(passage, caller, await preparing);
+        : await work(passage, caller, await preparing, counted.share);
     Object.assign(reply.headers, counted.headers);
     return reply;
   };
@@ -146,39 +157,60 @@ type Prepared = {
   readonly bytes: Buffer;
   readonly call: Call;
   readonly ahead: Promise<unknown> | undefined;
+  readonly admission: Admission | undefined;
 };
 
-/** Body, parsing, and what the route begins ahead of the limits' verdict. */
-async function prepare(
-  { request, served, params, search, requestId }: Passage,
-  { account }: Caller,
-): Promise<Prepared | Refusal> {
-  const bytes = await served.read(request);
-  if (isRefusal(bytes)) return bytes;
-  const parsed = served.parse(params, search, bytes);
-  if (isRefusal(parsed)) return parsed;
-  const { address, header } = request;
-  const call = { ...parsed, account, address, requestId, header };
-  const ahead = served.route.ahead?.(call);
-  ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
-  return { bytes, call, ahead };
+/** Body, parsing, and what is begun ahead of the limits' verdict. */
+function createPrepare(captcha: Captcha) {
+  return async (
+    { request, served, params, search, requestId }: Passage,
+    { owner }: Caller,
+    who: Who,
+    solution?: Presented,
+  ): Promise<Prepared | Refusal> => {
+    const { route } = served;
+    const bytes = await served.read(request);
+    if (isRefusal(bytes)) return bytes;
+    const parsed = served.parse(params, search, bytes);
+    if (isRefusal(parsed)) return parsed;
+    const key = keyOf(route, request);
+    const attempt = key === undefined ? undefined : `${owner} ${key}`;
+    const admission =
+      solution &&
+      route.gates.captcha &&
+      captcha.begin(solution, route.gates.captcha, releaseOf(parsed), attempt);
+    if (isRefusal(admission)) return admission;
+    const call = { ...parsed, ...who, requestId, header: request.header };
+    const ahead = route.ahead?.(call);
+    ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
+    return { bytes, call, ahead, admission };
+  };
 }
 
-/** Idempotency, audit, handler, answer. */
+/** Captcha solution, idempotency, audit, handler, answer. */
 function createWork({ once, audit }: PipelineParts, refused: Refused) {
-  return async (passage: Passage, caller: Caller, prepared: Prepared | Refusal): Promise<Reply> => {
+  return async (
+    passage: Passage,
+    caller: Caller,
+    prepared: Prepared | Refusal,
+    share = 0,
+  ): Promise<Reply> => {
     const { request, served, requestId } = passage;
     if (isRefusal(prepared)) return refused(prepared, requestId);
-    const { bytes, call, ahead } = prepared;
-    const handle = () => served.route.handler(call, ahead);
+    const { bytes, call, ahead, admission } = prepared;
+    const use = await admission?.();
+    if (isRefusal(use)) return refused(use, requestId);
+    const handle = () => served.route.handler(call, ahead, share);
     const seen = caller.operator !== undefined && served.route.method !== 'get';
     const perform = async (): Promise<Reply> => {
+      // One solution does one thing: an answer may be repeated, a refusal not be tried anew.
+      if (use === 'AGAIN') return refused(refuse('CAPTCHA_SPENT'), requestId);
       const outcome = seen
         ? await audit.audited(actionOf(passage, caller, call.body), handle, outcomeWord)
         : await handle();
       return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
     };
-    const key = takesKey(served.route) ? request.header('idempotency-key') : undefined;
+    const key = keyOf(served.route, request);
     if (key === undefined) return perform();
     const fingerprint = `${request.method} ${request.url}\n${bytes.toString('latin1')}`;
     const outcome = await once({ owner: caller.owner, key, fingerprint }, perform);
@@ -202,9 +234,23 @@ function actionOf({ served, params, requestId }: Passage, { operator }: Caller, 
   };
 }
 
+/** Elsewhere a device token changes nothing, and is not looked at. */
+export const mayHaveDevice = ({ device, caller }: Route['gates']): boolean =>
+  device === true || caller === 'account' || caller === 'either';
+
+const keyOf = (route: Route, request: HttpRequest): string | undefined =>
+  takesKey(route) ? request.header('idempotency-key') : undefined;
+
+/** The release that a request names, in its path or its body. */
+function releaseOf({ params, body }: Parsed): string | undefined {
+  const named: unknown = Object.assign({}, params, body);
+  const release = (named as { readonly release?: unknown }).release;
+  return typeof release === 'string' ? release : undefined;
+}
+
 /** An idempotency key belongs to somebody, and matters where something is written. */
 export const takesKey = ({ method, gates }: Pick<Route, 'method' | 'gates'>): boolean =>
-  method !== 'get' && gates.caller !== 'anyone';
+  method !== 'get' && gates.caller !== 'anyone' && gates.caller !== 'either';
 
 /**
  * A client may name its request by a UUID, and by nothing else: whatever it sends ends up in our

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { Admitted } from '../gates/callers.ts';
+import type { CaptchaPurpose } from '../gates/captcha/captcha.ts';
 import type { LimitName } from '../gates/limits.ts';
 import type { Refusal } from '../refusal.ts';
 
@@ -20,6 +21,13 @@ export type Method = 'get' | 'put' | 'post' | 'delete';
 export type Gates = Admitted & {
   /** `none`: probes, which must be answered while Redis is away or the process leaves. */
   readonly limit: LimitName | 'none';
+  /**
+   * What a solved captcha must be for: of the release that the request names in its path or body,
+   * where it names one.
+   */
+  readonly captcha?: CaptchaPurpose;
+  /** True where a device that we minted must be calling. */
+  readonly device?: true;
 };
 
 export type Answer = {
@@ -39,6 +47,8 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly body: B;
   /** The calling account; present where `gates.caller` is `account`. */
   readonly account: string;
+  /** The calling device; empty where none is known. */
+  readonly device: string;
   /** Address of the client, for limits. */
   readonly address: string;
   readonly requestId: string;
@@ -83,6 +93,8 @@ export type RouteDefinition<
   readonly handler: (
     call: Call<Shape<P>, Shape<Q>, Shape<B>>,
     ahead: Promise<A>,
+    /** Of the tightest limit that counts here, what is used up: 0 to 1. */
+    share: number,
   ) => Promise<Answer | Refusal>;
 };
 
@@ -95,7 +107,11 @@ export type Route = Omit<
   'ahead' | 'handler'
 > & {
   readonly ahead?: (call: Call) => Promise<unknown>;
-  readonly handler: (call: Call, ahead?: Promise<unknown>) => Promise<Answer | Refusal>;
+  readonly handler: (
+    call: Call,
+    ahead: Promise<unknown> | undefined,
+    share: number,
+  ) => Promise<Answer | Refusal>;
 };
 
 export const route = <

@@ -76,7 +76,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     name: 'sendOtp',
     slice: 'people',
     summary: 'Send an OTP by SMS',
-    gates: { limit: 'otp', caller: 'anyone' },
+    gates: { limit: 'otp', caller: 'anyone', captcha: 'otp', device: true },
     body: z.strictObject({
       mobile: Mobile,
       /** Of this SMS and, once the account is signed in to, of all later ones. */
@@ -106,14 +106,16 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     name: 'signIn',
     slice: 'people',
     summary: 'Turn an OTP into an access token',
-    gates: { limit: 'token', caller: 'anyone' },
+    gates: { limit: 'token', caller: 'anyone', device: true },
     body: z.strictObject({ txnId: z.uuid(), otp: Otp }),
     answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
-    errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT'],
-    handler: async ({ body, address }) => {
+    errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT', 'TOO_MANY_ACCOUNTS'],
+    handler: async ({ body, address, device }) => {
       const proved = await people.checkOtp(body.txnId, body.otp, networkOf(address));
       if (isRefusal(proved)) return proved;
-      return { status: 200, body: await issueToken(proved) };
+      const admitted = await people.useDevice(device, proved.account);
+      if (isRefusal(admitted)) return admitted;
+      return { status: 200, body: await issueToken({ ...proved, device }) };
     },
   }),
   route({

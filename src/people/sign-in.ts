@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
-import type { Grant } from '../gates/access-tokens.ts';
+import type { Proved } from '../gates/access-tokens.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import type { SmsBudget } from '../gates/sms-budget.ts';
 import type { Secrets } from '../lib/secrets.ts';
@@ -18,6 +18,8 @@ export type SignInParts = {
   readonly outbox: Outbox;
   readonly smsBudget: SmsBudget;
   readonly revocations: Pick<Revocations, 'publish'>;
+  /** Accounts that may ever sign in on one device, and how long a device is remembered. */
+  readonly devices?: { readonly accounts: number; readonly lifetimeMs: number };
 };
 
 /** Keyed hash of a mobile in E.164 form: the account's id. */
@@ -46,7 +48,8 @@ const REFUSALS = {
 } as const;
 
 /** `network`, of both: where the request comes from; only its keyed hash is kept. */
-export function createSignIn({ store, secrets, outbox, smsBudget, revocations }: SignInParts) {
+export function createSignIn(parts: SignInParts) {
+  const { store, secrets, outbox, smsBudget, revocations, devices } = parts;
   const requesterOf = (network: string): string => secrets.pseudonym('requester', network);
 
   return {
@@ -93,7 +96,7 @@ export function createSignIn({ store, secrets, outbox, smsBudget, revocations }:
     },
 
     /** Turns an OTP into what it grants to the account that it proves, once. */
-    async checkOtp(txnId: string, otp: string, network: string): Promise<Grant | Refusal> {
+    async checkOtp(txnId: string, otp: string, network: string): Promise<Proved | Refusal> {
       const account = await store.accountOfTransaction(txnId);
       if (!account) return refuse('OTP_UNKNOWN');
       const digest = otpDigest(secrets, txnId, otp);
@@ -110,6 +113,14 @@ export function createSignIn({ store, secrets, outbox, smsBudget, revocations }:
         case 'TRIES_SPENT':
           return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
       }
+    },
+
+    /** Whether an account that has proved itself may sign in on this device; '': none is known. */
+    async useDevice(device: string, account: string): Promise<'ADMITTED' | Refusal> {
+      if (device === '' || !devices) return 'ADMITTED';
+      const { accounts: limit, lifetimeMs } = devices;
+      const reply = await store.useDevice(device, account, { limit, lifetimeMs });
+      return reply === 'ADMITTED' ? reply : refuse('TOO_MANY_ACCOUNTS', { extra: { limit } });
     },
 
     /**

@@ -147,6 +147,17 @@ const checkOtpScript = script({
   },
 });
 
+const useDeviceScript = script({
+  file: 'people/use-device',
+  keys: ['device_accounts'],
+  args: ['account', 'limit', 'lifetime_ms'],
+  reply: (raw): 'ADMITTED' | 'TOO_MANY' => {
+    const { word } = replyWord(raw);
+    if (word === 'ADMITTED' || word === 'TOO_MANY') return word;
+    throw unexpectedReply('people/use-device', word);
+  },
+});
+
 export type PeopleStore = ReturnType<typeof createPeopleStore>;
 
 export function createPeopleStore(redis: Redis) {
@@ -337,6 +348,14 @@ function otpStore(redis: Redis) {
           familiar_ms: terms.familiarMs,
           language: otp.language ?? '',
         },
+      ),
+
+    /** An account signs in on a device. */
+    useDevice: (device: string, account: string, terms: { limit: number; lifetimeMs: number }) =>
+      useDeviceScript(
+        redis,
+        { device_accounts: keys.deviceAccounts(device) },
+        { account, limit: terms.limit, lifetime_ms: terms.lifetimeMs },
       ),
 
     checkOtp: (

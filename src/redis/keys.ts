@@ -42,7 +42,10 @@ export const keys = {
   sealed: (id: string) => release(id, 'sealed'),
   /** hash: entry id -> packed entry; took part in a published round. */
   entries: (id: string) => release(id, 'entries'),
-  /** hash: account -> the first characters of the entry ids it ever entered here, end to end. */
+  /**
+   * hash: account, or `d:` and device -> the first characters of the entry ids that it ever entered
+   * here, end to end.
+   */
   accounts: (id: string) => release(id, 'accounts'),
   /**
    * hash: entry id of a group's lead -> the ids that its people would have alone, the lead's first;
@@ -142,8 +145,15 @@ export const keys = {
   smsDead: (priority: string) => outbox(priority, 'dead'),
   /** string: there while a second SMS of this id is not sent; lifetime of the SMS, at least 1 h. */
   smsOnce: (priority: string, id: string) => outbox(priority, `once:${id}`),
+  // --- one device: {d:<device>} ---
+
+  /** set: accounts that ever signed in on it; as long as a device token lives. */
+  deviceAccounts: (id: string) => `fs:v1:{d:${id}}:accounts`,
 
   // --- the rest: a tag each ---
+
+  /** string: which request used a captcha's ticket; longer than the ticket lives. */
+  captcha: (nonce: string) => `fs:v1:{c:${nonce}}:used`,
 
   /** string: account that an OTP transaction belongs to; expires with the OTP. */
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,

@@ -19,6 +19,7 @@ export const MANIFEST_LIMITS = {
   preferences: 10,
   groupSize: 4,
   entriesPerAccount: 8,
+  entriesPerDevice: 64,
   /** Rounds of one release: the length of its hash chain. */
   rounds: 20_000,
   /** Seconds since 1970: some three thousand years. */
@@ -112,6 +113,8 @@ const shared = {
   limits: z.strictObject({
     preferences: z.int().min(1).max(MANIFEST_LIMITS.preferences),
     entries_per_account: z.int().min(1).max(MANIFEST_LIMITS.entriesPerAccount),
+    /** Absent of a release that was published before devices were counted: any number. */
+    entries_per_device: z.int().min(1).max(MANIFEST_LIMITS.entriesPerDevice).optional(),
     group_size: z.int().min(1).max(MANIFEST_LIMITS.groupSize),
   }),
 };

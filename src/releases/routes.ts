@@ -26,7 +26,12 @@ const Release = z
     beacon: z.enum(['hash-chain', 'drand']).nullable(),
     trust: z.string().nullable().meta({ description: 'What the draw leaves to trust.' }),
     idTypes: z.array(z.string()),
-    limits: z.object({ preferences: z.int(), entriesPerAccount: z.int(), groupSize: z.int() }),
+    limits: z.object({
+      preferences: z.int(),
+      entriesPerAccount: z.int(),
+      entriesPerDevice: z.int().nullable(),
+      groupSize: z.int(),
+    }),
     rounds: z.int(),
     nextRoundAt: Instant.nullable(),
     changedInRound: z.int().nullable().meta({

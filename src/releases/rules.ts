@@ -46,6 +46,7 @@ const shared = {
     .strictObject({
       preferences: z.int().min(1).max(MANIFEST_LIMITS.preferences).default(5),
       entriesPerAccount: z.int().min(1).max(MANIFEST_LIMITS.entriesPerAccount).default(4),
+      entriesPerDevice: z.int().min(1).max(MANIFEST_LIMITS.entriesPerDevice).default(12),
       groupSize: z.int().min(1).max(MANIFEST_LIMITS.groupSize).default(MANIFEST_LIMITS.groupSize),
     })
     .prefault({}),
@@ -150,6 +151,7 @@ export function manifestOf(draft: Draft, grounds: ManifestGrounds): Manifest | R
     limits: {
       preferences: terms.limits.preferences,
       entries_per_account: terms.limits.entriesPerAccount,
+      entries_per_device: terms.limits.entriesPerDevice,
       group_size: terms.mode === 'lottery' ? terms.limits.groupSize : 1,
     },
     ...places,
@@ -187,6 +189,9 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     opens_at_ms: String(msFromIso(manifest.opens_at)),
     ends_at_ms: String(msFromIso(manifest.ends_at)),
     entries_per_account: String(manifest.limits.entries_per_account),
+    ...(manifest.limits.entries_per_device !== undefined && {
+      entries_per_device: String(manifest.limits.entries_per_device),
+    }),
     round: '0',
     phase: 'OPEN',
     published: '-1',

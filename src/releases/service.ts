@@ -170,6 +170,7 @@ function view({ manifest, hash }: Published, reading: ReleaseReading) {
     limits: {
       preferences: manifest.limits.preferences,
       entriesPerAccount: manifest.limits.entries_per_account,
+      entriesPerDevice: manifest.limits.entries_per_device ?? null,
       groupSize: manifest.limits.group_size,
     },
     rounds,

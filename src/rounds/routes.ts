@@ -118,7 +118,7 @@ const enterRoute = (rounds: RoundService): Route =>
     name: 'enter',
     slice: 'rounds',
     summary: 'Enter a person, or a group as one, for the next round; or edit the entry',
-    gates: { limit: 'write', caller: 'account' },
+    gates: { limit: 'write', caller: 'account', captcha: 'enter', device: true },
     params: release,
     body: EntryRequest,
     answers: { 200: Entered },
@@ -144,10 +144,11 @@ const enterRoute = (rounds: RoundService): Route =>
       'ENTRY_LAPSED',
       'IN_ANOTHER_ENTRY',
       'TOO_MANY_ENTRIES',
+      'TOO_MANY_FROM_DEVICE',
     ],
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
-    handler: async ({ account, params, body }, prepared) => {
-      const entered = await rounds.enter(account, params.release, body, prepared);
+    handler: async ({ account, device, params, body }, prepared) => {
+      const entered = await rounds.enter(account, params.release, body, prepared, device);
       return isRefusal(entered) ? entered : { status: 200, body: entered };
     },
   });

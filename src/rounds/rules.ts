@@ -17,6 +17,10 @@ export const entryIdOf = (secrets: Secrets, release: string, person: string): st
  * An entry as Redis holds it: who (the lead first), what they want, and the reserve categories that
  * all of them belong to.
  */
+/** Whom an entry is charged to, as lua/lib/accounts takes it. `device`: '' where none is known. */
+export const enteredBy = (account: string, device = ''): string =>
+  device === '' ? account : `${account}|${device}`;
+
 export type PackedEntry = {
   readonly persons: readonly string[];
   /** Slot numbers in manifest order, best first. */

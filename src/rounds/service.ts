@@ -131,12 +131,16 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
   return {
     prepare,
 
-    /** Puts or edits the entry of a person, or of a group as one, for the next round. */
+    /**
+     * Puts or edits the entry of a person, or of a group as one, for the next round. `device`: the
+     * one that it comes from, where it is known.
+     */
     async enter(
       account: string,
       release: string,
       request: EntryRequest,
       preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
+      device = '',
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
@@ -147,7 +151,7 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
         untilMs === undefined
           ? ''
           : packStanding({ untilMs, account, origin: release, persons, prefs, refused: '' });
-      const reply = await store.enter(release, { ...toPut, standing });
+      const reply = await store.enter(release, { ...toPut, device, standing });
       if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
       const { id } = toPut;
       const size = persons.length;

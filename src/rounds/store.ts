@@ -2,7 +2,7 @@ import { present } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
-import type { EntryState } from './rules.ts';
+import { enteredBy, type EntryState } from './rules.ts';
 
 const ENTER_REFUSALS = [
   'CLAIM_EXPIRED',
@@ -12,6 +12,7 @@ const ENTER_REFUSALS = [
   'HAS_BOOKING',
   'SLOTS_CLOSED',
   'TOO_MANY_ENTRIES',
+  'TOO_MANY_FROM_DEVICE',
 ] as const;
 
 export type EnterRefusal =
@@ -40,6 +41,8 @@ export type EntryToPut = {
   readonly id: string;
   readonly packed: string;
   readonly account: string;
+  /** The one that it comes from, where it is known; of one that is carried, none. */
+  readonly device?: string;
   readonly enterBeforeMs: number;
   /** Ids that the others of its group would have alone. */
   readonly others?: readonly string[];
@@ -90,7 +93,7 @@ const enterScript = script({
     'withdrawn',
     'audit',
   ],
-  args: ['entry_id', 'entry', 'account', 'enter_before_ms', 'standing', 'coming'],
+  args: ['entry_id', 'entry', 'by', 'enter_before_ms', 'standing', 'coming'],
   rest: true,
   reply: (raw): CarryReply => {
     const { word, fields } = replyWord(raw);
@@ -203,7 +206,7 @@ const entryKeys = (release: string) => ({
 function entryStore(redis: Redis) {
   const put = (
     release: string,
-    { id, packed, account, enterBeforeMs, others, standing = '' }: EntryToPut,
+    { id, packed, account, device, enterBeforeMs, others, standing = '' }: EntryToPut,
     coming: 'HAND' | Coming,
   ): Promise<CarryReply> =>
     enterScript(
@@ -212,7 +215,7 @@ function entryStore(redis: Redis) {
       {
         entry_id: id,
         entry: packed,
-        account,
+        by: enteredBy(account, device),
         enter_before_ms: enterBeforeMs,
         standing,
         coming,

@@ -4,12 +4,12 @@ import type { Operator } from '../../src/gates/operator-keys.ts';
 import { refuse } from '../../src/refusal.ts';
 
 const OPS: Operator = { name: 'console', scopes: ['ops'] };
-const grant = { account: 'account-1', epoch: 2 };
+const grant = { account: 'account-1', epoch: 2, device: 'device-1' };
 const MOST_WRONG = 3;
 
 function gate() {
   const counted: string[] = [];
-  const over = { refusal: refuse('TOO_MANY_REQUESTS', { retryAfterS: 60 }), headers: {} };
+  const over = { refusal: refuse('TOO_MANY_REQUESTS', { retryAfterS: 60 }), headers: {}, share: 1 };
   const wrong = (address: string) => counted.filter((one) => one === address).length;
   const identify = createIdentify({
     tokens: {
@@ -17,10 +17,10 @@ function gate() {
     },
     operatorKeys: { find: async (presented) => (presented === 'key' ? OPS : undefined) },
     limits: {
-      blocked: (_limit, address) => (wrong(address) > MOST_WRONG ? over : undefined),
-      count: async (_limit, address) => {
+      blocked: (_limit, { address }) => (wrong(address) > MOST_WRONG ? over : undefined),
+      count: async (_limit, { address }) => {
         counted.push(address);
-        return wrong(address) > MOST_WRONG ? over : { refusal: undefined, headers: {} };
+        return wrong(address) > MOST_WRONG ? over : { refusal: undefined, headers: {}, share: 0 };
       },
     },
   });
@@ -39,6 +39,14 @@ describe('a caller', () => {
     const caller = { account: 'account-1', owner: 'account-1', grant };
     expect(await identify('account', 'Bearer good', HERE)).toEqual(caller);
     expect(await identify('account', 'bearer  good', HERE)).toEqual(caller);
+  });
+
+  test('may be either where a route takes both, but not with a token that is none', async () => {
+    expect(await identify('either', undefined, HERE)).toMatchObject({ account: '' });
+    expect(await identify('either', 'Bearer good', HERE)).toMatchObject({ account: 'account-1' });
+    expect(await identify('either', 'Bearer bad', HERE)).toEqual({
+      refused: 'ACCESS_TOKEN_INVALID',
+    });
   });
 
   test.each([undefined, '', 'Bearer', 'Bearer ', 'Basic good', 'good', 'Bearer good more'])(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { addressPrefix, createLimits, type Limits } from '../../src/gates/limits.ts';
+import { addressPrefix, createLimits, type LimitName } from '../../src/gates/limits.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { configWith } from '../support/app.ts';
 import { ON_CLUSTER, useRedis } from '../support/redis.ts';
@@ -9,11 +9,15 @@ const SETTINGS = {
   LIMIT_READ_PER_ADDRESS: '5',
   LIMIT_READ_PER_ACCOUNT: '3',
   LIMIT_OTP_PER_ADDRESS: '2',
+  LIMIT_WRITE_PER_DEVICE: '2',
 };
 /** Counts as the pipeline does: from memory where that suffices. */
 function limitsNow(redis = used.redis) {
   const limits = createLimits(redis, configWith(SETTINGS).limits);
-  return async (...by: Parameters<Limits['count']>) => limits.blocked(...by) ?? limits.count(...by);
+  return async (limit: LimitName, address: string, account: string, device = '') => {
+    const who = { address, account, device };
+    return limits.blocked(limit, who) ?? limits.count(limit, who);
+  };
 }
 
 /**
@@ -53,6 +57,22 @@ describe('limits', () => {
     const { refusal } = await count('read', '127.0.0.9', 'one');
     expect(refusal).toMatchObject({ extra: { limit: 'read-account' } });
     expect((await count('read', '127.0.0.9', 'two')).refusal).toBeUndefined();
+  });
+
+  test('count a device, whoever calls from it and from wherever', async () => {
+    const count = limitsNow();
+    for (const account of ['one', 'two'])
+      expect((await count('write', `127.0.0.${account}`, account, 'a')).refusal).toBeUndefined();
+    const { refusal } = await count('write', '127.0.0.9', 'three', 'a');
+    expect(refusal).toMatchObject({ extra: { limit: 'write-device' } });
+    expect((await count('write', '127.0.0.9', 'three', 'b')).refusal).toBeUndefined();
+  });
+
+  test('tell how much of the tightest one is used up', async () => {
+    const count = limitsNow();
+    expect((await count('read', '127.0.0.7', 'one')).share).toBeCloseTo(1 / 3);
+    expect((await count('read', '127.0.0.7', 'two')).share).toBeCloseTo(2 / 5);
+    expect((await count('read', '127.0.0.7', 'one')).share).toBeCloseTo(2 / 3);
   });
 
   test('count each kind of request for itself', async () => {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createAudit, createAuditReader } from '../../src/gates/audit.ts';
 import { createKeysCommand } from '../../src/gates/keys-command.ts';
 import { createOperatorKeys, operatorKeyring } from '../../src/gates/operator-keys.ts';
-import { auditRoutes } from '../../src/gates/routes.ts';
+import { auditRoutes } from '../../src/gates/audit-routes.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createOpenApi } from '../../src/http/openapi.ts';
 import { listen, type Server } from '../../src/http/server.ts';

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { createDeviceTokens } from '../../src/gates/devices.ts';
 import { createApp } from '../../src/http/app.ts';
 import { codesOf } from '../../src/http/openapi.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -48,6 +49,8 @@ const GENEROUS = {
   LIMIT_ADMIN_PER_ADDRESS: '100000',
   LIMIT_OTP_PER_ADDRESS: '100000',
   LIMIT_TOKEN_PER_ADDRESS: '100000',
+  LIMIT_TOKEN_PER_DEVICE: '100000',
+  ACCOUNTS_PER_DEVICE: '1',
 };
 
 let engine: Engine;
@@ -148,11 +151,16 @@ const draw = async (): Promise<void> => {
 const operate = (name: string, asked: Asked = {}) =>
   ask(name, { token: OPERATOR_KEY, params: { release }, ...asked });
 
+/** Headers of a device that nobody has used. */
+const aDevice = async () => ({
+  headers: { 'device-token': (await createDeviceTokens(secrets).mint()).deviceToken },
+});
+
 const NOWHERE = { params: { release: 'nowhere' } };
 
 describe('signing in', () => {
-  const body = { mobile: '+919812345678' };
-  const otpOf = async (): Promise<{ txnId: string; otp: string; wrong: string }> => {
+  const first = { mobile: '+919812345678' };
+  const otpOf = async (body = first): Promise<{ txnId: string; otp: string; wrong: string }> => {
     const { json } = await ask('sendOtp', { body });
     const txnId = String(json['txnId']);
     const { account, mobile, message: said } = await lastSms(engine, used.redis);
@@ -165,6 +173,7 @@ describe('signing in', () => {
   };
 
   test('refuses wrong, unknown and too many OTPs, and to send another too soon', async () => {
+    const body = first;
     const { txnId, otp, wrong } = await otpOf();
     expect(await codeOf(ask('sendOtp', { body }))).toBe('OTP_TOO_SOON');
     const signIn = (code: string, txn = txnId) =>
@@ -208,6 +217,24 @@ describe('a full outbox', () => {
     expect(refused.json).toMatchObject({ code: 'SMS_OUTBOX_FULL' });
     expect(refused.headers['retry-after']).toBe('60');
     await used.redis.del(due);
+  });
+});
+
+describe('signing in on a device', () => {
+  test('is refused to more accounts than may, and not to one that did before', async () => {
+    const device = await aDevice();
+    const signIn = async (mobile: string) => {
+      const { json } = await ask('sendOtp', { body: { mobile }, ...device });
+      const { message } = await lastSms(engine, used.redis);
+      const otp = 'otp' in message ? message.otp : '';
+      return ask('signIn', { body: { txnId: json['txnId'], otp }, ...device });
+    };
+    const mobiles = ['+919812345601', '+919812345602'] as const;
+    expect((await signIn(mobiles[0])).status).toBe(200);
+    const refused = await signIn(mobiles[1]);
+    expect(refused.json).toMatchObject({ code: 'TOO_MANY_ACCOUNTS', limit: 1 });
+    await letPass(used.redis, 61);
+    expect((await signIn(mobiles[0])).status).toBe(200);
   });
 });
 
@@ -279,6 +306,28 @@ describe('an entry', () => {
       code: 'IN_ANOTHER_ENTRY',
       beneficiary: who.person,
     });
+  });
+
+  test('is refused when too many come from one device, whatever their accounts', async () => {
+    const device = await aDevice();
+    const another = await arrive();
+    await open({ entriesPerDevice: 1 });
+    expect((await ask('enter', { ...entry(), ...device })).status).toBe(200);
+    expect((await ask('enter', { ...entry(), ...device })).status).toBe(200);
+    const from = (by: Who, headers = device) =>
+      codeOf(ask('enter', { ...entry({}, by), ...headers }));
+    expect(await from(another)).toBe('TOO_MANY_FROM_DEVICE');
+    expect((await ask('enter', { ...entry({}, another), ...(await aDevice()) })).status).toBe(200);
+    await open({ mode: 'immediate', seats: [2], entriesPerDevice: 1 });
+    who = await arrive();
+    const bookFrom = (by: Who) =>
+      ask('book', {
+        token: by.token,
+        body: { release, beneficiary: by.person, slot: slots[0] },
+        ...device,
+      });
+    expect((await bookFrom(who)).status).toBe(201);
+    expect(await codeOf(bookFrom(await arrive()))).toBe('TOO_MANY_FROM_DEVICE');
   });
 
   test('is refused for when it is', async () => {

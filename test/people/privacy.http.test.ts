@@ -386,6 +386,8 @@ describe('personal data', () => {
         })),
       },
     });
+    await done('askCaptcha', { search: 'purpose=device' });
+    await done('mintDevice');
     await done('listDeadSms', { token: OPERATOR_KEY });
     await done('retrySms', { token: OPERATOR_KEY, body: { all: true } });
     await done('dropSms', { token: OPERATOR_KEY, body: { all: true } });

@@ -72,6 +72,7 @@ export type ReleaseWishes = {
   readonly confirmWithinS?: number;
   readonly idTypes?: readonly string[];
   readonly entriesPerAccount?: number;
+  readonly entriesPerDevice?: number;
   readonly pools?: readonly PoolShare[];
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
@@ -98,7 +99,11 @@ export async function publishRelease(
     opensAt: at(wishes.opensInS ?? -60),
     endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
-    limits: { entriesPerAccount: wishes.entriesPerAccount ?? 4, ...wishes.limits },
+    limits: {
+      entriesPerAccount: wishes.entriesPerAccount ?? 4,
+      entriesPerDevice: wishes.entriesPerDevice,
+      ...wishes.limits,
+    },
     pools: wishes.pools,
     ...(mode === 'lottery' && {
       closesAt: at(wishes.closesInS ?? 600),

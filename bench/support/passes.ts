@@ -1,0 +1,47 @@
+/** Device tokens and solved captchas for many, made as the engine makes them, at one try each. */
+import { solveChallenge } from 'altcha-lib';
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
+import { createAltcha } from '../../src/gates/captcha/altcha.ts';
+import { subjectOf } from '../../src/gates/captcha/captcha.ts';
+import { createTickets } from '../../src/gates/captcha/ticket.ts';
+import { createDeviceTokens } from '../../src/gates/devices.ts';
+import type { Secrets } from '../../src/lib/secrets.ts';
+import { type Citizen, inBatches, RELEASE } from './pune.ts';
+
+export type Passes = {
+  /** '' without captcha. */
+  readonly device: (index: number) => string;
+  /** Fresh ones for one entry of each: a ticket lives for five minutes. */
+  readonly headers: () => Promise<Record<string, string>[]>;
+};
+
+export async function createPasses(
+  secrets: Secrets,
+  citizens: readonly Citizen[],
+  captcha: boolean,
+): Promise<Passes> {
+  if (!captcha) return { device: () => '', headers: async () => [] };
+  const minting = createDeviceTokens(secrets);
+  const tickets = createTickets(secrets);
+  const altcha = createAltcha(secrets);
+  const devices = await inBatches(citizens.length, () => minting.mint());
+  const purpose = `enter:${RELEASE}`;
+
+  return {
+    device: (index) => devices[index]?.device ?? '',
+    headers: () =>
+      inBatches(citizens.length, async (index) => {
+        const { device = '', deviceToken = '' } = devices[index] ?? {};
+        const who = { address: '', account: citizens[index]?.account ?? '', device };
+        const subject = subjectOf(secrets, purpose, who);
+        const ticket = tickets.issue({ kind: 'altcha', purpose, subject });
+        const challenge = await altcha.challenge(ticket, 1);
+        const solution = await solveChallenge({ challenge, deriveKey });
+        const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
+        return {
+          'device-token': deviceToken,
+          'captcha-solution': `${tickets.textOf(ticket)} ${response}`,
+        };
+      }),
+  };
+}
