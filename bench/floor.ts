@@ -41,6 +41,7 @@ const SIDES = Object.keys(RELEASES) as Side[];
 /** All requests come from one address, and with short volleys an account may send many a minute. */
 const UNLIMITED = {
   LIMIT_WRITE_PER_ADDRESS: '1000000000',
+  LIMIT_WRITE_PER_NETWORK: '1000000000',
   LIMIT_WRITE_PER_ACCOUNT: '1000000000',
   LIMIT_WRITE_PER_DEVICE: '1000000000',
 };

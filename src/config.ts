@@ -6,9 +6,17 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { OriginsText } from './http/cors.ts';
 import { type Networks, NetworksText } from './http/networks.ts';
+import { present } from './lib/assert.ts';
 import { parseJson } from './lib/json.ts';
 import { compileGateway, type GatewaySettings, isInClear } from './notify/gateway-request.ts';
 import { isTimeZone } from './notify/texts.ts';
+import {
+  countedBy,
+  LIMIT_NAMES,
+  limitSetting,
+  type LimitTable,
+  limitTable,
+} from './gates/limit-table.ts';
 import { SITEVERIFY_URLS } from './gates/captcha/siteverify.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
@@ -139,31 +147,6 @@ const Environment = z.object({
   /** Accounts that may ever sign in on one device: those of a family, or of a village's helper. */
   ACCOUNTS_PER_DEVICE: count(20),
   /**
-   * Requests a minute and client address: captchas asked for, device tokens minted; and captchas
-   * asked for by an account.
-   */
-  LIMIT_CAPTCHA_PER_ADDRESS: count(600),
-  LIMIT_DEVICE_PER_ADDRESS: count(60),
-  LIMIT_CAPTCHA_PER_ACCOUNT: count(60),
-  /** Requests a minute and device. */
-  LIMIT_WRITE_PER_DEVICE: count(60),
-  LIMIT_OTP_PER_DEVICE: count(10),
-  LIMIT_TOKEN_PER_DEVICE: count(20),
-  LIMIT_CAPTCHA_PER_DEVICE: count(60),
-  /**
-   * Requests a minute and client address: reads, writes, answers to offers (confirm, cancel), OTPs
-   * sent, sign-ins, operator calls. Answers are apart, so that editing an entry to the last moment
-   * leaves the right to confirm.
-   */
-  LIMIT_READ_PER_ADDRESS: count(600),
-  LIMIT_WRITE_PER_ADDRESS: count(240),
-  LIMIT_ANSWER_PER_ADDRESS: count(240),
-  LIMIT_OTP_PER_ADDRESS: count(30),
-  LIMIT_TOKEN_PER_ADDRESS: count(60),
-  LIMIT_ADMIN_PER_ADDRESS: count(120),
-  /** Wrong operator keys a minute and client address; then 429. */
-  LIMIT_WRONG_KEY_PER_ADDRESS: count(20),
-  /**
    * OTPs by SMS that may be sent a minute and an hour: to whoever signs in from where that mobile
    * has never signed in, and apart from them to whoever comes back.
    */
@@ -173,11 +156,18 @@ const Environment = z.object({
   SMS_BUDGET_KNOWN_PER_HOUR: count(20_000),
   /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
   SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
-  /** Requests a minute and account. */
-  LIMIT_READ_PER_ACCOUNT: count(120),
-  LIMIT_WRITE_PER_ACCOUNT: count(30),
-  LIMIT_ANSWER_PER_ACCOUNT: count(30),
+  /** Likewise of one device: one that is handed round a village uses its OTPs. */
+  SMS_BUDGET_UNUSED_PER_DEVICE: count(30),
 });
+
+/** `LIMIT_<LIMIT>_PER_<BY>`: the numbers of the limit table, each with its default there. */
+const LimitSettings = z.object(
+  Object.fromEntries(
+    LIMIT_NAMES.flatMap((limit) =>
+      countedBy(limit).map(([by, most]) => [limitSetting(limit, by), count(most)]),
+    ),
+  ),
+);
 
 export type Config = {
   readonly environment: 'development' | 'test' | 'production';
@@ -223,18 +213,9 @@ export type Config = {
     readonly new: { readonly perMinute: number; readonly perHour: number };
     readonly known: { readonly perMinute: number; readonly perHour: number };
     readonly unusedPerNetwork: number;
+    readonly unusedPerDevice: number;
   };
-  /** Requests a minute. */
-  readonly limits: {
-    readonly perAddress: Readonly<
-      Record<
-        'read' | 'write' | 'answer' | 'otp' | 'token' | 'admin' | 'wrongKey' | 'captcha' | 'device',
-        number
-      >
-    >;
-    readonly perAccount: Readonly<Record<'read' | 'write' | 'answer' | 'captcha', number>>;
-    readonly perDevice: Readonly<Record<'write' | 'otp' | 'token' | 'captcha', number>>;
-  };
+  readonly limits: LimitTable;
 };
 
 export type CaptchaSettings = {
@@ -265,7 +246,9 @@ export function readConfig(
   development?: (dataDir: string) => { secret: string; operatorKey: string },
 ): Config {
   const parsed = Environment.safeParse(environment);
-  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
+  const limits = LimitSettings.safeParse(environment);
+  const problems = [parsed, limits].flatMap(({ error }) => (error ? z.prettifyError(error) : []));
+  if (!parsed.success || !limits.success) throw new ConfigError(problems.join('\n'));
   const set = parsed.data;
   const production = set.NODE_ENV === 'production';
   if (production && set.SMS_DRIVER === 'inbox')
@@ -312,36 +295,11 @@ export function readConfig(
       new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
       known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
       unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
+      unusedPerDevice: set.SMS_BUDGET_UNUSED_PER_DEVICE,
     },
-    limits: limitsOf(set),
+    limits: limitTable((setting) => present(limits.data[setting], setting)),
   };
 }
-
-const limitsOf = (set: z.output<typeof Environment>): Config['limits'] => ({
-  perAddress: {
-    read: set.LIMIT_READ_PER_ADDRESS,
-    write: set.LIMIT_WRITE_PER_ADDRESS,
-    answer: set.LIMIT_ANSWER_PER_ADDRESS,
-    otp: set.LIMIT_OTP_PER_ADDRESS,
-    token: set.LIMIT_TOKEN_PER_ADDRESS,
-    admin: set.LIMIT_ADMIN_PER_ADDRESS,
-    wrongKey: set.LIMIT_WRONG_KEY_PER_ADDRESS,
-    captcha: set.LIMIT_CAPTCHA_PER_ADDRESS,
-    device: set.LIMIT_DEVICE_PER_ADDRESS,
-  },
-  perAccount: {
-    read: set.LIMIT_READ_PER_ACCOUNT,
-    write: set.LIMIT_WRITE_PER_ACCOUNT,
-    answer: set.LIMIT_ANSWER_PER_ACCOUNT,
-    captcha: set.LIMIT_CAPTCHA_PER_ACCOUNT,
-  },
-  perDevice: {
-    write: set.LIMIT_WRITE_PER_DEVICE,
-    otp: set.LIMIT_OTP_PER_DEVICE,
-    token: set.LIMIT_TOKEN_PER_DEVICE,
-    captcha: set.LIMIT_CAPTCHA_PER_DEVICE,
-  },
-});
 
 const GATEWAY_BODY = '{"to":"{mobile}","text":"{text}","id":"{id}"}';
 

@@ -50,7 +50,12 @@ const UNWATCHED: Watch = {
 
 /** Where no setting bounds what is sent: tests and benches, which send nothing. */
 const NO_BOUND = { perMinute: 1e9, perHour: 1e9 };
-const NO_BUDGET: Config['smsBudget'] = { new: NO_BOUND, known: NO_BOUND, unusedPerNetwork: 1e9 };
+const NO_BUDGET: Config['smsBudget'] = {
+  new: NO_BOUND,
+  known: NO_BOUND,
+  unusedPerNetwork: 1e9,
+  unusedPerDevice: 1e9,
+};
 
 const storesOn = (redis: Redis) => ({
   people: createPeopleStore(redis),

@@ -2,7 +2,7 @@
 --[[ people/check-otp: use an OTP, once.
   KEYS[1] account    hash    mobile, created_at_ms, language, epoch
   KEYS[2] familiar   zset    requester that signed in -> when last, in ms
-  KEYS[3] otp        hash    digest, mobile, language, requester, stranger, wrong
+  KEYS[3] otp        hash    digest, mobile, language, requester, network, stranger, wrong
   KEYS[4] otp_unused hash    requester -> OTPs sent and not used; strangers: those of all strangers
   KEYS[5] otp_wrong  hash    requester -> wrong OTPs lately; asking for another does not reset it
   ARGV[1] digest     keyed hash of transaction and OTP
@@ -11,13 +11,14 @@
   ARGV[4] tries_window_ms
   ARGV[5] familiar_ms
   ARGV[6] most_familiar
-  REPLY   RIGHT epoch asked_by stranger | UNKNOWN | TRIES_SPENT wait_ms | WRONG tries_left
+  REPLY   RIGHT epoch asked_by network stranger | UNKNOWN | TRIES_SPENT wait_ms | WRONG tries_left
 ]]
 --#include lib/clock
 local tries = tonumber(ARGV[3])
 local wrong = tonumber(redis.call('HGET', KEYS[5], ARGV[2])) or 0
 if wrong >= tries then return { 'TRIES_SPENT', redis.call('PTTL', KEYS[5]) } end
-local held = redis.call('HMGET', KEYS[3], 'digest', 'mobile', 'requester', 'stranger', 'language')
+local held = redis.call('HMGET', KEYS[3], 'digest', 'mobile', 'requester', 'stranger', 'language',
+  'network')
 if not held[1] then return 'UNKNOWN' end
 if held[1] ~= ARGV[1] then
   wrong = redis.call('HINCRBY', KEYS[5], ARGV[2], 1)
@@ -49,4 +50,4 @@ redis.call('HSETNX', KEYS[1], 'mobile', held[2])
 -- Only now: whoever knows a mobile may ask for an OTP, in any language.
 if held[5] and held[5] ~= '' then redis.call('HSET', KEYS[1], 'language', held[5]) end
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0
-return { 'RIGHT', epoch, held[3], tonumber(held[4]) }
+return { 'RIGHT', epoch, held[3], held[6], tonumber(held[4]) }

@@ -2,7 +2,7 @@
 --[[ people/send-otp: remember an OTP for a mobile, beside those that are out for others who asked.
   KEYS[1] account    hash    mobile, created_at_ms, language, epoch
   KEYS[2] familiar   zset    requester that signed in -> when last, in ms
-  KEYS[3] otp        hash    digest, mobile, language, requester, stranger, wrong
+  KEYS[3] otp        hash    digest, mobile, language, requester, network, stranger, wrong
   KEYS[4] otp_gap    string  there while this requester must wait before asking again
   KEYS[5] otp_unused hash    requester -> OTPs sent and not used; strangers: those of all strangers
   KEYS[6] otp_wrong  hash    requester -> wrong OTPs lately
@@ -17,6 +17,7 @@
   ARGV[9] most_unused_of_strangers
   ARGV[10] familiar_ms
   ARGV[11] language  of this SMS, and of the account once it is signed in to; '' for the account's
+  ARGV[12] network   the requester's
   REPLY   SENT language | TOO_SOON wait_ms | TRIES_SPENT wait_ms | TOO_MANY wait_ms
 ]]
 --#include lib/clock
@@ -44,6 +45,6 @@ if stranger then redis.call('HINCRBY', KEYS[5], 'strangers', 1) end
 redis.call('PEXPIRE', KEYS[5], ARGV[7], 'NX')
 local language = ARGV[11] ~= '' and ARGV[11] or redis.call('HGET', KEYS[1], 'language') or ''
 redis.call('HSET', KEYS[3], 'digest', ARGV[1], 'mobile', ARGV[2], 'requester', ARGV[3],
-  'stranger', stranger and 1 or 0, 'wrong', 0, 'language', language)
+  'network', ARGV[12], 'stranger', stranger and 1 or 0, 'wrong', 0, 'language', language)
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
 return { 'SENT', language }

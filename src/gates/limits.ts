@@ -1,15 +1,14 @@
 /**
- * Requests per minute, by client address, account and device, counted in Redis for all processes
- * together. Whoever is over a limit is refused from memory until the minute ends, so that asking
- * more costs us less.
+ * Requests per minute (limit-table.ts), counted in Redis for all processes together. Whoever is
+ * over a limit is refused from memory until the minute ends, so that asking more costs us less.
  */
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import type { Config } from '../config.ts';
 import { present } from '../lib/assert.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { createCounters } from './counters.ts';
+import { COUNTED_BY, type CountedBy, type LimitName, type LimitTable } from './limit-table.ts';
 
 declare module 'rate-limiter-flexible' {
   // Public in the library, absent from its types.
@@ -17,9 +16,6 @@ declare module 'rate-limiter-flexible' {
     getInMemoryBlockMsBeforeExpire(key: string): number;
   }
 }
-
-/** Every limit is counted by client address; some by account and by device too. */
-export type LimitName = keyof Config['limits']['perAddress'];
 
 /** Whom a request is counted for. */
 export type Who = {
@@ -63,19 +59,34 @@ type State = {
 
 const WINDOW_S = 60;
 
-export function createLimits(redis: Redis, limits: Config['limits']): Limits {
-  const perAddress = countersOf(redis, 'address', limits.perAddress);
-  const perAccount = countersOf(redis, 'account', limits.perAccount);
-  const perDevice = countersOf(redis, 'device', limits.perDevice);
+/** Who a request is, as each kind of counter counts it; '' where that is not known. */
+const CALLER_OF: Record<CountedBy, (who: Who) => string> = {
+  address: ({ address }) => addressPrefix(address),
+  network: ({ address }) => networkOf(address),
+  account: ({ account }) => account,
+  device: ({ device }) => device,
+};
 
-  /** What counts here, each with whom it counts: the address, and what else is known. */
-  const countersFor = (limit: LimitName, { address, account, device }: Who): Counting[] => {
-    const byAddress = present(perAddress.get(limit), `the limit ${limit}`);
-    const counting = [{ counter: byAddress, caller: addressPrefix(address) }];
-    const byAccount = account === '' ? undefined : perAccount.get(limit);
-    if (byAccount) counting.push({ counter: byAccount, caller: account });
-    const byDevice = device === '' ? undefined : perDevice.get(limit);
-    if (byDevice) counting.push({ counter: byDevice, caller: device });
+export function createLimits(redis: Redis, table: LimitTable): Limits {
+  const counters = new Map(
+    Object.entries(table).map(([limit, row]) => [
+      limit,
+      COUNTED_BY.flatMap((by) => {
+        const points = row[by];
+        return points === undefined
+          ? []
+          : [{ counter: createCounter(redis, `${limit}-${by}`, points), callerOf: CALLER_OF[by] }];
+      }),
+    ]),
+  );
+
+  /** What counts here, each with whom it counts. */
+  const countersFor = (limit: LimitName, who: Who): Counting[] => {
+    const counting: Counting[] = [];
+    for (const { counter, callerOf } of present(counters.get(limit), `the limit ${limit}`)) {
+      const caller = callerOf(who);
+      if (caller !== '') counting.push({ counter, caller });
+    }
     return counting;
   };
 
@@ -100,14 +111,6 @@ export function createLimits(redis: Redis, limits: Config['limits']): Limits {
 }
 
 type Counting = { readonly counter: Counter; readonly caller: string };
-
-const countersOf = (redis: Redis, by: string, limits: Readonly<Record<string, number>>) =>
-  new Map(
-    Object.entries(limits).map(([limit, points]) => [
-      limit,
-      createCounter(redis, `${limit}-${by}`, points),
-    ]),
-  );
 
 function createCounter(redis: Redis, name: string, points: number): Counter {
   const keyPrefix = keys.limitPrefix(name);
@@ -163,7 +166,7 @@ function verdict(counting: readonly Counting[], states: readonly State[]): Count
   return { refusal, headers, share };
 }
 
-/** The network that an address is in, an IPv4 /24 or an IPv6 /48: one requester of OTPs. */
+/** The network that an address is in: an IPv4 /24 or an IPv6 /48. */
 export const networkOf = (address: string): string =>
   address.includes(':')
     ? addressPrefix(address).split(':').slice(0, 3).join(':')

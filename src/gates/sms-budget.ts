@@ -1,5 +1,6 @@
 /**
- * The budget of OTPs by SMS: what stops toll fraud in total, and from one network. Strangers, who
+ * The budget of OTPs by SMS: what stops toll fraud in total, from one network
+ * and from one device. Strangers, who
  * sign in from where their mobile never signed in, and those who come back are apart, so that a
  * flood of strangers leaves the others theirs. Whether somebody comes back is a matter of mobile
  * and network together: the answer to a stranger tells nothing of the mobile.
@@ -9,8 +10,15 @@ import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
-/** `known`: this mobile has signed in from there before. */
-export type Requester = { readonly network: string; readonly known: boolean };
+/**
+ * Who asks for an OTP: keyed hashes of network and device, '' where none is known. `known`: this
+ * mobile has signed in from there before.
+ */
+export type Requester = {
+  readonly network: string;
+  readonly device: string;
+  readonly known: boolean;
+};
 export type SpendReply =
   | { readonly outcome: 'GRANTED' }
   | { readonly outcome: 'SPENT'; readonly waitMs: number };
@@ -19,7 +27,7 @@ export type SmsBudget = {
   readonly spend: (by: Requester) => Promise<SpendReply>;
   /** An SMS that was not sent after all. */
   readonly unspend: (by: Requester) => Promise<void>;
-  /** The OTP of an SMS was used: a stranger's network has one less that nobody used. */
+  /** The OTP of an SMS was used: a stranger's network and device have one less that nobody used. */
   readonly used: (by: Requester) => Promise<void>;
 };
 
@@ -28,8 +36,8 @@ export type OnSmsBudget = (requester: 'new' | 'known', outcome: SpendReply['outc
 
 const spendSms = script({
   file: 'gates/spend-sms',
-  keys: ['minute', 'hour', 'unused'],
-  args: ['most_a_minute', 'most_an_hour', 'most_unused'],
+  keys: ['minute', 'hour', 'unused_network', 'unused_device'],
+  args: ['most_a_minute', 'most_an_hour', 'most_unused_network', 'most_unused_device'],
   reply: (raw): SpendReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'GRANTED') return { outcome: word };
@@ -48,10 +56,11 @@ const giveBack = script({
   },
 });
 
-const counters = ({ network, known }: Requester) => ({
+const counters = ({ network, device, known }: Requester) => ({
   minute: keys.smsSpent(known ? 'known' : 'new', 'minute'),
   hour: keys.smsSpent(known ? 'known' : 'new', 'hour'),
-  unused: keys.smsUnused(network),
+  unused_network: keys.smsUnused('network', network),
+  unused_device: keys.smsUnused('device', device),
 });
 
 export function createSmsBudget(
@@ -59,24 +68,31 @@ export function createSmsBudget(
   budget: Config['smsBudget'],
   onSpend: OnSmsBudget,
 ): SmsBudget {
-  const back = (counter: string) => giveBack(redis, { counter }, {});
+  const back = async (counters: readonly string[]): Promise<void> => {
+    await Promise.all(counters.map((counter) => giveBack(redis, { counter }, {})));
+  };
+  /** Of what nobody used; who comes back is not counted. */
+  const unused = (by: Requester): string[] => {
+    const { unused_network, unused_device } = counters(by);
+    if (by.known) return [];
+    return by.device === '' ? [unused_network] : [unused_network, unused_device];
+  };
   return {
     spend: async (by) => {
       const name = by.known ? 'known' : 'new';
       const reply = await spendSms(redis, counters(by), {
         most_a_minute: budget[name].perMinute,
         most_an_hour: budget[name].perHour,
-        most_unused: by.known ? '' : budget.unusedPerNetwork,
+        most_unused_network: by.known ? '' : budget.unusedPerNetwork,
+        most_unused_device: by.known || by.device === '' ? '' : budget.unusedPerDevice,
       });
       onSpend(name, reply.outcome);
       return reply;
     },
     unspend: async (by) => {
-      const { minute, hour, unused } = counters(by);
-      await Promise.all([minute, hour, ...(by.known ? [] : [unused])].map(back));
+      const { minute, hour } = counters(by);
+      await back([minute, hour, ...unused(by)]);
     },
-    used: async (by) => {
-      if (!by.known) await back(counters(by).unused);
-    },
+    used: (by) => back(unused(by)),
   };
 }

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { Admitted } from '../gates/callers.ts';
 import type { CaptchaPurpose } from '../gates/captcha/captcha.ts';
-import type { LimitName } from '../gates/limits.ts';
+import type { LimitName } from '../gates/limit-table.ts';
 import type { Refusal } from '../refusal.ts';
 
 export type { LimitName };

@@ -90,8 +90,9 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
       'SMS_BUDGET_SPENT',
       'SMS_OUTBOX_FULL',
     ],
-    handler: async ({ body, address }) => {
-      const sent = await people.sendOtp(body.mobile, networkOf(address), body.language);
+    handler: async ({ body, address, device }) => {
+      const from = { network: networkOf(address), device };
+      const sent = await people.sendOtp(body.mobile, from, body.language);
       if (isRefusal(sent)) return sent;
       const terms = {
         expiresInS: OTP_TERMS.lifetimeMs / 1000,
@@ -111,7 +112,8 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
     errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT', 'TOO_MANY_ACCOUNTS'],
     handler: async ({ body, address, device }) => {
-      const proved = await people.checkOtp(body.txnId, body.otp, networkOf(address));
+      const from = { network: networkOf(address), device };
+      const proved = await people.checkOtp(body.txnId, body.otp, from);
       if (isRefusal(proved)) return proved;
       const admitted = await people.useDevice(device, proved.account);
       if (isRefusal(admitted)) return admitted;

@@ -4,13 +4,13 @@ import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
 import type { Proved } from '../gates/access-tokens.ts';
 import type { Revocations } from '../gates/revocations.ts';
-import type { SmsBudget } from '../gates/sms-budget.ts';
+import type { Requester, SmsBudget } from '../gates/sms-budget.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Language } from '../notify/messages.ts';
 import type { Outbox } from '../notify/outbox.ts';
 import { refuse, type Refusal } from '../refusal.ts';
 import { OTP_TERMS } from './rules.ts';
-import type { PeopleStore } from './store.ts';
+import type { CheckOtpReply, PeopleStore } from './store.ts';
 
 export type SignInParts = {
   readonly store: PeopleStore;
@@ -47,11 +47,31 @@ const REFUSALS = {
   TOO_MANY: 'OTP_TOO_MANY',
 } as const;
 
-/** `network`, of both: where the request comes from; only its keyed hash is kept. */
+/** Where a request comes from: its network, and the device where one is known, or ''. */
+export type Origin = { readonly network: string; readonly device: string };
+
+/**
+ * Keyed hashes of who asks or tries: a device where one is known. A neighbour behind the same NAT
+ * is then another, and who moves to another network is the same.
+ */
+function requesterOf(secrets: Secrets, { network, device }: Origin) {
+  const hashed = {
+    network: secrets.pseudonym('requester', network),
+    device: device === '' ? '' : secrets.pseudonym('requester', `device ${device}`),
+  };
+  return { ...hashed, requester: hashed.device || hashed.network };
+}
+
+/** Whose budget an OTP that was right came from. */
+const askerOf = (reply: CheckOtpReply & { outcome: 'RIGHT' }): Requester => ({
+  network: reply.network,
+  device: reply.askedBy === reply.network ? '' : reply.askedBy,
+  known: !reply.stranger,
+});
+
+/** `from`, of both: only keyed hashes of it are kept. */
 export function createSignIn(parts: SignInParts) {
   const { store, secrets, outbox, smsBudget, revocations, devices } = parts;
-  const requesterOf = (network: string): string => secrets.pseudonym('requester', network);
-
   return {
     /**
      * Sends an OTP. The same commands go to Redis whether or not the mobile is known; who asks from
@@ -60,13 +80,13 @@ export function createSignIn(parts: SignInParts) {
      */
     async sendOtp(
       mobile: string,
-      network: string,
+      from: Origin,
       wished?: Language,
     ): Promise<{ txnId: string } | Refusal> {
       const account = accountOf(secrets, mobile);
-      const requester = requesterOf(network);
+      const { network, device, requester } = requesterOf(secrets, from);
       const known = await store.isFamiliar(account, requester, OTP_TERMS.familiarMs);
-      const by = { network: requester, known };
+      const by = { network, device, known };
       const budget = await smsBudget.spend(by);
       if (budget.outcome === 'SPENT')
         return refuse('SMS_BUDGET_SPENT', { retryAfterS: seconds(budget.waitMs) });
@@ -75,7 +95,7 @@ export function createSignIn(parts: SignInParts) {
       const digest = otpDigest(secrets, txnId, otp);
       const reply = await store.sendOtp(
         account,
-        { txnId, digest, mobile: secrets.encrypt(mobile), requester, language: wished },
+        { txnId, digest, mobile: secrets.encrypt(mobile), requester, network, language: wished },
         OTP_TERMS,
       );
       if (reply.outcome !== 'SENT') {
@@ -96,15 +116,15 @@ export function createSignIn(parts: SignInParts) {
     },
 
     /** Turns an OTP into what it grants to the account that it proves, once. */
-    async checkOtp(txnId: string, otp: string, network: string): Promise<Proved | Refusal> {
+    async checkOtp(txnId: string, otp: string, from: Origin): Promise<Proved | Refusal> {
       const account = await store.accountOfTransaction(txnId);
       if (!account) return refuse('OTP_UNKNOWN');
       const digest = otpDigest(secrets, txnId, otp);
-      const requester = requesterOf(network);
+      const { requester } = requesterOf(secrets, from);
       const reply = await store.checkOtp(account, { txnId, digest, requester }, OTP_TERMS);
       switch (reply.outcome) {
         case 'RIGHT':
-          await smsBudget.used({ network: reply.askedBy, known: !reply.stranger });
+          await smsBudget.used(askerOf(reply));
           return { account, epoch: reply.epoch };
         case 'UNKNOWN':
           return refuse('OTP_UNKNOWN');

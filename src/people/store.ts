@@ -31,7 +31,7 @@ type OtpTerms = typeof OTP_TERMS;
 
 export type CheckOtpReply =
   /** `askedBy`: the requester who asked for the OTP; `stranger`: whether it was one then. */
-  | { outcome: 'RIGHT'; epoch: number; askedBy: string; stranger: boolean }
+  | { outcome: 'RIGHT'; epoch: number; askedBy: string; network: string; stranger: boolean }
   | { outcome: 'UNKNOWN' }
   | { outcome: 'WRONG'; triesLeft: number }
   | { outcome: 'TRIES_SPENT'; waitMs: number };
@@ -122,6 +122,7 @@ const sendOtpScript = script({
     'most_unused_of_strangers',
     'familiar_ms',
     'language',
+    'network',
   ],
   reply: (raw): SendOtpReply => {
     const { word, fields } = replyWord(raw);
@@ -142,8 +143,8 @@ const checkOtpScript = script({
     if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
     if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
     if (word !== 'RIGHT') throw unexpectedReply('people/check-otp', word);
-    const [epoch, askedBy, stranger] = fields as [number, string, number];
-    return { outcome: word, epoch, askedBy, stranger: stranger === 1 };
+    const [epoch, askedBy, network, stranger] = fields as [number, string, string, number];
+    return { outcome: word, epoch, askedBy, network, stranger: stranger === 1 };
   },
 });
 
@@ -328,6 +329,7 @@ function otpStore(redis: Redis) {
         digest: string;
         mobile: string;
         requester: string;
+        network: string;
         language: Language | undefined;
       },
       terms: OtpTerms,
@@ -347,6 +349,7 @@ function otpStore(redis: Redis) {
           most_unused_of_strangers: terms.mostUnusedOfStrangers,
           familiar_ms: terms.familiarMs,
           language: otp.language ?? '',
+          network: otp.network,
         },
       ),
 

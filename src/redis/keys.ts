@@ -115,11 +115,14 @@ export const keys = {
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
-  /** zset: keyed hash of a network that signed in -> when last, in ms; lifetime in OTP_TERMS. */
+  /**
+   * zset: keyed hash of a device that signed in, or of a network without one -> when last, in ms;
+   * lifetime in OTP_TERMS.
+   */
   familiar: (id: string) => account(id, 'familiar'),
   /**
-   * hash: digest, mobile (encrypted), language, requester, stranger, wrong: an OTP that is out;
-   * lifetime in OTP_TERMS.
+   * hash: digest, mobile (encrypted), language, requester, network, stranger, wrong: an OTP that is
+   * out; lifetime in OTP_TERMS.
    */
   otp: (id: string, txnId: string) => account(id, `otp:${txnId}`),
   /** string: there while a requester must wait before asking again. */
@@ -169,8 +172,8 @@ export const keys = {
   series: (series: string) => `fs:v1:{s:${series}}:releases`,
   /** string: OTPs sent in a minute or an hour, to new or known requesters; as long as that. */
   smsSpent: (requester: string, window: string) => `fs:v1:{sms}:spent:${requester}:${window}`,
-  /** string: OTPs sent for a network in an hour and not used; as long as that. */
-  smsUnused: (network: string) => `fs:v1:{sms}:unused:${network}`,
+  /** string: OTPs sent for a network or a device in an hour and not used; as long as that. */
+  smsUnused: (by: 'network' | 'device', id: string) => `fs:v1:{sms}:unused:${by}:${id}`,
   /** prefix of a limit's counters: string `<prefix>:<caller>`, lifetime = the limit's window. */
   limitPrefix: (limit: string) => `fs:v1:{limit:${limit}}`,
 } as const;

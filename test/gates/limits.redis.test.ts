@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { addressPrefix, createLimits, type LimitName } from '../../src/gates/limits.ts';
+import type { LimitName } from '../../src/gates/limit-table.ts';
+import { addressPrefix, createLimits, networkOf } from '../../src/gates/limits.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { configWith } from '../support/app.ts';
 import { ON_CLUSTER, useRedis } from '../support/redis.ts';
@@ -7,6 +8,7 @@ import { ON_CLUSTER, useRedis } from '../support/redis.ts';
 const used = useRedis();
 const SETTINGS = {
   LIMIT_READ_PER_ADDRESS: '5',
+  LIMIT_READ_PER_NETWORK: '9',
   LIMIT_READ_PER_ACCOUNT: '3',
   LIMIT_OTP_PER_ADDRESS: '2',
   LIMIT_WRITE_PER_DEVICE: '2',
@@ -48,6 +50,15 @@ describe('limits', () => {
     expect(refusal?.retryAfterS).toBeGreaterThan(0);
     expect(refusal?.retryAfterS).toBeLessThanOrEqual(60);
     expect((await count('read', '127.0.0.8', 'account-9')).refusal).toBeUndefined();
+  });
+
+  test('count a network, whichever of its addresses calls', async () => {
+    const count = limitsNow();
+    for (let request = 0; request < 9; request++)
+      expect((await count('read', `127.0.0.${request}`, '')).refusal).toBeUndefined();
+    const { refusal } = await count('read', '127.0.0.9', '');
+    expect(refusal).toMatchObject({ extra: { limit: 'read-network' } });
+    expect((await count('read', '127.0.1.9', '')).refusal).toBeUndefined();
   });
 
   test('count an account, wherever it calls from', async () => {
@@ -93,8 +104,12 @@ describe('limits', () => {
     const count = limitsNow();
     await count('read', '127.0.0.7', 'one');
     const { headers } = await count('read', '127.0.0.7', 'one');
-    expect(headers['ratelimit-policy']).toBe('"read-address";q=5;w=60, "read-account";q=3;w=60');
-    expect(headers['ratelimit']).toMatch(/^"read-address";r=3;t=\d+, "read-account";r=1;t=\d+$/);
+    expect(headers['ratelimit-policy']).toBe(
+      '"read-address";q=5;w=60, "read-network";q=9;w=60, "read-account";q=3;w=60',
+    );
+    expect(headers['ratelimit']).toMatch(
+      /^"read-address";r=3;t=\d+, "read-network";r=7;t=\d+, "read-account";r=1;t=\d+$/,
+    );
   });
 
   test('count each of many at once, the same caller too', async () => {
@@ -109,13 +124,13 @@ describe('limits', () => {
   test('ask Redis in one round trip, and not at all about whoever is over', async () => {
     const count = limitsNow();
     await count('read', '127.0.0.6', 'warm');
-    const both = { commands: 2 * SCRIPT_COMMANDS, reads: 1 };
-    expect(await trafficDuring(() => count('read', '127.0.0.7', 'one'))).toEqual(both);
-    for (let request = 0; request < 6; request++) await count('read', '127.0.0.7', `a${request}`);
+    const all = { commands: 3 * SCRIPT_COMMANDS, reads: 1 };
+    expect(await trafficDuring(() => count('read', '127.0.1.7', 'one'))).toEqual(all);
+    for (let request = 0; request < 6; request++) await count('read', '127.0.1.7', `a${request}`);
     const flood = () =>
-      Promise.all(Array.from({ length: 50 }, () => count('read', '127.0.0.7', 'b')));
+      Promise.all(Array.from({ length: 50 }, () => count('read', '127.0.1.7', 'b')));
     expect(await trafficDuring(flood)).toEqual({ commands: 0, reads: 0 });
-    expect((await count('read', '127.0.0.7', 'b')).refusal).toBeDefined();
+    expect((await count('read', '127.0.1.7', 'b')).refusal).toBeDefined();
   });
 
   test('keep no key longer than their window', async () => {
@@ -124,6 +139,7 @@ describe('limits', () => {
     expect(found.toSorted()).toEqual([
       'fs:v1:{limit:read-account}:one',
       'fs:v1:{limit:read-address}:127.0.0.7',
+      'fs:v1:{limit:read-network}:127.0.0',
     ]);
     for (const key of found) expect(await used.redis.ttl(key)).toBeGreaterThan(0);
   });
@@ -155,5 +171,16 @@ describe('one client address', () => {
     ['::1', '0:0:0:0'],
   ])('%s is %s', (address, prefix) => {
     expect(addressPrefix(address)).toBe(prefix);
+  });
+});
+
+describe('one network', () => {
+  test.each([
+    ['203.0.113.7', '203.0.113'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1'],
+    ['2001:db8::1', '2001:db8:0'],
+    ['::1', '0:0:0'],
+  ])('%s is in %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
   });
 });

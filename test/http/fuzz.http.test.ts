@@ -98,7 +98,9 @@ async function createWorld(): Promise<World> {
   const terms = { release: draft, title: 'A draft', mode: 'immediate' as const };
   const times = { opensAt: '2020-01-01T00:00:00Z', endsAt: '2098-01-01T00:00:00Z' };
   granted(await engine.releases.create(ReleaseTerms.parse({ ...terms, ...times })));
-  const { txnId } = granted(await engine.people.sendOtp(mobile, '203.0.113'));
+  const { txnId } = granted(
+    await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }),
+  );
   const releases = [...[drawn, open, immediate, over].map(({ release }) => release), draft];
   return {
     tokens: [await tokenOf(account), await tokenOf(stranger)],

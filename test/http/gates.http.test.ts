@@ -55,7 +55,9 @@ describe('a gate', () => {
       limit: 'read-address',
     });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    expect(refused.headers['ratelimit']).toMatch(/^"read-address";r=0;t=\d+$/);
+    expect(refused.headers['ratelimit']).toMatch(
+      /^"read-address";r=0;t=\d+, "read-network";r=\d+;t=\d+$/,
+    );
     expect((await read('127.0.0.22')).status).toBe(200);
   });
 

@@ -56,8 +56,12 @@ describe('an answer', () => {
 
   test('carries the limits', async () => {
     const { headers } = await it.call('GET', '/v1/things/one');
-    expect(headers['ratelimit-policy']).toBe('"read-address";q=600;w=60');
-    expect(headers['ratelimit']).toMatch(/^"read-address";r=\d+;t=\d+$/);
+    expect(headers['ratelimit-policy']).toBe(
+      '"read-address";q=600;w=60, "read-network";q=30000;w=60',
+    );
+    expect(headers['ratelimit']).toMatch(
+      /^"read-address";r=\d+;t=\d+, "read-network";r=\d+;t=\d+$/,
+    );
   });
 
   test('to HEAD is that to GET without its body', async () => {

@@ -103,7 +103,7 @@ it('an OTP is handed over within a second, behind 100,000 offers and a slow gate
   for (let n = 0; n < 10; n++) {
     const mobile = `+91700000000${n}`;
     const askedMs = monotonicMs();
-    granted(await engine.people.sendOtp(mobile, '203.0.113'));
+    granted(await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }));
     const here = () => gateway.state.received.find(({ body }) => body.includes(mobile));
     await until(() => here() !== undefined);
     handedOverMs.push((here()?.atMs ?? Infinity) - askedMs);
@@ -124,7 +124,9 @@ it('a gateway that is stopped for a while loses nothing and delays no request', 
   const references = await queueOffers(300);
   const startMs = monotonicMs();
   for (let n = 0; n < 20; n++)
-    granted(await engine.people.sendOtp(`+9198123456${10 + n}`, `198.51.${n}`));
+    granted(
+      await engine.people.sendOtp(`+9198123456${10 + n}`, { network: `198.51.${n}`, device: '' }),
+    );
   const tookMs = (monotonicMs() - startMs) / 20;
   expect(tookMs).toBeLessThan(100);
   await sleep(3_000);
@@ -144,7 +146,7 @@ it('a worker tells of its outboxes and its gateway, and never to whom', async ()
   const engine = engineOn(test.redis);
   await queueOffers(5);
   const mobile = '+919812345678';
-  granted(await engine.people.sendOtp(mobile, '203.0.113'));
+  granted(await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }));
   const port = await freePort();
   await startWorker({ WORKER_METRICS_PORT: String(port), SMS_HTTP_TIMEOUT_MS: '200' });
   const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();

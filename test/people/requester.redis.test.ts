@@ -1,4 +1,4 @@
-/** The network that somebody asks for an OTP from is kept as a keyed hash only. */
+/** Network and device that somebody asks for an OTP from are kept as keyed hashes only. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -8,8 +8,8 @@ import { useRedis } from '../support/redis.ts';
 
 const test = useRedis();
 const MOBILE = '+919812345678';
-const ASKS = '203.0.113';
-const TRIES = '198.51.100';
+const ASKS = { network: '203.0.113', device: 'a-device-that-asks' };
+const TRIES = { network: '198.51.100', device: '' };
 
 /** Everything that Redis has written to its append-only files. */
 function everWritten(): Buffer {
@@ -17,7 +17,7 @@ function everWritten(): Buffer {
   return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))));
 }
 
-it('no network of who asks or tries is ever written in clear', async () => {
+it('no network or device of who asks or tries is ever written in clear', async () => {
   const engine = engineOn(test.redis);
   const { txnId } = granted(await engine.people.sendOtp(MOBILE, ASKS));
   const { message } = await lastSms(engine, test.redis);
@@ -29,5 +29,6 @@ it('no network of who asks or tries is ever written in clear', async () => {
   const written = everWritten();
   const account = accountOf(engine.secrets, MOBILE);
   expect(written.includes(account), 'this is what was written').toBe(true);
-  for (const network of [ASKS, TRIES]) expect(written.includes(network), network).toBe(false);
+  for (const clear of [ASKS.network, ASKS.device, TRIES.network])
+    expect(written.includes(clear), clear).toBe(false);
 });

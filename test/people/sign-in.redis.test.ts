@@ -3,7 +3,7 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { type Language, LANGUAGES } from '../../src/notify/messages.ts';
 import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { OTP_TERMS } from '../../src/people/rules.ts';
-import { accountOf } from '../../src/people/sign-in.ts';
+import { accountOf, type Origin } from '../../src/people/sign-in.ts';
 import { connectRedis, disconnectRedis, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { SECRET } from '../support/app.ts';
@@ -21,10 +21,13 @@ import { useRedis } from '../support/redis.ts';
 const test = useRedis(['--appendfsync', 'no']);
 const MOBILE = '+919812345678';
 const ANOTHER = '+919812345679';
-const HOME = '203.0.113';
-const STRANGER = '198.51.100';
+/** Without a device, the network alone says who asks. */
+const HOME: Origin = { network: '203.0.113', device: '' };
+const STRANGER: Origin = { network: '198.51.100', device: '' };
 /** The network of one of many strangers. */
-const network = (index: number): string => `198.18.${index}`;
+const network = (index: number): Origin => ({ network: `198.18.${index}`, device: '' });
+/** One of many devices in the owner's own network. */
+const deviceAtHome = (index: number): Origin => ({ ...HOME, device: `device-${index}` });
 
 let engine: Engine;
 beforeEach(() => {
@@ -42,6 +45,7 @@ async function askOtp(mobile = MOBILE, from = HOME): Promise<Otp> {
   return { txnId, otp, wrong: otp === '000000' ? '000001' : '000000' };
 }
 
+const sendFrom = (from: Origin) => engine.people.sendOtp(MOBILE, from);
 const check = (txnId: string, otp: string, from = HOME) => engine.people.checkOtp(txnId, otp, from);
 const tries = (count: number, txnId: string, otp: string, from = HOME) =>
   Promise.all(Array.from({ length: count }, () => check(txnId, otp, from)));
@@ -60,7 +64,7 @@ describe('an OTP', () => {
 
   it('works from another network than it was asked for from', async () => {
     const { txnId, otp } = await askOtp();
-    expect(await check(txnId, otp, '192.0.2')).toHaveProperty('account');
+    expect(await check(txnId, otp, STRANGER)).toHaveProperty('account');
   });
 
   it('works once, however many try at the same time', async () => {
@@ -132,7 +136,7 @@ describe('wrong OTPs', () => {
       refused: 'OTP_TRIES_SPENT',
       retryAfterS: 600,
     });
-    expect(codeOf(await check(txnId, otp, '192.0.2'))).toBe('OTP_UNKNOWN');
+    expect(codeOf(await check(txnId, otp, STRANGER))).toBe('OTP_UNKNOWN');
   });
 
   it('count as five when a hundred are tried at the same time', async () => {
@@ -286,6 +290,22 @@ describe('an owner', () => {
     }
   });
 
+  it('on one device is no other, though both share a network', async () => {
+    await signIn(MOBILE, deviceAtHome(0));
+    await letPass(test.redis, 3_601);
+    // Neighbours behind the same NAT spend all that strangers have.
+    for (let index = 1; index <= 12; index++) granted(await sendFrom(deviceAtHome(index)));
+    expect(codeOf(await sendFrom(deviceAtHome(13)))).toBe('OTP_TOO_MANY');
+    await signIn(MOBILE, deviceAtHome(0));
+  });
+
+  it('on one device is the same in another network', async () => {
+    await signIn(MOBILE, deviceAtHome(0));
+    await letPass(test.redis, 3_601);
+    for (let index = 0; index < 12; index++) granted(await sendFrom(network(index)));
+    await signIn(MOBILE, { ...STRANGER, device: 'device-0' });
+  });
+
   it('is known in the last eight networks that signed in', async () => {
     for (let index = 0; index < 10; index++) await signIn(MOBILE, network(index));
     const known = await test.redis.zcard(keys.familiar(accountOf(engine.secrets, MOBILE)));
@@ -297,6 +317,7 @@ const BUDGET = {
   new: { perMinute: 3, perHour: 5 },
   known: { perMinute: 2, perHour: 4 },
   unusedPerNetwork: 4,
+  unusedPerDevice: 1_000,
 };
 const mobile = (index: number): string => `+9198123${String(index).padStart(5, '0')}`;
 
@@ -372,9 +393,19 @@ describe('the SMS budget, against toll fraud', () => {
     expect(codeOf(await sendTo(13))).toBe('SMS_BUDGET_SPENT');
   });
 
+  it('of a device ends what nobody uses, in whichever network it asks', async () => {
+    const many = { perMinute: 1_000, perHour: 1_000 };
+    withBudget(test.redis, { new: many, known: many, unusedPerNetwork: 1_000, unusedPerDevice: 3 });
+    const from = (index: number, device = 'pumper') => ({ ...network(index), device });
+    for (let index = 0; index < 10; index++) await signIn(mobile(index), from(index));
+    for (let index = 10; index < 13; index++) granted(await sendTo(index, from(index)));
+    expect(codeOf(await sendTo(13, from(13)))).toBe('SMS_BUDGET_SPENT');
+    granted(await sendTo(13, from(13, 'another')));
+  });
+
   it('of a network ends what nobody uses, and lets a town behind one address sign in', async () => {
     const many = { perMinute: 1_000, perHour: 1_000 };
-    withBudget(test.redis, { new: many, known: many, unusedPerNetwork: 4 });
+    withBudget(test.redis, { ...BUDGET, new: many, known: many });
     for (let index = 0; index < 20; index++) await signIn(mobile(index), HOME);
     for (let index = 20; index < 24; index++) granted(await sendTo(index, HOME));
     expect(codeOf(await sendTo(24, HOME))).toBe('SMS_BUDGET_SPENT');

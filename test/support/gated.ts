@@ -14,6 +14,7 @@ import { SECRET, call, type CallOptions, configWith, secrets } from './app.ts';
 const GENEROUS = Object.fromEntries(
   ['READ', 'WRITE', 'OTP', 'TOKEN', 'CAPTCHA', 'DEVICE'].flatMap((name) => [
     [`LIMIT_${name}_PER_ADDRESS`, '100000'],
+    [`LIMIT_${name}_PER_NETWORK`, '100000'],
     [`LIMIT_${name}_PER_ACCOUNT`, '100000'],
     [`LIMIT_${name}_PER_DEVICE`, '100000'],
   ]),

@@ -1,0 +1,63 @@
+/**
+ * Requests a minute that each limit lets through, by whom they are counted for. Nothing else says
+ * so: settings, headers and the table of docs/limits.md follow this one.
+ *
+ * An address is generous, since a family or an office shares it, and a network is fifty addresses,
+ * since a carrier hides a town behind a few of them. Both only bound a flood. What is fair is
+ * counted by account and by device; a person has one account, and a claim that is theirs alone.
+ */
+export const LIMIT_TABLE = {
+  /** Reads. */
+  read: { address: 600, network: 30_000, account: 120 },
+  /** Beneficiaries, entries, bookings at once. */
+  write: { address: 240, network: 12_000, account: 30, device: 60 },
+  /**
+   * Offers confirmed, bookings cancelled. Apart, so that editing an entry to the last moment leaves
+   * the right to confirm.
+   */
+  answer: { address: 240, network: 12_000, account: 30 },
+  /** OTPs asked for. */
+  otp: { address: 30, network: 1_500, device: 10 },
+  /** Sign-ins tried. */
+  token: { address: 60, network: 3_000, device: 20 },
+  /** Captchas asked for. */
+  captcha: { address: 600, network: 30_000, account: 60, device: 60 },
+  /** Device tokens minted. */
+  device: { address: 60, network: 3_000 },
+  /** Calls of operators. */
+  admin: { address: 120 },
+  /** Operator keys that are none. */
+  wrongKey: { address: 20 },
+} as const satisfies Record<string, PerMinute>;
+
+/**
+ * An IPv4 address or an IPv6 /64; an IPv4 /24 or an IPv6 /48; an account; a device that we minted.
+ */
+export const COUNTED_BY = ['address', 'network', 'account', 'device'] as const;
+export type CountedBy = (typeof COUNTED_BY)[number];
+export type LimitName = keyof typeof LIMIT_TABLE;
+
+/** Every limit counts addresses. */
+type PerMinute = { readonly address: number } & { readonly [By in CountedBy]?: number };
+/** The table, as a deployment has set it. */
+export type LimitTable = Readonly<Record<LimitName, PerMinute>>;
+
+/** Names of the limits; of nothing else. */
+export const LIMIT_NAMES = Object.keys(LIMIT_TABLE) as LimitName[];
+
+/** Whom a limit counts, each with its default. */
+export const countedBy = (limit: LimitName): [CountedBy, number][] =>
+  Object.entries(LIMIT_TABLE[limit]) as [CountedBy, number][];
+
+/** The setting of one of these numbers: `LIMIT_WRONG_KEY_PER_ADDRESS`. */
+export const limitSetting = (limit: LimitName, by: CountedBy): string =>
+  `LIMIT_${limit.replaceAll(/[A-Z]/g, '_$&')}_PER_${by}`.toUpperCase();
+
+/** The table with the numbers that a deployment has set. */
+export function limitTable(valueOf: (setting: string) => number): LimitTable {
+  const rows = LIMIT_NAMES.map((limit) => {
+    const set = countedBy(limit).map(([by]) => [by, valueOf(limitSetting(limit, by))]);
+    return [limit, Object.fromEntries(set)];
+  });
+  return Object.fromEntries(rows) as LimitTable;
+}
