@@ -292,66 +292,6 @@ describe('the work', () => {
   });
 });
 
-describe('the sprinter', () => {
-  test('who solves one captcha before the release and posts it 50 times has one entry', async () => {
-    const me = await arrive();
-    const person = await register(it.engine, me.account);
-    const { release, slots } = await publishRelease(it.engine, used.redis, { seats: [1] });
-    const solution = await it.solve(`enter:${release}`, me);
-    const codes: unknown[] = [];
-    for (let post = 0; post < 50; post++) {
-      const body = { beneficiaries: [person], preferences: slots };
-      const path = `/v1/releases/${release}/entry`;
-      codes.push(await codeOf(it.send('PUT', path, { ...me, solution, body })));
-    }
-    expect(codes.filter((code) => code === undefined)).toHaveLength(1);
-    expect(codes.filter((code) => code === 'CAPTCHA_SPENT')).toHaveLength(49);
-  });
-});
-
-describe('the poller', () => {
-  test('who waits for a seat needs a captcha for each look, whatever its Idempotency-Key', async () => {
-    const [holder, me] = [await arrive(), await arrive()];
-    const { release, slots } = await publishRelease(it.engine, used.redis, {
-      seats: [1],
-      mode: 'immediate',
-    });
-    const book = async (who: typeof me, person: string, solution: string) =>
-      it.send('POST', '/v1/bookings', {
-        ...who,
-        solution,
-        headers: { 'idempotency-key': 'always-the-same' },
-        body: { release, beneficiary: person, slot: slots[0] },
-      });
-    const purpose = `book:${release}`;
-    const theirs = await register(it.engine, holder.account);
-    const held = await book(holder, theirs, await it.solve(purpose, holder));
-    const mine = await register(it.engine, me.account);
-    const solution = await it.solve(purpose, me);
-    expect(await codeOf(book(me, mine, solution))).toBe('SLOT_FULL');
-    const path = `/v1/bookings/${String(held.json.bookingId)}`;
-    expect((await it.send('DELETE', path, holder)).status).toBe(204);
-    for (let look = 0; look < 5; look++)
-      expect(await codeOf(book(me, mine, solution))).toBe('CAPTCHA_SPENT');
-    expect((await book(me, mine, await it.solve(purpose, me))).status).toBe(201);
-  });
-});
-
-describe('the captcha solver', () => {
-  test('pays for each: 20 solutions are 20 devices, however often each is sent', async () => {
-    const from = '127.0.0.5';
-    const solutions = await Promise.all(
-      Array.from({ length: 20 }, () => it.solve('device', { from })),
-    );
-    const sent = await Promise.all(
-      [...solutions, ...solutions, ...solutions].map((one) => mint(one)),
-    );
-    const minted = sent.flatMap(({ json }) => json.deviceId ?? []);
-    expect(new Set(minted).size).toBe(20);
-    expect(minted).toHaveLength(20);
-  });
-});
-
 describe('while Redis is away', () => {
   test('no solution passes', async () => {
     const from = '127.0.0.5';
