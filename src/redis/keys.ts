@@ -44,7 +44,7 @@ export const keys = {
   entries: (id: string) => release(id, 'entries'),
   /**
    * hash: account, or `d:` and device -> the first characters of the entry ids that it ever entered
-   * here, end to end.
+   * here, end to end; `n:` and the keyed hash of a network -> people who first came from there.
    */
   accounts: (id: string) => release(id, 'accounts'),
   /**
