@@ -1,6 +1,6 @@
 -- Adds counts: of a reason, or of a caller, whose name is `kind:id`; `offenders`: the key of each
--- kind. Offenders are cut back to the most refused of them when there are twice as many: until then,
--- whoever comes often but not all at once has time to stand out from those who came once.
+-- kind. Offenders are cut back to the most refused of them when there are twice as many: until
+-- then, whoever comes often but not all at once has time to stand out from those who came once.
 local function add_counts(refusals, offenders, most, first)
   for i = first, #ARGV, 2 do
     local kind, id = string.match(ARGV[i], '^(%l+):(.*)$')

@@ -95,7 +95,7 @@ export const keys = {
   transcript: (id: string, round: number) => release(id, `transcript:${round}`),
   /** hash: error code -> requests that it was answered to (src/gates/bots). */
   refusals: (id: string) => release(id, 'refusals'),
-  /** zset: an account, device or keyed hash of a network by its requests that were refused; the top. */
+  /** zset: account, device or keyed hash of a network by its requests refused; the top of them. */
   offenders: (id: string, kind: string) => release(id, `offenders:${kind}`),
   /** string: id of the worker that leads this release; expires with its lease. */
   lease: (id: string) => release(id, 'lease'),

@@ -46,7 +46,7 @@ export type Refusals = {
     readonly count: number;
     readonly share: number;
   }[];
-  /** By kind; a request counts for its account, its device and its network, where they are known. */
+  /** By kind. A request counts for its account, its device and its network, if they are known. */
   readonly offenders: readonly Offender[];
 };
 export type Offender = {
@@ -195,8 +195,8 @@ const HOUR_MS = 3_600_000;
 export const DOOR_LIMITS = { hours: 168, keptMs: 30 * 24 * HOUR_MS } as const;
 
 /**
- * The hours since the epoch that belong to a release at the door: from an hour before it opens until
- * it closes, or now. `until` is behind the last.
+ * The hours since the epoch that belong to a release at the door: from an hour before it opens
+ * until it closes, or now. `until` is behind the last.
  */
 export function doorHours(opensAtMs: number, closesAtMs: number, nowMs: number) {
   const wished = Math.floor(opensAtMs / HOUR_MS) - 1;

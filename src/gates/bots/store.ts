@@ -126,8 +126,8 @@ function reading(redis: Redis) {
 
   return {
     /**
-     * Everyone who entered anybody in a release, batch by batch: a field that is there all the while
-     * comes at least once, and more than once only if Redis shrinks the hash, which never shrinks.
+     * Everyone who entered anybody in a release, batch by batch: a field that is there all the
+     * while comes at least once, and more than once only if the hash shrinks, which it never does.
      */
     entrants: async function* (release: string): AsyncGenerator<Entrant[]> {
       let cursor = '0';

@@ -1,7 +1,7 @@
 /**
- * What a process refuses, counted by release, reason and caller. In memory, and handed to Redis once
- * a second: no request waits for it, and a flood costs Redis no more than a trickle. It is a
- * statistic and not a promise: a process that is killed takes up to a second of counts with it.
+ * What a process refuses, counted by release, reason and caller. In memory, and handed to Redis
+ * once a second: no request waits for it, and a flood costs Redis little more than a trickle. It is
+ * a statistic and not a promise: a process that is killed takes up to a second of counts with it.
  */
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { nowMs } from '../../lib/clock.ts';
