@@ -1,5 +1,5 @@
 /** The command line: operators steer a running engine through its API, anyone verifies a draw. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
@@ -7,6 +7,8 @@ import { v7 as uuid } from 'uuid';
 import { readConfig } from './config.ts';
 import { createProgress } from './demo/progress.ts';
 import { developmentSecrets } from './development-secrets.ts';
+import type { BotReport } from './gates/bots/report.ts';
+import { csvOf, textOf } from './gates/bots/text.ts';
 import { createKeysCommand } from './gates/keys-command.ts';
 import { sleep } from './lib/clock.ts';
 import { SCOPES } from './gates/operator-keys.ts';
@@ -170,6 +172,29 @@ release
   .description('a draft, or a published release with its seats by state')
   .argument('<release>')
   .action(async (id: string) => show(await call(`/v1/admin/releases/${id}`)));
+
+type BotsOptions = { readonly top: string; readonly csv?: string; readonly json: boolean };
+
+release
+  .command('bots')
+  .description(
+    'who entered how many and who was refused how often, by account, device and network; needs a ' +
+      'key with the scope audit',
+  )
+  .argument('<release>')
+  .option('--top <number>', 'how many of each to name', '20')
+  .option('--csv <file>', 'write it as CSV; - for standard output')
+  .option('--json', 'print it as JSON', false)
+  .action(async (id: string, { top, csv, json }: BotsOptions) => {
+    const query = new URLSearchParams({ top });
+    const report = (await call(
+      `/v1/admin/releases/${encodeURIComponent(id)}/bots?${query.toString()}`,
+    )) as BotReport;
+    if (csv === '-') process.stdout.write(csvOf(report));
+    else if (csv !== undefined) await writeFile(csv, csvOf(report));
+    if (json) show(report);
+    else if (csv === undefined) process.stdout.write(textOf(report));
+  });
 
 const people = program.command('people').description('what an operator attests of people');
 

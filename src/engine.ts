@@ -8,6 +8,8 @@ import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
+import { createBotReports } from './gates/bots/service.ts';
+import { createBotStore } from './gates/bots/store.ts';
 import { createRevocations } from './gates/revocations.ts';
 import { createSmsBudget, type OnSmsBudget } from './gates/sms-budget.ts';
 import { createInbox } from './notify/drivers.ts';
@@ -65,6 +67,7 @@ const storesOn = (redis: Redis) => ({
   carry: createCarryStore(redis),
   bookings: createBookingStore(redis),
   outbox: createOutboxStore(redis),
+  bots: createBotStore(redis),
 });
 
 export function createEngine(
@@ -132,5 +135,6 @@ export function createEngine(
     people,
     rounds,
     bookings,
+    bots: createBotReports({ store: stores.bots, releases }),
   };
 }

@@ -256,6 +256,11 @@ export const ERRORS = {
     title: 'This release is published; a published manifest never changes.',
     remedy: 'Create another release.',
   },
+  RELEASE_DRAFT: {
+    status: 409,
+    title: 'This release is a draft: nobody can have entered it, or been refused.',
+    remedy: 'Publish it first.',
+  },
   RELEASE_EMPTY: {
     status: 409,
     title: 'This release has no seats yet.',

@@ -52,6 +52,11 @@ export function createMetrics() {
         labelNames: ['requester', 'outcome'],
         registers,
       }),
+      uncounted: new Counter({
+        name: 'fairslot_gates_tally_uncounted_total',
+        help: 'Refusals that are in no count of callers, since too many called in one second.',
+        registers,
+      }),
     },
     captcha: captchaMetrics(registers),
   } as const;

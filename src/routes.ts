@@ -5,6 +5,7 @@ import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
 import { createAuditReader } from './gates/audit.ts';
 import { auditRoutes } from './gates/audit-routes.ts';
+import { botRoutes } from './gates/bots/routes.ts';
 import type { Route } from './http/route.ts';
 import { notifyRoutes } from './notify/routes.ts';
 import { peopleRoutes } from './people/routes.ts';
@@ -27,6 +28,7 @@ export function apiRoutes(
     ...bookingRoutes(bookings),
     ...notifyRoutes(engine.outbox),
     ...auditRoutes(createAuditReader(redis)),
+    ...botRoutes(engine.bots),
     ...operatorRoutes(releases, () => redisNowMs(redis)),
   ];
 }

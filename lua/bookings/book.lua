@@ -4,11 +4,12 @@
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] seats     hash    slot/pool -> free seats
-  KEYS[5] accounts  hash    account, or d: and device -> first characters of its entry ids
+  KEYS[5] accounts  hash    account, or d: and device -> first characters of its entry ids;
+                            n: and network -> people
   KEYS[6] audit     stream
   ARGV[1] entry_id
   ARGV[2] entry           packed
-  ARGV[3] by              account, or account|device
+  ARGV[3] by              account, account|device or account|device|network
   ARGV[4] enter_before_ms end of the claim's lease
   ARGV[5] grant           i and a nonce of this request
   ARGV[6] slot

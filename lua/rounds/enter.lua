@@ -7,7 +7,8 @@
   KEYS[4]  sealed           hash  entry_id -> packed entry
   KEYS[5]  entries          hash  entry_id -> packed entry
   KEYS[6]  bookings         hash  entry_id -> packed booking
-  KEYS[7]  accounts         hash  account, or d: and device -> first characters of its entry ids
+  KEYS[7]  accounts         hash  account, or d: and device -> first characters of its entry ids;
+                                  n: and network -> people
   KEYS[8]  members          hash  see lib/group
   KEYS[9]  happened         list
   KEYS[10] happened_sealed  list
@@ -17,7 +18,7 @@
   KEYS[14] audit            stream
   ARGV[1] entry_id         that of the lead, who is the first of the entry's persons
   ARGV[2] entry            packed: persons|slot numbers, best first|categories
-  ARGV[3] by               account, or account|device
+  ARGV[3] by               account, account|device or account|device|network
   ARGV[4] enter_before_ms  an entry later than this might no longer be covered by its claims
   ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
   ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be

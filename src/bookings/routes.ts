@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { networkOf } from '../gates/limits.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
@@ -52,8 +53,9 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'TOO_MANY_FROM_DEVICE',
     ],
     ahead: ({ account, body }) => bookings.prepareBooking(account, body),
-    handler: async ({ account, device, body }, prepared) => {
-      const booked = await bookings.book(account, body, prepared, device);
+    handler: async ({ account, device, address, body }, prepared) => {
+      const from = { device, network: networkOf(address) };
+      const booked = await bookings.book(account, body, prepared, from);
       return isRefusal(booked) ? booked : { status: 201, body: booked };
     },
   }),

@@ -8,7 +8,8 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
-import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
+import { networkIdOf } from '../gates/limits.ts';
+import { entryIdOf, type From, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { bookingId, parseBookingId, type BookingRef } from './rules.ts';
 import type { BookingStore } from './store.ts';
@@ -149,7 +150,7 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       account: string,
       wish: Wish,
       preparing: Promise<Prepared | Refusal> = prepare(account, wish),
-      device = '',
+      { device = '', network }: From = {},
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
@@ -159,7 +160,14 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories });
       const reply = await store.book(
         release,
-        { id: entry, packed, account, device, enterBeforeMs: claim.enterBeforeMs },
+        {
+          id: entry,
+          packed,
+          account,
+          device,
+          network: networkIdOf(secrets, network),
+          enterBeforeMs: claim.enterBeforeMs,
+        },
         { grant: `i${randomInt(NONCE_BELOW).toString(36)}`, slot: slotNumber, pools },
       );
       if (reply.outcome === 'RELEASE_NOT_OPEN') {

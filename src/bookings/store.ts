@@ -168,6 +168,8 @@ function grantStore(redis: Redis) {
         packed: string;
         account: string;
         device?: string;
+        /** Keyed hash. */
+        network?: string;
         enterBeforeMs: number;
       },
       seat: { grant: string; slot: number; pools: readonly number[] },
@@ -185,7 +187,7 @@ function grantStore(redis: Redis) {
         {
           entry_id: entry.id,
           entry: entry.packed,
-          by: enteredBy(entry.account, entry.device),
+          by: enteredBy(entry.account, entry.device, entry.network),
           enter_before_ms: entry.enterBeforeMs,
           grant: seat.grant,
           slot: seat.slot,

@@ -4,6 +4,7 @@
  */
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { present } from '../lib/assert.ts';
+import type { Secrets } from '../lib/secrets.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { type Refusal, refuse } from '../refusal.ts';
@@ -171,6 +172,10 @@ export const networkOf = (address: string): string =>
   address.includes(':')
     ? addressPrefix(address).split(':').slice(0, 3).join(':')
     : address.split('.').slice(0, 3).join('.');
+
+/** The keyed hash that stands for a network wherever one is kept or shown; '' for none. */
+export const networkIdOf = (secrets: Secrets, network = ''): string =>
+  network === '' ? '' : secrets.pseudonym('network', network);
 
 const IPV6_GROUPS = 8;
 const NETWORK_GROUPS = 4;

@@ -1,6 +1,7 @@
 /** Wires the HTTP room: gates, pipeline, meta routes, Express. */
 import type { Config } from '../config.ts';
 import { createAccessTokens } from '../gates/access-tokens.ts';
+import { createTally } from '../gates/bots/tally.ts';
 import { createAudit } from '../gates/audit.ts';
 import { createIdentify } from '../gates/callers.ts';
 import { createCaptcha } from '../gates/captcha/captcha.ts';
@@ -55,6 +56,8 @@ export type App = {
   readonly routes: readonly Route[];
   /** From now on new requests are sent elsewhere, and /readyz says so. */
   readonly leave: () => void;
+  /** After the last answer: hands over what is only in memory. */
+  readonly finish: () => Promise<void>;
 };
 
 export function createApp(parts: AppParts): App {
@@ -66,6 +69,7 @@ export function createApp(parts: AppParts): App {
   let leaving = false;
   const isLeaving = (): boolean => leaving;
   const limits = createLimits(redis, config.limits);
+  const tally = createTally(redis, secrets, (many) => metrics.gates.uncounted.inc(many));
   const dispatch = createDispatch({
     routes: [
       ...routes,
@@ -85,6 +89,7 @@ export function createApp(parts: AppParts): App {
     audit: createAudit(redis, log),
     once: createOnce(redis, secrets, log),
     cors: createCors(config.corsOrigins),
+    tally: tally.refused,
     isLeaving,
     log,
     metrics: metrics.http,
@@ -96,12 +101,16 @@ export function createApp(parts: AppParts): App {
     dispatch,
     unreadable: (fault) => {
       const answer = unreadable(fault);
-      if (answer) metrics.http.refusals.inc({ code: answer.code });
+      if (answer) {
+        metrics.http.refusals.inc({ code: answer.code });
+        tally.refused(answer.code, '');
+      }
       return answer;
     },
     routes,
     leave: () => {
       leaving = true;
     },
+    finish: tally.finish,
   };
 }

@@ -11,6 +11,7 @@ import type { Audit } from '../gates/audit.ts';
 import { type Caller, type Identify, scopeRefusal } from '../gates/callers.ts';
 import type { Admission, Captcha, Presented } from '../gates/captcha/captcha.ts';
 import type { Recognise } from '../gates/devices.ts';
+import type { Tally } from '../gates/bots/tally.ts';
 import type { Limits, Who } from '../gates/limits.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import { present } from '../lib/assert.ts';
@@ -39,6 +40,7 @@ export type PipelineParts = {
   readonly audit: Pick<Audit, 'audited' | 'write'>;
   readonly once: Once;
   readonly cors: Cors;
+  readonly tally: Tally['refused'];
   /** True once the process is about to end. */
   readonly isLeaving: () => boolean;
   readonly log: Log;
@@ -55,11 +57,20 @@ type Passage = {
   /** The query without its question mark. */
   readonly search: string;
   readonly requestId: string;
+  readonly heard: Heard;
 };
 
-type Refused = (refusal: Refusal, requestId: string) => Reply;
+/** What is known of a request so far, for the tally of refusals. */
+type Heard = {
+  /** Nobody, of an operator with a good key: no mistake of theirs is an offence. */
+  who: Who | undefined;
+  /** '' where it names none. */
+  release: string;
+};
 
-/** What an audit line may quote of a request. */
+type Refused = (refusal: Refusal, passage: Pick<Passage, 'requestId' | 'heard'>) => Reply;
+
+/** What an audit line or a tally may quote of a request. */
 const RELEASE_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 const REDIS_RETRY_S = 2;
@@ -68,8 +79,9 @@ const LEAVING_RETRY_S = 1;
 export function createDispatch(parts: PipelineParts): Dispatch {
   const { cors, log, metrics, isLeaving } = parts;
   const match = createMatcher<Served>(parts.routes, (route) => ({ route, ...createParser(route) }));
-  const refused: Refused = (refusal, requestId) => {
+  const refused: Refused = (refusal, { requestId, heard }) => {
     metrics.refusals.inc({ code: refusal.refused });
+    if (heard.who) parts.tally(refusal.refused, heard.release, heard.who);
     return problem(refusal, requestId);
   };
   const admit = createAdmit(parts, refused);
@@ -82,16 +94,18 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     const served = found?.methods.get(request.method);
     const preflight = served ? undefined : cors.preflight(request, found?.methods.keys() ?? []);
     const route = served?.route.name ?? (preflight ? 'preflight' : 'unknown');
+    const params = found?.params ?? {};
+    const heard = hear(request, served, params);
     let reply: Reply;
     try {
       reply = served
-        ? await admit({ request, served, params: found?.params ?? {}, search, requestId })
-        : (preflight ?? refused(nothingThere(found?.methods), requestId));
+        ? await admit({ request, served, params, search, requestId, heard })
+        : (preflight ?? refused(nothingThere(found?.methods), { requestId, heard }));
     } catch (fault) {
       const refusal = refusalOf(fault);
       const level = refusal.refused === 'INTERNAL' ? 'error' : 'debug';
       log[level]({ err: fault, route, requestId }, 'a request failed');
-      reply = refused(refusal, requestId);
+      reply = refused(refusal, { requestId, heard });
     }
     reply.headers['x-request-id'] = requestId;
     secure(reply.headers);
@@ -114,28 +128,29 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
     !grant || (await revocations.stands(grant)) ? undefined : refuse('ACCESS_TOKEN_REVOKED');
 
   return async (passage) => {
-    const { request, served, requestId } = passage;
+    const { request, served, heard } = passage;
     const { gates } = served.route;
     if (gates.limit !== 'none' && isLeaving())
-      return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), requestId);
+      return refused(refuse('SHUTTING_DOWN', { retryAfterS: LEAVING_RETRY_S }), passage);
     const caller = await identify(gates.caller, request.header('authorization'), request.address);
-    if (isRefusal(caller)) return refused(caller, requestId);
+    if (isRefusal(caller)) return refused(caller, passage);
     const token = mayHaveDevice(gates) ? request.header('device-token') : undefined;
     const device = await recognise(gates.device ?? false, token, caller.grant?.device ?? '');
-    if (isRefusal(device)) return refused(device, requestId);
+    if (isRefusal(device)) return refused(device, passage);
     const who = { address: request.address, account: caller.account, device };
+    heard.who = caller.operator ? undefined : who;
     const lacking = scopeRefusal(gates, caller);
     if (gates.limit === 'none') {
       const refusal = lacking ?? (await revoked(caller));
       return refusal
-        ? refused(refusal, requestId)
+        ? refused(refusal, passage)
         : work(passage, caller, await prepare(passage, caller, who));
     }
 
     const blocked = limits.blocked(gates.limit, who);
     const header = request.header('captcha-solution');
     const solution = blocked ? undefined : captcha.present(gates.captcha, header, who);
-    if (isRefusal(solution)) return refused(solution, requestId);
+    if (isRefusal(solution)) return refused(solution, passage);
     const preparing = blocked || lacking ? undefined : prepare(passage, caller, who, solution);
     preparing?.catch(() => undefined); // is awaited below, unless a gate refuses first
     const [counted, signedOut] = blocked
@@ -146,7 +161,7 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
       await audit.write(actionOf(passage, caller), lacking.refused);
     const reply =
       refusal || !preparing
-        ? refused(present(refusal, 'a refusal'), requestId)
+        ? refused(present(refusal, 'a refusal'), passage)
         : await work(passage, caller, await preparing, counted.share);
     Object.assign(reply.headers, counted.headers);
     return reply;
@@ -163,7 +178,7 @@ type Prepared = {
 /** Body, parsing, and what is begun ahead of the limits' verdict. */
 function createPrepare(captcha: Captcha) {
   return async (
-    { request, served, params, search, requestId }: Passage,
+    { request, served, params, search, requestId, heard }: Passage,
     { owner }: Caller,
     who: Who,
     solution?: Presented,
@@ -173,6 +188,7 @@ function createPrepare(captcha: Captcha) {
     if (isRefusal(bytes)) return bytes;
     const parsed = served.parse(params, search, bytes);
     if (isRefusal(parsed)) return parsed;
+    heard.release = releaseOf(parsed) ?? '';
     const key = keyOf(route, request);
     const attempt = key === undefined ? undefined : `${owner} ${key}`;
     const admission =
@@ -195,26 +211,39 @@ function createWork({ once, audit }: PipelineParts, refused: Refused) {
     prepared: Prepared | Refusal,
     share = 0,
   ): Promise<Reply> => {
-    const { request, served, requestId } = passage;
-    if (isRefusal(prepared)) return refused(prepared, requestId);
+    const { request, served } = passage;
+    if (isRefusal(prepared)) return refused(prepared, passage);
     const { bytes, call, ahead, admission } = prepared;
     const use = await admission?.();
-    if (isRefusal(use)) return refused(use, requestId);
+    if (isRefusal(use)) return refused(use, passage);
     const handle = () => served.route.handler(call, ahead, share);
     const seen = caller.operator !== undefined && served.route.method !== 'get';
     const perform = async (): Promise<Reply> => {
       // One solution does one thing: an answer may be repeated, a refusal not be tried anew.
-      if (use === 'AGAIN') return refused(refuse('CAPTCHA_SPENT'), requestId);
+      if (use === 'AGAIN') return refused(refuse('CAPTCHA_SPENT'), passage);
       const outcome = seen
         ? await audit.audited(actionOf(passage, caller, call.body), handle, outcomeWord)
         : await handle();
-      return isRefusal(outcome) ? refused(outcome, requestId) : replyTo(request, outcome);
+      return isRefusal(outcome) ? refused(outcome, passage) : replyTo(request, outcome);
     };
     const key = keyOf(served.route, request);
     if (key === undefined) return perform();
     const fingerprint = `${request.method} ${request.url}\n${bytes.toString('latin1')}`;
     const outcome = await once({ owner: caller.owner, key, fingerprint }, perform);
-    return isRefusal(outcome) ? refused(outcome, requestId) : outcome;
+    return isRefusal(outcome) ? refused(outcome, passage) : outcome;
+  };
+}
+
+/** What a request says of itself before any gate has looked at it. */
+function hear(
+  { address }: HttpRequest,
+  served: Served | undefined,
+  { release = '' }: Passage['params'],
+): Heard {
+  const forCitizens = served?.route.gates.caller !== 'operator';
+  return {
+    who: { address, account: '', device: '' },
+    release: forCitizens && RELEASE_ID.test(release) ? release : '',
   };
 }
 

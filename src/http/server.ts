@@ -57,7 +57,7 @@ export type ListenOptions = {
 };
 
 export async function listen(
-  app: Pick<App, 'handler' | 'leave'> & Partial<Pick<App, 'unreadable'>>,
+  app: Pick<App, 'handler' | 'leave'> & Partial<Pick<App, 'unreadable' | 'finish'>>,
   options: ListenOptions,
 ): Promise<Server> {
   const { host, port, patience = PATIENCE } = options;
@@ -104,6 +104,7 @@ export async function listen(
     await closed;
     clearInterval(idle);
     clearTimeout(late);
+    await app.finish?.();
   };
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`, close };
 }

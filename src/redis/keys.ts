@@ -44,7 +44,7 @@ export const keys = {
   entries: (id: string) => release(id, 'entries'),
   /**
    * hash: account, or `d:` and device -> the first characters of the entry ids that it ever entered
-   * here, end to end.
+   * here, end to end; `n:` and the keyed hash of a network -> people who first came from there.
    */
   accounts: (id: string) => release(id, 'accounts'),
   /**
@@ -93,6 +93,10 @@ export const keys = {
   newIn: (id: string) => release(id, 'new-in'),
   /** hash: chunk number -> bytes of the gzipped transcript of one round. */
   transcript: (id: string, round: number) => release(id, `transcript:${round}`),
+  /** hash: error code -> requests that it was answered to (src/gates/bots). */
+  refusals: (id: string) => release(id, 'refusals'),
+  /** zset: account, device or keyed hash of a network by its requests refused; the top of them. */
+  offenders: (id: string, kind: string) => release(id, `offenders:${kind}`),
   /** string: id of the worker that leads this release; expires with its lease. */
   lease: (id: string) => release(id, 'lease'),
   /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
@@ -148,6 +152,13 @@ export const keys = {
   smsDead: (priority: string) => outbox(priority, 'dead'),
   /** string: there while a second SMS of this id is not sent; lifetime of the SMS, at least 1 h. */
   smsOnce: (priority: string, id: string) => outbox(priority, `once:${id}`),
+  // --- at the door, one hour: {h:<hours since the epoch>}; 30 days ---
+
+  /** hash: as `refusals`, of requests that name no release. */
+  doorRefusals: (hour: number) => `fs:v1:{h:${hour}}:refusals`,
+  /** zset: as `offenders`, likewise. */
+  doorOffenders: (hour: number, kind: string) => `fs:v1:{h:${hour}}:offenders:${kind}`,
+
   // --- one device: {d:<device>} ---
 
   /** set: accounts that ever signed in on it; as long as a device token lives. */

@@ -96,6 +96,8 @@ function readers(store: ReleaseStore) {
     published,
     describe,
     read: (release: string) => store.read(release),
+    /** Whether there is a release of this id that is not published yet. */
+    isDraft: async (release: string) => (await store.draft(release)) !== null,
     /** Ids of all releases that are published or about to be. */
     all: () => store.all(),
     list: async () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { networkOf } from '../gates/limits.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
@@ -147,8 +148,9 @@ const enterRoute = (rounds: RoundService): Route =>
       'TOO_MANY_FROM_DEVICE',
     ],
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
-    handler: async ({ account, device, params, body }, prepared) => {
-      const entered = await rounds.enter(account, params.release, body, prepared, device);
+    handler: async ({ account, device, address, params, body }, prepared) => {
+      const from = { device, network: networkOf(address) };
+      const entered = await rounds.enter(account, params.release, body, prepared, from);
       return isRefusal(entered) ? entered : { status: 200, body: entered };
     },
   });

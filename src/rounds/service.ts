@@ -4,6 +4,7 @@ import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
+import { networkIdOf } from '../gates/limits.ts';
 import type { Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -24,6 +25,7 @@ import {
   asLottery,
   entryIdOf,
   type EntryState,
+  type From,
   groupProblem,
   keepsClaim,
   type PackedEntry,
@@ -101,7 +103,7 @@ export function createRoundService(parts: Parts) {
   };
 }
 
-function entering({ store, releases, admission }: Parts & { admission: Admission }) {
+function entering({ store, releases, secrets, admission }: Parts & { admission: Admission }) {
   /**
    * The first half of entering: whatever can be refused without the release's state, and the claim.
    * Nothing is lost when the second half never comes: a claim alone is over by its release's word.
@@ -131,16 +133,13 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
   return {
     prepare,
 
-    /**
-     * Puts or edits the entry of a person, or of a group as one, for the next round. `device`: the
-     * one that it comes from, where it is known.
-     */
+    /** Puts or edits the entry of a person, or of a group as one, for the next round. */
     async enter(
       account: string,
       release: string,
       request: EntryRequest,
       preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
-      device = '',
+      { device = '', network }: From = {},
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
@@ -151,7 +150,8 @@ function entering({ store, releases, admission }: Parts & { admission: Admission
         untilMs === undefined
           ? ''
           : packStanding({ untilMs, account, origin: release, persons, prefs, refused: '' });
-      const reply = await store.enter(release, { ...toPut, device, standing });
+      const from = { device, network: networkIdOf(secrets, network) };
+      const reply = await store.enter(release, { ...toPut, ...from, standing });
       if (reply.outcome !== 'ENTERED') return enterRefusal(reply, persons);
       const { id } = toPut;
       const size = persons.length;

@@ -43,6 +43,8 @@ export type EntryToPut = {
   readonly account: string;
   /** The one that it comes from, where it is known; of one that is carried, none. */
   readonly device?: string;
+  /** Keyed hash of the network that it comes from, likewise. */
+  readonly network?: string;
   readonly enterBeforeMs: number;
   /** Ids that the others of its group would have alone. */
   readonly others?: readonly string[];
@@ -206,7 +208,7 @@ const entryKeys = (release: string) => ({
 function entryStore(redis: Redis) {
   const put = (
     release: string,
-    { id, packed, account, device, enterBeforeMs, others, standing = '' }: EntryToPut,
+    { id, packed, account, device, network, enterBeforeMs, others, standing = '' }: EntryToPut,
     coming: 'HAND' | Coming,
   ): Promise<CarryReply> =>
     enterScript(
@@ -215,7 +217,7 @@ function entryStore(redis: Redis) {
       {
         entry_id: id,
         entry: packed,
-        by: enteredBy(account, device),
+        by: enteredBy(account, device, network),
         enter_before_ms: enterBeforeMs,
         standing,
         coming,

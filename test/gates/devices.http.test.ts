@@ -151,7 +151,7 @@ describe('people entered from a device', () => {
           release,
           { beneficiaries: [person], preferences: slots },
           undefined,
-          'device-1',
+          { device: 'device-1' },
         ),
       ),
     );
@@ -179,7 +179,7 @@ describe('people entered from a device', () => {
           release,
           { beneficiaries: people, preferences: wishes },
           undefined,
-          device,
+          { device },
         ),
       );
     expect(await enter([a])).toBeUndefined();
@@ -206,7 +206,7 @@ describe('people entered from a device', () => {
           account,
           { release, beneficiary: person, slot: slots[0] ?? '' },
           undefined,
-          'device-1',
+          { device: 'device-1' },
         ),
       ),
     );
@@ -220,7 +220,9 @@ describe('people entered from a device', () => {
     const crowd = await registerMany(it.engine, 20);
     for (const { account, person } of crowd) {
       const wish = { beneficiaries: [person], preferences: slots };
-      granted(await it.engine.rounds.enter(account, release, wish, undefined, 'device-1'));
+      granted(
+        await it.engine.rounds.enter(account, release, wish, undefined, { device: 'device-1' }),
+      );
     }
     expect(await used.redis.hlen(keys.entering(release))).toBe(20);
   });

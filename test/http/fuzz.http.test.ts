@@ -244,9 +244,10 @@ function bodyOf(
 
 /**
  * Limits, tries and SMS are counted whatever the answer is, wrong tries also by the OTP itself, which
- * ends with them; what operators try is in the audit stream, refused or not.
+ * ends with them; what operators try is in the audit stream, and what was refused in the tally.
  */
-const COUNTED = /\{limit:|:otp-wrong$|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit$/;
+const COUNTED =
+  /\{limit:|\}:(?:refusals|offenders:)|:otp-wrong$|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit$/;
 
 /** Fields of a claim. */
 const MARKS = new Set(['claim', 'claimed_at_ms']);

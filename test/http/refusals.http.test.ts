@@ -593,7 +593,7 @@ describe('an operator', () => {
     );
     expect(await codeOf(operate('importPlaces', { ...csv, body: CSV }))).toBe('RELEASE_PUBLISHED');
     expect(await codeOf(operate('publishRelease'))).toBe('RELEASE_PUBLISHED');
-    for (const name of ['publishRelease', 'showRelease', 'endRelease'])
+    for (const name of ['publishRelease', 'showRelease', 'endRelease', 'readBots', 'readBotsCsv'])
       expect(await codeOf(operate(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
     expect(await codeOf(operate('importPlaces', { ...csv, ...NOWHERE, body: CSV }))).toBe(
       'RELEASE_UNKNOWN',
@@ -610,6 +610,8 @@ describe('an operator', () => {
       seats: 2,
     });
     expect((await operate('showRelease', { params })).json).toMatchObject({ state: 'draft' });
+    for (const name of ['readBots', 'readBotsCsv'])
+      expect(await codeOf(operate(name, { params }))).toBe('RELEASE_DRAFT');
     expect(await codeOf(operate('publishRelease', { params }))).toBe('RELEASE_TOO_LATE');
     const old = { params: { release: fresh('release') } };
     await operate('createRelease', { body: body(old.params.release, 10_000) });

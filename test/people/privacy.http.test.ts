@@ -397,6 +397,8 @@ describe('personal data', () => {
     await change();
     const [, , third, fourth, fifth] = people;
     await done('readAudit', { token: OPERATOR_KEY });
+    for (const name of ['readBots', 'readBotsCsv'])
+      await done(name, { token: OPERATOR_KEY, params: { release: 'evening' } });
     await done('signOutEverywhere', { token: present(third, 'a citizen').token });
     const signedOut = await ask('listBeneficiaries', { token: present(third, 'a citizen').token });
     expect(signedOut.json.code).toBe('ACCESS_TOKEN_REVOKED');
