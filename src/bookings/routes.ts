@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { networkOf } from '../gates/limits.ts';
+import { originOf } from '../gates/origin.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
@@ -54,7 +54,7 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
     ],
     ahead: ({ account, body }) => bookings.prepareBooking(account, body),
     handler: async ({ account, device, address, body }, prepared) => {
-      const from = { device, network: networkOf(address) };
+      const from = originOf({ address, device });
       const booked = await bookings.book(account, body, prepared, from);
       return isRefusal(booked) ? booked : { status: 201, body: booked };
     },

@@ -8,8 +8,8 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
-import { networkIdOf } from '../gates/limits.ts';
-import { entryIdOf, type From, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
+import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
+import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { bookingId, parseBookingId, type BookingRef } from './rules.ts';
 import type { BookingStore } from './store.ts';
@@ -150,7 +150,7 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       account: string,
       wish: Wish,
       preparing: Promise<Prepared | Refusal> = prepare(account, wish),
-      { device = '', network }: From = {},
+      { device, network }: Origin = NOWHERE,
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;

@@ -4,12 +4,12 @@
  */
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { present } from '../lib/assert.ts';
-import type { Secrets } from '../lib/secrets.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { createCounters } from './counters.ts';
 import { COUNTED_BY, type CountedBy, type LimitName, type LimitTable } from './limit-table.ts';
+import { addressPrefix, networkOf } from './origin.ts';
 
 declare module 'rate-limiter-flexible' {
   // Public in the library, absent from its types.
@@ -165,30 +165,4 @@ function verdict(counting: readonly Counting[], states: readonly State[]): Count
     worst &&
     refuse('TOO_MANY_REQUESTS', { retryAfterS: worst.resetS, extra: { limit: worst.name } });
   return { refusal, headers, share };
-}
-
-/** The network that an address is in: an IPv4 /24 or an IPv6 /48. */
-export const networkOf = (address: string): string =>
-  address.includes(':')
-    ? addressPrefix(address).split(':').slice(0, 3).join(':')
-    : address.split('.').slice(0, 3).join('.');
-
-/** The keyed hash that stands for a network wherever one is kept or shown; '' for none. */
-export const networkIdOf = (secrets: Secrets, network = ''): string =>
-  network === '' ? '' : secrets.pseudonym('network', network);
-
-const IPV6_GROUPS = 8;
-const NETWORK_GROUPS = 4;
-
-/**
- * What counts as one client: an IPv4 address, or the 64-bit network that an IPv6 subscriber has to
- * itself.
- */
-export function addressPrefix(address: string): string {
-  if (!address.includes(':')) return address;
-  const [head = [], tail = []] = address
-    .split('::')
-    .map((half) => (half === '' ? [] : half.split(':')));
-  const zeros = Array.from({ length: IPV6_GROUPS - head.length - tail.length }, () => '0');
-  return [...head, ...zeros, ...tail].slice(0, NETWORK_GROUPS).join(':');
 }

@@ -1,7 +1,7 @@
 /** The listening server: its limits, its time-outs, and its leaving without dropping anybody. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Server as NetServer, Socket } from 'node:net';
-import { addressPrefix } from '../gates/limits.ts';
+import { addressPrefix } from '../gates/origin.ts';
 import { present } from '../lib/assert.ts';
 import type { App } from './app.ts';
 import { type Networks, NO_NETWORKS, unmapped } from './networks.ts';

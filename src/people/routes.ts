@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isoFromMs } from '../lib/clock.ts';
 import type { AccessTokens } from '../gates/access-tokens.ts';
-import { networkOf } from '../gates/limits.ts';
+import { originOf } from '../gates/origin.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
@@ -91,7 +91,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
       'SMS_OUTBOX_FULL',
     ],
     handler: async ({ body, address, device }) => {
-      const from = { network: networkOf(address), device };
+      const from = originOf({ address, device });
       const sent = await people.sendOtp(body.mobile, from, body.language);
       if (isRefusal(sent)) return sent;
       const terms = {
@@ -112,7 +112,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     answers: { 200: z.object({ accessToken: z.string(), expiresInS: z.int() }) },
     errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT', 'TOO_MANY_ACCOUNTS'],
     handler: async ({ body, address, device }) => {
-      const from = { network: networkOf(address), device };
+      const from = originOf({ address, device });
       const proved = await people.checkOtp(body.txnId, body.otp, from);
       if (isRefusal(proved)) return proved;
       const admitted = await people.useDevice(device, proved.account);

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
 import type { Proved } from '../gates/access-tokens.ts';
+import { networkIdOf, type Origin } from '../gates/origin.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import type { Requester, SmsBudget } from '../gates/sms-budget.ts';
 import type { Secrets } from '../lib/secrets.ts';
@@ -47,17 +48,14 @@ const REFUSALS = {
   TOO_MANY: 'OTP_TOO_MANY',
 } as const;
 
-/** Where a request comes from: its network, and the device where one is known, or ''. */
-export type Origin = { readonly network: string; readonly device: string };
-
 /**
  * Keyed hashes of who asks or tries: a device where one is known. A neighbour behind the same NAT
  * is then another, and who moves to another network is the same.
  */
 function requesterOf(secrets: Secrets, { network, device }: Origin) {
   const hashed = {
-    network: secrets.pseudonym('requester', network),
-    device: device === '' ? '' : secrets.pseudonym('requester', `device ${device}`),
+    network: networkIdOf(secrets, network),
+    device: device === '' ? '' : secrets.pseudonym('requester', device),
   };
   return { ...hashed, requester: hashed.device || hashed.network };
 }

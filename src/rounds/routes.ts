@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { networkOf } from '../gates/limits.ts';
+import { originOf } from '../gates/origin.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
@@ -149,7 +149,7 @@ const enterRoute = (rounds: RoundService): Route =>
     ],
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
     handler: async ({ account, device, address, params, body }, prepared) => {
-      const from = { device, network: networkOf(address) };
+      const from = originOf({ address, device });
       const entered = await rounds.enter(account, params.release, body, prepared, from);
       return isRefusal(entered) ? entered : { status: 200, body: entered };
     },

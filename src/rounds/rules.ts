@@ -14,23 +14,16 @@ export const entryIdOf = (secrets: Secrets, release: string, person: string): st
   secrets.pseudonym('entry', `${release}|${person}`);
 
 /**
- * An entry as Redis holds it: who (the lead first), what they want, and the reserve categories that
- * all of them belong to.
- */
-/** Where a request comes from, as far as that is known. */
-export type From = {
-  readonly device?: string;
-  /** In clear, as `networkOf` gives it: it is hashed before it is kept. */
-  readonly network?: string;
-};
-
-/**
  * Whom an entry is charged to, as lua/lib/accounts takes it. `device` and `network`: '' where none
  * is known, as of an entry that is carried over.
  */
 export const enteredBy = (account: string, device = '', network = ''): string =>
   [account, device, network].join('|').replace(/\|+$/, '');
 
+/**
+ * An entry as Redis holds it: who (the lead first), what they want, and the reserve categories that
+ * all of them belong to.
+ */
 export type PackedEntry = {
   readonly persons: readonly string[];
   /** Slot numbers in manifest order, best first. */

@@ -4,7 +4,7 @@ import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
-import { networkIdOf } from '../gates/limits.ts';
+import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
 import type { Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -25,7 +25,6 @@ import {
   asLottery,
   entryIdOf,
   type EntryState,
-  type From,
   groupProblem,
   keepsClaim,
   type PackedEntry,
@@ -139,7 +138,7 @@ function entering({ store, releases, secrets, admission }: Parts & { admission: 
       release: string,
       request: EntryRequest,
       preparing: Promise<Prepared | Refusal> = prepare(account, release, request),
-      { device = '', network }: From = {},
+      { device, network }: Origin = NOWHERE,
     ): Promise<Entered | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;

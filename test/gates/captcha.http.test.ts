@@ -1,7 +1,7 @@
 /** The captcha gate before real routes: what passes, and whatever else is tried. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTickets, TICKET_LIFETIME_MS } from '../../src/gates/captcha/ticket.ts';
-import { addressPrefix } from '../../src/gates/limits.ts';
+import { addressPrefix } from '../../src/gates/origin.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { secrets } from '../support/app.ts';

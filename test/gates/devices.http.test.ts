@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens, DEVICE_LIFETIME_MS } from '../../src/gates/devices.ts';
+import { NOWHERE } from '../../src/gates/origin.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { secrets, SECRET } from '../support/app.ts';
@@ -151,7 +152,7 @@ describe('people entered from a device', () => {
           release,
           { beneficiaries: [person], preferences: slots },
           undefined,
-          { device: 'device-1' },
+          { ...NOWHERE, device: 'device-1' },
         ),
       ),
     );
@@ -179,7 +180,7 @@ describe('people entered from a device', () => {
           release,
           { beneficiaries: people, preferences: wishes },
           undefined,
-          { device },
+          { ...NOWHERE, device },
         ),
       );
     expect(await enter([a])).toBeUndefined();
@@ -206,7 +207,7 @@ describe('people entered from a device', () => {
           account,
           { release, beneficiary: person, slot: slots[0] ?? '' },
           undefined,
-          { device: 'device-1' },
+          { ...NOWHERE, device: 'device-1' },
         ),
       ),
     );
@@ -221,7 +222,10 @@ describe('people entered from a device', () => {
     for (const { account, person } of crowd) {
       const wish = { beneficiaries: [person], preferences: slots };
       granted(
-        await it.engine.rounds.enter(account, release, wish, undefined, { device: 'device-1' }),
+        await it.engine.rounds.enter(account, release, wish, undefined, {
+          ...NOWHERE,
+          device: 'device-1',
+        }),
       );
     }
     expect(await used.redis.hlen(keys.entering(release))).toBe(20);

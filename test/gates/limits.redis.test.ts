@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LimitName } from '../../src/gates/limit-table.ts';
-import { addressPrefix, createLimits, networkOf } from '../../src/gates/limits.ts';
+import { createLimits } from '../../src/gates/limits.ts';
+import { addressPrefix, networkOf } from '../../src/gates/origin.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { configWith } from '../support/app.ts';
 import { ON_CLUSTER, useRedis } from '../support/redis.ts';

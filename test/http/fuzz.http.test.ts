@@ -6,12 +6,15 @@
  */
 import fc, { type Arbitrary } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { solveCaptcha } from '../../src/demo/captcha.ts';
+import { createAccessTokens } from '../../src/gates/access-tokens.ts';
+import { createDeviceTokens } from '../../src/gates/devices.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
-import { type Answered, OPERATOR_KEY, secrets, tokenOf } from '../support/app.ts';
+import { type Answered, OPERATOR_KEY, SECRET, secrets } from '../support/app.ts';
 import { arbitraryOf, HOSTILE, type Schema, type Vocabulary } from '../support/arbitrary.ts';
 import {
   bookingOf,
@@ -59,7 +62,7 @@ let api: TestApi;
 let operations: readonly Described[];
 let schemas: Vocabulary['schemas'];
 beforeAll(async () => {
-  api = await serveApi(used.redis);
+  api = await serveApi(used.redis, undefined, { CAPTCHA_DRIVER: 'altcha', CAPTCHA_TRIES: '1' });
   const document = (await api.call('GET', '/openapi.json')).json as Document;
   schemas = document.components.schemas;
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -72,7 +75,16 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-type World = { readonly tokens: readonly string[]; readonly vocabulary: Vocabulary };
+type World = {
+  /** Of accounts on this device. */
+  readonly tokens: readonly string[];
+  readonly device: string;
+  readonly vocabulary: Vocabulary;
+};
+
+const accessTokens = createAccessTokens([SECRET]);
+const tokenOn = async (device: string, account: string): Promise<string> =>
+  (await accessTokens.issue({ account, epoch: 0, device })).accessToken;
 
 /** A little of everything there can be, so that requests find something. */
 async function createWorld(): Promise<World> {
@@ -102,8 +114,10 @@ async function createWorld(): Promise<World> {
     await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }),
   );
   const releases = [...[drawn, open, immediate, over].map(({ release }) => release), draft];
+  const { deviceToken, device } = await createDeviceTokens(secrets).mint();
   return {
-    tokens: [await tokenOf(account), await tokenOf(stranger)],
+    tokens: [await tokenOn(device, account), await tokenOn(device, stranger)],
+    device: deviceToken,
     vocabulary: {
       schemas,
       known: {
@@ -136,6 +150,8 @@ async function createWorld(): Promise<World> {
 }
 
 type Request = {
+  /** It comes from the device, with its captcha solved where the route asks for one. */
+  readonly passes: boolean;
   readonly path: string;
   readonly token: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -153,6 +169,8 @@ const asHeader = (value: unknown): string =>
     .slice(0, 500);
 
 const HEADERS = [
+  'captcha-solution',
+  'device-token',
   'idempotency-key',
   'x-request-id',
   'if-none-match',
@@ -199,8 +217,16 @@ function requestsFor(
     ...(hostility > 0 ? [...right, ...right, ...right, ...wrong] : right),
   );
   return fc
-    .tuple(path, query, token, headersOf(hostility), bodyOf(requestBody, vocabulary, hostility))
-    .map(([at, search, who, headers, [type, body]]) => ({
+    .tuple(
+      fc.integer({ max: 9, min: 0 }).map((of) => of >= hostility),
+      path,
+      query,
+      token,
+      headersOf(hostility),
+      bodyOf(requestBody, vocabulary, hostility),
+    )
+    .map(([passes, at, search, who, headers, [type, body]]) => ({
+      passes,
       path: search === '' ? at : `${at}?${search}`,
       token: who,
       headers: { ...(body !== undefined && { 'content-type': type }), ...headers },
@@ -243,11 +269,11 @@ function bodyOf(
 }
 
 /**
- * Limits, tries and SMS are counted whatever the answer is, wrong tries also by the OTP itself, which
+ * Limits, captchas, tries and SMS are counted whatever the answer is, wrong tries also by the OTP itself, which
  * ends with them; what operators try is in the audit stream, and what was refused in the tally.
  */
 const COUNTED =
-  /\{limit:|\}:(?:refusals|offenders:)|:otp-wrong$|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit$/;
+  /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit$/;
 
 /** Fields of a claim. */
 const MARKS = new Set(['claim', 'claimed_at_ms']);
@@ -272,6 +298,36 @@ async function digest(): Promise<string> {
   );
   const parts = names.flatMap((name, index) => [name, values[index] ?? '']);
   return sha256(Buffer.concat(parts.map((part) => Buffer.from(part)))).toString('hex');
+}
+
+/** What a captcha is to be solved for, of the operations that ask for one. */
+const PURPOSES: Readonly<Record<string, (request: Request) => string>> = {
+  mintDevice: () => 'device',
+  sendOtp: () => 'otp',
+  enter: ({ path }) => `enter:${/^\/v1\/releases\/([^/]*)/.exec(path)?.[1] ?? ''}`,
+  book: ({ body }) => `book:${/"release":"([^"]*)"/.exec(body ?? '')?.[1] ?? ''}`,
+};
+
+/** The headers with which a request passes device and captcha, as far as it can. */
+async function passes(
+  { operationId }: Described,
+  request: Request,
+  { device }: World,
+): Promise<Record<string, string>> {
+  const purpose = PURPOSES[operationId]?.(request);
+  if (purpose === undefined) return { 'device-token': device };
+  // A device is minted by whoever has none; the others' solutions are for account and device.
+  const own = operationId === 'mintDevice' ? {} : { headers: { 'device-token': device } };
+  const token =
+    purpose.includes(':') && request.token !== undefined ? { token: request.token } : {};
+  const asked = async () => {
+    const path = `/v1/captcha?purpose=${encodeURIComponent(purpose)}`;
+    const { status, json } = await api.call('GET', path, { ...own, ...token });
+    return { status, body: json, code: json.code, retryAfterMs: 0, left: 0 };
+  };
+  const solved = await solveCaptcha(asked, purpose);
+  const solution = 'solution' in solved && solved.solution;
+  return { ...own.headers, ...(solution && { 'captcha-solution': solution }) };
 }
 
 /** The codes that the document promises for a status of an operation. */
@@ -300,9 +356,10 @@ async function fuzz(operation: Described, world: World, hostility: number): Prom
   const deadlineMs = monotonicMs() + LONGEST_MS;
   const property = fc.asyncProperty(requestsFor(operation, world, hostility), async (request) => {
     if (monotonicMs() > deadlineMs) return;
-    const { path, token, headers, body } = request;
+    const { path, token, body } = request;
+    const passing = request.passes ? await passes(operation, request, world) : {};
     const options = {
-      headers,
+      headers: { ...passing, ...request.headers },
       ...(token !== undefined && { token }),
       ...(body !== undefined && { body }),
     };
@@ -340,7 +397,12 @@ describe('every route of the OpenAPI document', () => {
       // Where nothing is done and little is refused, this would be a test of one path only.
       const done = [...outcomes].filter(([, one]) => one.has('done')).map(([name]) => name);
       const codes = new Set([...outcomes.values()].flatMap((one) => [...one]));
-      if (hostility === 0) expect(done.length).toBeGreaterThan(operations.length / 2);
+      if (hostility === 0) {
+        expect(done.length).toBeGreaterThan(operations.length / 2);
+        // What fits got past device and captcha.
+        expect(done).toEqual(expect.arrayContaining(['mintDevice', 'sendOtp']));
+        expect([...codes].filter((code) => /^(CAPTCHA|DEVICE)_/.test(code))).toEqual([]);
+      }
       expect(codes.size).toBeGreaterThan(8);
     },
     TEST_TIMEOUT_MS,

@@ -1,5 +1,6 @@
 /** The whole API over a real socket and a test Redis, with a worker's steps in this process. */
 import { createEngine } from '../../src/engine.ts';
+import { countedBy, LIMIT_NAMES, limitSetting } from '../../src/gates/limit-table.ts';
 import { createApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/server.ts';
 import { createLog, type Log } from '../../src/log.ts';
@@ -10,16 +11,20 @@ import { call, type CallOptions, configWith, secrets } from './app.ts';
 
 /** For tests whose requests all come from one address. */
 const UNLIMITED = Object.fromEntries(
-  [
-    ...['READ', 'WRITE', 'ANSWER', 'OTP', 'TOKEN', 'ADMIN'].map((name) => `${name}_PER_ADDRESS`),
-    ...['READ', 'WRITE', 'ANSWER'].map((name) => `${name}_PER_ACCOUNT`),
-  ].map((name) => [`LIMIT_${name}`, '1000000']),
+  LIMIT_NAMES.flatMap((limit) =>
+    countedBy(limit).map(([by]) => [limitSetting(limit, by), '1000000']),
+  ),
 );
 
 export type TestApi = Awaited<ReturnType<typeof serveApi>>;
 
-export async function serveApi(redis: Redis, log: Log = createLog('silent')) {
-  const config = configWith({ PORT: '0', SMS_DRIVER: 'inbox', ...UNLIMITED });
+/** `settings`: beside those that let everything pass. */
+export async function serveApi(
+  redis: Redis,
+  log: Log = createLog('silent'),
+  settings: Readonly<Record<string, string>> = {},
+) {
+  const config = configWith({ PORT: '0', SMS_DRIVER: 'inbox', ...UNLIMITED, ...settings });
   const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
   const routes = apiRoutes(engine, redis, config);
   const metrics = createMetrics();

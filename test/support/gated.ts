@@ -3,6 +3,7 @@ import { solveCaptcha } from '../../src/demo/captcha.ts';
 import { createEngine } from '../../src/engine.ts';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
+import { countedBy, LIMIT_NAMES, limitSetting } from '../../src/gates/limit-table.ts';
 import { createApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/server.ts';
 import { createLog } from '../../src/log.ts';
@@ -12,12 +13,9 @@ import { apiRoutes } from '../../src/routes.ts';
 import { SECRET, call, type CallOptions, configWith, secrets } from './app.ts';
 
 const GENEROUS = Object.fromEntries(
-  ['READ', 'WRITE', 'OTP', 'TOKEN', 'CAPTCHA', 'DEVICE'].flatMap((name) => [
-    [`LIMIT_${name}_PER_ADDRESS`, '100000'],
-    [`LIMIT_${name}_PER_NETWORK`, '100000'],
-    [`LIMIT_${name}_PER_ACCOUNT`, '100000'],
-    [`LIMIT_${name}_PER_DEVICE`, '100000'],
-  ]),
+  LIMIT_NAMES.flatMap((limit) =>
+    countedBy(limit).map(([by]) => [limitSetting(limit, by), '100000']),
+  ),
 );
 /** Real work, but little. */
 const EASY = { CAPTCHA_DRIVER: 'altcha', CAPTCHA_TRIES: '2', CAPTCHA_TRIES_MOST: '4' };

@@ -7,7 +7,8 @@ import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { nowMs } from '../../lib/clock.ts';
 import type { Secrets } from '../../lib/secrets.ts';
 import type { Redis } from '../../redis/client.ts';
-import { networkIdOf, networkOf, type Who } from '../limits.ts';
+import { type Who } from '../limits.ts';
+import { networkIdOf, networkOf } from '../origin.ts';
 import { type Counts, createBotStore, TALLY_LIMITS } from './store.ts';
 
 export const MEMORY_LIMITS = {
