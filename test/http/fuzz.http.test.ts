@@ -6,7 +6,6 @@
  */
 import fc, { type Arbitrary } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { solveCaptcha } from '../../src/demo/captcha.ts';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
@@ -27,6 +26,7 @@ import {
   publishRelease,
   register,
 } from '../support/engine.ts';
+import { passingHeaders } from '../support/passing.ts';
 import { useRedis } from '../support/redis.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 25);
@@ -300,36 +300,6 @@ async function digest(): Promise<string> {
   return sha256(Buffer.concat(parts.map((part) => Buffer.from(part)))).toString('hex');
 }
 
-/** What a captcha is to be solved for, of the operations that ask for one. */
-const PURPOSES: Readonly<Record<string, (request: Request) => string>> = {
-  mintDevice: () => 'device',
-  sendOtp: () => 'otp',
-  enter: ({ path }) => `enter:${/^\/v1\/releases\/([^/]*)/.exec(path)?.[1] ?? ''}`,
-  book: ({ body }) => `book:${/"release":"([^"]*)"/.exec(body ?? '')?.[1] ?? ''}`,
-};
-
-/** The headers with which a request passes device and captcha, as far as it can. */
-async function passes(
-  { operationId }: Described,
-  request: Request,
-  { device }: World,
-): Promise<Record<string, string>> {
-  const purpose = PURPOSES[operationId]?.(request);
-  if (purpose === undefined) return { 'device-token': device };
-  // A device is minted by whoever has none; the others' solutions are for account and device.
-  const own = operationId === 'mintDevice' ? {} : { headers: { 'device-token': device } };
-  const token =
-    purpose.includes(':') && request.token !== undefined ? { token: request.token } : {};
-  const asked = async () => {
-    const path = `/v1/captcha?purpose=${encodeURIComponent(purpose)}`;
-    const { status, json } = await api.call('GET', path, { ...own, ...token });
-    return { status, body: json, code: json.code, retryAfterMs: 0, left: 0 };
-  };
-  const solved = await solveCaptcha(asked, purpose);
-  const solution = 'solution' in solved && solved.solution;
-  return { ...own.headers, ...(solution && { 'captcha-solution': solution }) };
-}
-
 /** The codes that the document promises for a status of an operation. */
 function codesOf({ responses }: Operation, status: number): readonly unknown[] {
   const schema = responses[status]?.content?.['application/problem+json']?.schema;
@@ -357,7 +327,16 @@ async function fuzz(operation: Described, world: World, hostility: number): Prom
   const property = fc.asyncProperty(requestsFor(operation, world, hostility), async (request) => {
     if (monotonicMs() > deadlineMs) return;
     const { path, token, body } = request;
-    const passing = request.passes ? await passes(operation, request, world) : {};
+    const { device } = world;
+    const passing = request.passes
+      ? await passingHeaders(api.call, {
+          operation: operation.operationId,
+          path,
+          body,
+          token,
+          device,
+        })
+      : {};
     const options = {
       headers: { ...passing, ...request.headers },
       ...(token !== undefined && { token }),
