@@ -17,6 +17,7 @@ import {
   type LimitTable,
   limitTable,
 } from './gates/limit-table.ts';
+import type { TokenSecrets } from './gates/signed-tokens.ts';
 import { SITEVERIFY_URLS } from './gates/captcha/siteverify.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
@@ -86,6 +87,8 @@ const Environment = z.object({
    * the others stay good until they expire. Empty: FAIRSLOT_SECRET.
    */
   ACCESS_TOKEN_SECRETS: secretList.optional(),
+  /** What the keys that sign device tokens are derived from, likewise. */
+  DEVICE_TOKEN_SECRETS: secretList.optional(),
   /**
    * At least 32 characters; what operators send as bearer key. Required in production, generated
    * otherwise.
@@ -181,7 +184,8 @@ export type Config = {
   readonly secret: string;
   /** Newest first. */
   readonly receiptSecrets: readonly [string, ...string[]];
-  readonly accessTokenSecrets: readonly [string, ...string[]];
+  readonly accessTokenSecrets: TokenSecrets;
+  readonly deviceTokenSecrets: TokenSecrets;
   readonly operatorKey: string;
   readonly smsDriver: 'console' | 'inbox' | 'http';
   readonly sms: {
@@ -271,6 +275,7 @@ export function readConfig(
     secret,
     receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
     accessTokenSecrets: set.ACCESS_TOKEN_SECRETS ?? [secret],
+    deviceTokenSecrets: set.DEVICE_TOKEN_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
     sms: {

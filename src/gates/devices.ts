@@ -1,12 +1,11 @@
 /**
- * Device tokens: JWTs (RFC 7519) signed with HS256 that we mint, one for each solved captcha.
- * Limits and caps count the devices that we minted; what a client calls itself counts for nothing.
+ * Device tokens: one for each solved captcha. Limits and caps count the devices that we minted;
+ * what a client calls itself counts for nothing.
  */
-import { createSecretKey, randomBytes } from 'node:crypto';
-import { errors, jwtVerify, SignJWT } from 'jose';
-import { nowMs } from '../lib/clock.ts';
-import type { Secrets } from '../lib/secrets.ts';
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
+import { createSignedTokens, type TokenSecrets } from './signed-tokens.ts';
 
 export type DeviceTokens = {
   readonly mint: () => Promise<{
@@ -20,67 +19,27 @@ export type DeviceTokens = {
 /** A year of use; what is counted for a device is kept as long (lua/people/use-device.lua). */
 export const DEVICE_LIFETIME_MS = 365 * 86_400_000;
 
-const KEY_ID = 'device-token/1';
-const ISSUER = 'fairslot';
-const AUDIENCE = 'fairslot/api';
-const TYPE = 'device+jwt';
-const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 const ID_BYTES = 16;
-const LONGEST_TOKEN = 1_024;
-/** Verified ones are remembered, the oldest forgotten first. */
-const CACHED_TOKENS = 20_000;
-
-type Verified = { readonly device: string; readonly expiresAtMs: number };
+const TERMS = {
+  name: 'device-token',
+  type: 'device+jwt',
+  lifetimeS: DEVICE_LIFETIME_MS / 1000,
+  claims: z.object({ sub: z.string().min(1) }),
+};
 
 /** `now`: milliseconds since the epoch; tests move it. */
-export function createDeviceTokens(secrets: Secrets, now: () => number = nowMs): DeviceTokens {
-  // Imported once: jose would import bare bytes anew for each signature.
-  const key = createSecretKey(secrets.key(KEY_ID)).toCryptoKey(HMAC, false, ['sign', 'verify']);
-  const verified = new Map<string, Verified>();
-
-  const check = async (token: string): Promise<Verified> => {
-    const { payload, protectedHeader } = await jwtVerify(token, key, {
-      algorithms: ['HS256'],
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      typ: TYPE,
-      requiredClaims: ['sub', 'exp'],
-      currentDate: new Date(now()),
-    });
-    if (protectedHeader.kid !== KEY_ID) throw new errors.JWSInvalid('unknown key id');
-    return { device: payload.sub ?? '', expiresAtMs: (payload.exp ?? 0) * 1000 };
-  };
-
+export function createDeviceTokens(secrets: TokenSecrets, now?: () => number): DeviceTokens {
+  const tokens = createSignedTokens(TERMS, secrets, now);
   return {
     mint: async () => {
       const device = randomBytes(ID_BYTES).toString('base64url');
-      const issuedAtS = Math.floor(now() / 1000);
-      const expiresAtS = issuedAtS + DEVICE_LIFETIME_MS / 1000;
-      const deviceToken = await new SignJWT()
-        .setProtectedHeader({ alg: 'HS256', kid: KEY_ID, typ: TYPE })
-        .setIssuer(ISSUER)
-        .setAudience(AUDIENCE)
-        .setSubject(device)
-        .setIssuedAt(issuedAtS)
-        .setExpirationTime(expiresAtS)
-        .sign(key);
-      return { deviceToken, device, expiresAtMs: expiresAtS * 1000 };
+      const { token, expiresAtMs } = await tokens.sign({ sub: device });
+      return { deviceToken: token, device, expiresAtMs };
     },
     verify: async (token) => {
-      const known = verified.get(token);
-      if (known && known.expiresAtMs > now()) return known;
-      verified.delete(token);
-      if (token.length > LONGEST_TOKEN) return refuse('DEVICE_TOKEN_INVALID');
-      try {
-        const entry = await check(token);
-        const oldest = verified.size < CACHED_TOKENS ? undefined : verified.keys().next().value;
-        if (oldest !== undefined) verified.delete(oldest);
-        verified.set(token, entry);
-        return entry;
-      } catch (error) {
-        if (error instanceof errors.JOSEError) return refuse('DEVICE_TOKEN_INVALID');
-        throw error;
-      }
+      const verified = await tokens.verify(token);
+      if (typeof verified === 'string') return refuse('DEVICE_TOKEN_INVALID');
+      return { device: verified.claims.sub };
     },
   };
 }

@@ -8,7 +8,8 @@
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
-import { ACCESS_TOKEN_LIFETIME_S, CLOCK_LEEWAY_S, type Proved } from './access-tokens.ts';
+import { ACCESS_TOKEN_LIFETIME_S, type Proved } from './access-tokens.ts';
+import { CLOCK_LEEWAY_S } from './signed-tokens.ts';
 
 export type Revocations = {
   /** Whether this grant was not revoked. Rejects while Redis is away: nobody is let in unasked. */

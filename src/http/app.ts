@@ -36,6 +36,7 @@ export type AppParts = {
     | 'limits'
     | 'operatorKey'
     | 'accessTokenSecrets'
+    | 'deviceTokenSecrets'
     | 'trustedProxies'
     | 'corsOrigins'
     | 'captcha'
@@ -63,7 +64,7 @@ export type App = {
 export function createApp(parts: AppParts): App {
   const { redis, config, secrets, log, metrics } = parts;
   const devicesRequired = config.devices.required;
-  const devices = createDeviceTokens(secrets);
+  const devices = createDeviceTokens(config.deviceTokenSecrets);
   const captcha = createCaptcha({ redis, config, secrets, log, metrics: metrics.captcha });
   const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;

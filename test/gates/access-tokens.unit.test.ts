@@ -19,6 +19,7 @@ const CLAIMS = {
   aud: 'fairslot/api',
   sub: 'somebody',
   epoch: 3,
+  device: '',
   iat: START_S,
   exp: START_S + LIFETIME_MS / 1000,
 };

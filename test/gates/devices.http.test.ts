@@ -3,9 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens, DEVICE_LIFETIME_MS } from '../../src/gates/devices.ts';
 import { NOWHERE } from '../../src/gates/origin.ts';
-import { createSecrets } from '../../src/lib/secrets.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { secrets, SECRET } from '../support/app.ts';
+import { SECRET } from '../support/app.ts';
 import {
   fresh,
   granted,
@@ -16,6 +15,8 @@ import {
 } from '../support/engine.ts';
 import { type Asker, type Gated, startGated } from '../support/gated.ts';
 import { useRedis } from '../support/redis.ts';
+
+const OTHER_SECRET = 'another secret of more than 32 characters';
 
 const used = useRedis(['--appendfsync', 'no']);
 let it: Gated;
@@ -33,10 +34,10 @@ const mint = async () => (await it.newDevice()).deviceToken;
 describe('a device token', () => {
   test('names the device that it was minted for, for a year', async () => {
     let now = START_MS;
-    const tokens = createDeviceTokens(secrets, () => now);
+    const tokens = createDeviceTokens([SECRET], () => now);
     const { deviceToken, device, expiresAtMs } = await tokens.mint();
     expect(expiresAtMs).toBe(START_MS + DEVICE_LIFETIME_MS);
-    expect(await createDeviceTokens(secrets, () => now).verify(deviceToken)).toMatchObject({
+    expect(await createDeviceTokens([SECRET], () => now).verify(deviceToken)).toMatchObject({
       device,
     });
     expect(await tokens.verify(deviceToken)).toMatchObject({ device });
@@ -45,13 +46,13 @@ describe('a device token', () => {
   });
 
   test('is another for each', async () => {
-    const tokens = createDeviceTokens(secrets);
+    const tokens = createDeviceTokens([SECRET]);
     const devices = await Promise.all(Array.from({ length: 100 }, () => tokens.mint()));
     expect(new Set(devices.map(({ device }) => device)).size).toBe(100);
   });
 
   test('is none when it is damaged, foreign, or a token for something else', async () => {
-    const foreign = createDeviceTokens(createSecrets('another secret of more than 32 characters'));
+    const foreign = createDeviceTokens([OTHER_SECRET]);
     const good = await mint();
     const bad = [
       '',
@@ -67,6 +68,38 @@ describe('a device token', () => {
     expect(await it.send('GET', '/v1/beneficiaries', { token: good })).toMatchObject({
       status: 401,
     });
+  });
+});
+
+describe('rotating the key of device tokens', () => {
+  const tokensOf = (...secrets: [string, ...string[]]) => createDeviceTokens(secrets);
+
+  test('leaves each device what it was for as long as the older key is listed', async () => {
+    const { deviceToken, device } = await tokensOf(SECRET).mint();
+    expect(await tokensOf(OTHER_SECRET, SECRET).verify(deviceToken)).toEqual({ device });
+    expect(await tokensOf(SECRET, OTHER_SECRET).verify(deviceToken)).toEqual({ device });
+    const refused = { refused: 'DEVICE_TOKEN_INVALID' };
+    expect(await tokensOf(OTHER_SECRET).verify(deviceToken)).toEqual(refused);
+  });
+
+  test('signs with the newest, which a process that has both takes already', async () => {
+    const { deviceToken, device } = await tokensOf(OTHER_SECRET, SECRET).mint();
+    expect(await tokensOf(SECRET, OTHER_SECRET).verify(deviceToken)).toEqual({ device });
+    expect(await tokensOf(SECRET).verify(deviceToken)).toEqual({ refused: 'DEVICE_TOKEN_INVALID' });
+  });
+
+  test('is a matter of one setting', async () => {
+    const rotated = await startGated(used.redis, {
+      DEVICE_TOKEN_SECRETS: `${OTHER_SECRET},${SECRET}`,
+    });
+    const codeFor = async (secret: string) => {
+      const { deviceToken: device } = await tokensOf(secret).mint();
+      return (await rotated.send('GET', '/v1/captcha?purpose=otp', { device })).json.code;
+    };
+    expect(await codeFor(SECRET)).toBeUndefined();
+    expect(await codeFor(OTHER_SECRET)).toBeUndefined();
+    expect(await codeFor(`${OTHER_SECRET} and more`)).toBe('DEVICE_TOKEN_INVALID');
+    await rotated.server.close();
   });
 });
 

@@ -114,7 +114,7 @@ async function createWorld(): Promise<World> {
     await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }),
   );
   const releases = [...[drawn, open, immediate, over].map(({ release }) => release), draft];
-  const { deviceToken, device } = await createDeviceTokens(secrets).mint();
+  const { deviceToken, device } = await createDeviceTokens([SECRET]).mint();
   return {
     tokens: [await tokenOn(device, account), await tokenOn(device, stranger)],
     device: deviceToken,

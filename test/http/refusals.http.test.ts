@@ -22,6 +22,7 @@ import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import {
+  SECRET,
   type Answered,
   call,
   type CallOptions,
@@ -153,7 +154,7 @@ const operate = (name: string, asked: Asked = {}) =>
 
 /** Headers of a device that nobody has used. */
 const aDevice = async () => ({
-  headers: { 'device-token': (await createDeviceTokens(secrets).mint()).deviceToken },
+  headers: { 'device-token': (await createDeviceTokens([SECRET]).mint()).deviceToken },
 });
 
 const NOWHERE = { params: { release: 'nowhere' } };

@@ -96,7 +96,7 @@ function clients(ask: Ask) {
   };
 
   /** A device of our own making: minting one over HTTP has tests of its own. */
-  const newDevice = () => createDeviceTokens(secrets).mint();
+  const newDevice = () => createDeviceTokens([SECRET]).mint();
   const tokenFor = async (account: string, device = ''): Promise<string> =>
     (await createAccessTokens([SECRET]).issue({ account, epoch: 0, device })).accessToken;
   return { challenge, solve, send, newDevice, tokenFor };
