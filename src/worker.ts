@@ -4,16 +4,16 @@ import { v7 as uuid } from 'uuid';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
+import { createBreaker } from './lib/breaker.ts';
 import { monotonicMs } from './lib/clock.ts';
 import { openMonitor } from './http/monitor.ts';
 import { createLog, type Log } from './log.ts';
 import { createWorkerMetrics } from './metrics.ts';
-import { createBreaker } from './notify/breaker.ts';
 import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
 import { createGateway } from './notify/gateway.ts';
 import { PRIORITIES } from './notify/messages.ts';
 import type { OnSms } from './notify/outbox.ts';
-import { sendAll, type SenderParts } from './notify/sender.ts';
+import { BREAKER, sendAll, type SenderParts } from './notify/sender.ts';
 import { createTexts } from './notify/texts.ts';
 import { connectRedis, disconnectRedis } from './redis/client.ts';
 import { carryingOver, createCarrier } from './rounds/carry.ts';
@@ -32,7 +32,7 @@ const log = createLog(config.logLevel).child({ process: 'worker' });
 const redis = connectRedis(present(config.redis, 'REDIS_URL'));
 redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
 
-const breaker = createBreaker(monotonicMs);
+const breaker = createBreaker(BREAKER, monotonicMs);
 const metrics = createWorkerMetrics({
   beaconOverdueS: () => engine.beaconOverdueS(),
   outbox: () => engine.outbox.state(),

@@ -7,12 +7,19 @@ import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
-import type { Breaker } from './breaker.ts';
+import type { Breaker, BreakerTerms } from '../lib/breaker.ts';
 import type { Delivery, Letter, SmsDriver } from './drivers.ts';
 import type { Priority } from './messages.ts';
 import { type OnSms, unseal } from './outbox.ts';
 import type { OutboxStore, Taken } from './store.ts';
 import type { TextOf } from './texts.ts';
+
+/** Of the gateway. */
+export const BREAKER: BreakerTerms = {
+  failures: 5,
+  firstPauseMs: 1_000,
+  longestPauseMs: 30_000,
+};
 
 export type SenderParts = {
   readonly store: OutboxStore;

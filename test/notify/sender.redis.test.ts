@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import { createBreaker } from '../../src/notify/breaker.ts';
+import { createBreaker } from '../../src/lib/breaker.ts';
 import type { Delivery, Letter, SmsDriver } from '../../src/notify/drivers.ts';
 import { PRIORITIES } from '../../src/notify/messages.ts';
-import { backoffMs, sendAll } from '../../src/notify/sender.ts';
+import { backoffMs, BREAKER, sendAll } from '../../src/notify/sender.ts';
 import { createTexts } from '../../src/notify/texts.ts';
 import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -42,7 +42,7 @@ function start(driver: SmsDriver): void {
     secrets: engine.secrets,
     driver,
     textOf: createTexts('Asia/Kolkata'),
-    breaker: createBreaker(monotonicMs),
+    breaker: createBreaker(BREAKER, monotonicMs),
     concurrency: CONCURRENCY,
     log: createLog('debug', { write: (line) => void lines.push(line) }),
     onSms: (outcome: string, template: string) => void told.push(`${template} ${outcome}`),

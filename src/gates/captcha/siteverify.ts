@@ -6,10 +6,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { createBreaker } from '../../lib/breaker.ts';
 import { monotonicMs } from '../../lib/clock.ts';
 import { parseJson } from '../../lib/json.ts';
 import type { Log } from '../../log.ts';
-import { createBreaker } from './breaker.ts';
 
 /** What an answer was; labels of a metric. */
 export const PROVIDER_OUTCOMES = [
@@ -58,7 +58,7 @@ export const SITEVERIFY_URLS = {
 } as const;
 
 const TRIES = 2;
-const BREAKER = { failures: 3, restMs: 10_000 };
+const BREAKER = { failures: 3, firstPauseMs: 10_000, longestPauseMs: 10_000 };
 /** Questions under way; more would only wait behind a provider that does not keep up. */
 const MOST_AT_ONCE = 100;
 const ANSWER_LIMIT_BYTES = 4 * 1024;
@@ -95,10 +95,9 @@ export function createProvider(terms: ProviderTerms, watch: Watch): Provider {
   const { log, onAnswer, now = monotonicMs } = watch;
   const breaker = createBreaker(BREAKER, now);
   let underWay = 0;
-  let probing = false;
 
   /** Once, or twice where that may help. Tells the breaker. */
-  const ask = async (response: string, nonce: string): Promise<ProviderOutcome> => {
+  const ask = async (response: string, nonce: string, probe = false): Promise<ProviderOutcome> => {
     // Turnstile answers a repeated question as it did the first time, by this key.
     const idempotencyKey = randomUUID();
     let outcome: ProviderOutcome = 'unreachable';
@@ -108,27 +107,18 @@ export function createProvider(terms: ProviderTerms, watch: Watch): Provider {
       onAnswer(outcome, (now() - askedAtMs) / 1000);
       if (!WORTH_ANOTHER_TRY.has(outcome)) break;
     }
-    if (outcome === 'passed' || SAYS_NO.has(outcome)) breaker.succeeded();
+    if (outcome === 'passed' || SAYS_NO.has(outcome)) breaker.answered();
     else {
-      breaker.failed();
+      breaker.failed({ probe });
       log.warn({ provider: terms.name, outcome }, 'a captcha provider fails');
     }
     return outcome;
   };
 
-  const probe = async (): Promise<void> => {
-    probing = true;
-    try {
-      await ask(PROBE, '');
-    } finally {
-      probing = false;
-    }
-  };
-
   return {
     siteKey: terms.siteKey,
     isDown: () => {
-      if (breaker.isRested() && !probing) void probe();
+      if (breaker.isOpen() && breaker.room() > 0) void ask(PROBE, '', true);
       return breaker.isOpen();
     },
     verify: async (response, nonce) => {

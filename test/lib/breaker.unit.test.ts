@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { BREAKER_FAILURES, createBreaker } from '../../src/notify/breaker.ts';
+import { createBreaker } from '../../src/lib/breaker.ts';
+
+const TERMS = { failures: 5, firstPauseMs: 1_000, longestPauseMs: 30_000 };
 
 function breakerAt() {
   let nowMs = 0;
-  const breaker = createBreaker(() => nowMs);
+  const breaker = createBreaker(TERMS, () => nowMs);
   const fail = (probe = false, retryAfterMs = 0) => breaker.failed({ probe, retryAfterMs });
   const open = () => {
-    for (let i = 0; i < BREAKER_FAILURES; i++) fail();
+    for (let i = 0; i < TERMS.failures; i++) fail();
   };
   return { breaker, fail, open, wait: (ms: number) => void (nowMs += ms) };
 }
@@ -14,9 +16,9 @@ function breakerAt() {
 describe('the breaker', () => {
   it('opens after some failures in a row, and not after as many with an answer between', () => {
     const { breaker, fail } = breakerAt();
-    for (let i = 1; i < BREAKER_FAILURES; i++) fail();
+    for (let i = 1; i < TERMS.failures; i++) fail();
     breaker.answered();
-    for (let i = 1; i < BREAKER_FAILURES; i++) fail();
+    for (let i = 1; i < TERMS.failures; i++) fail();
     expect(breaker.isOpen()).toBe(false);
     expect(breaker.room()).toBe(Infinity);
     fail();
@@ -24,7 +26,7 @@ describe('the breaker', () => {
     expect(breaker.room()).toBe(0);
   });
 
-  it('lets one SMS through to probe, ever less often, and all of them after an answer', () => {
+  it('lets one request through to probe, ever less often, and all of them after an answer', () => {
     const { breaker, fail, open, wait } = breakerAt();
     open();
     const pauses: number[] = [];
@@ -63,7 +65,7 @@ describe('the breaker', () => {
     expect(breaker.room()).toBe(1);
   });
 
-  it('opens at once, for as long as the gateway asks to be left alone', () => {
+  it('opens at once, for as long as it is asked to be left alone', () => {
     const { breaker, fail, wait } = breakerAt();
     fail(false, 20_000);
     expect(breaker.isOpen()).toBe(true);
