@@ -1,12 +1,13 @@
 /** Device tokens and solved captchas for many, made as the engine makes them, at one try each. */
-import { SECRET } from './engine.ts';
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { createAltcha } from '../../src/gates/captcha/altcha.ts';
 import { subjectOf } from '../../src/gates/captcha/captcha.ts';
-import { createTickets } from '../../src/gates/captcha/ticket.ts';
+import { createTickets, TICKET_LIFETIME_MS } from '../../src/gates/captcha/ticket.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
+import { nowMs } from '../../src/lib/clock.ts';
 import type { Secrets } from '../../src/lib/secrets.ts';
+import { SECRET } from './engine.ts';
 import { type Citizen, inBatches, RELEASE } from './pune.ts';
 
 export type Passes = {
@@ -35,8 +36,9 @@ export async function createPasses(
         const { device = '', deviceToken = '' } = devices[index] ?? {};
         const who = { address: '', account: citizens[index]?.account ?? '', device };
         const subject = subjectOf(secrets, purpose, who);
-        const ticket = tickets.issue({ kind: 'altcha', purpose, subject });
-        const challenge = await altcha.challenge(ticket, 1);
+        const expiresAtMs = nowMs() + TICKET_LIFETIME_MS;
+        const { challenge, answer } = await altcha.challenge(expiresAtMs, 1);
+        const ticket = tickets.issue({ kind: 'altcha', purpose, subject, answer, expiresAtMs });
         const solution = await solveChallenge({ challenge, deriveKey });
         const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
         return {

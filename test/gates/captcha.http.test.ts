@@ -70,6 +70,13 @@ describe('minting a device', () => {
 });
 
 describe('a solution', () => {
+  const ticketFor = (subject: string, issuedAtMs: number) => ({
+    kind: 'altcha' as const,
+    purpose: 'device',
+    subject,
+    answer: '',
+    expiresAtMs: issuedAtMs + TICKET_LIFETIME_MS,
+  });
   const from = '127.0.0.5';
   const parts = async (): Promise<[string, string]> => {
     const [ticket = '', response = ''] = (await it.solve('device', { from })).split(' ');
@@ -80,7 +87,7 @@ describe('a solution', () => {
     const [ticket, response] = await parts();
     const other = createTickets(createSecrets('another secret of more than 32 characters'));
     const subject = secrets.pseudonym('captcha-subject', `address ${addressPrefix(from)}`);
-    const foreign = other.textOf(other.issue({ kind: 'altcha', purpose: 'device', subject }));
+    const foreign = other.textOf(other.issue(ticketFor(subject, Date.now())));
     const bad = [
       ticket,
       ticket.replace('.', ' '),
@@ -99,9 +106,9 @@ describe('a solution', () => {
   });
 
   test('that came too late is refused without Redis', async () => {
-    const old = createTickets(secrets, () => Date.now() - TICKET_LIFETIME_MS - 1);
+    const old = createTickets(secrets);
     const subject = secrets.pseudonym('captcha-subject', `address ${addressPrefix(from)}`);
-    const ticket = old.textOf(old.issue({ kind: 'altcha', purpose: 'device', subject }));
+    const ticket = old.textOf(old.issue(ticketFor(subject, Date.now() - TICKET_LIFETIME_MS - 1)));
     expect(await codeOf(mint(`${ticket} abc`))).toBe('CAPTCHA_EXPIRED');
     expect(await usedTickets()).toBe(0);
   });

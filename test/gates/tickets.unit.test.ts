@@ -4,19 +4,29 @@ import { createTickets, TICKET_LIFETIME_MS } from '../../src/gates/captcha/ticke
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { configWith, secrets } from '../support/app.ts';
 
-const TERMS = { kind: 'altcha', purpose: 'enter:pune', subject: 'somebody' } as const;
 const START_MS = 1_700_000_000_000;
+const TERMS = {
+  kind: 'altcha',
+  purpose: 'enter:pune',
+  subject: 'somebody',
+  answer: 'a hash',
+  expiresAtMs: START_MS + TICKET_LIFETIME_MS,
+} as const;
+const at =
+  (now = START_MS) =>
+  () =>
+    now;
 
 describe('a ticket', () => {
   test('says what it was issued for, to every process with the secret', () => {
-    const issued = createTickets(secrets).issue(TERMS);
-    const text = createTickets(secrets).textOf(issued);
-    expect(createTickets(secrets).read(text)).toEqual(issued);
+    const issued = createTickets(secrets, at()).issue(TERMS);
+    const text = createTickets(secrets, at()).textOf(issued);
+    expect(createTickets(secrets, at()).read(text)).toEqual(issued);
     expect(issued).toMatchObject(TERMS);
   });
 
   test('is one of its kind', () => {
-    const tickets = createTickets(secrets);
+    const tickets = createTickets(secrets, at());
     const nonces = Array.from({ length: 100 }, () => tickets.issue(TERMS).nonce);
     expect(new Set(nonces).size).toBe(100);
   });
@@ -32,8 +42,8 @@ describe('a ticket', () => {
   });
 
   test('is forged with another secret, without one, or with any character changed', () => {
-    const tickets = createTickets(secrets);
-    const other = createTickets(createSecrets('another secret of more than 32 characters'));
+    const tickets = createTickets(secrets, at());
+    const other = createTickets(createSecrets('another secret of more than 32 characters'), at());
     const text = tickets.textOf(tickets.issue(TERMS));
     expect(tickets.read(other.textOf(other.issue(TERMS)))).toBe('forged');
     for (const bad of ['', '.', 'a.b', text.split('.')[0] ?? '', `${text}.x`, `${text}A`])

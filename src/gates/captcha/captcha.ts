@@ -99,20 +99,10 @@ const REFUSALS = {
 } as const satisfies Record<string, ErrorCode>;
 export const CAPTCHA_ERRORS: readonly ErrorCode[] = Object.values(REFUSALS);
 
-export function createCaptcha(parts: CaptchaParts): Captcha {
-  const { redis, config, secrets, metrics } = parts;
-  const terms = config.captcha;
-  const tickets = createTickets(secrets, parts.now ?? nowMs);
-  const altcha = createAltcha(secrets);
-  const provider = providerOf(parts);
-  if (provider) metrics.watchProvider(provider.isDown);
-
-  const refused = (reason: keyof typeof REFUSALS): Refusal => {
-    metrics.answers.inc({ outcome: reason });
-    const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
-    return refuse(REFUSALS[reason], retry);
-  };
-  const spend = async (nonce: string, attempt?: string): Promise<'FIRST' | 'AGAIN' | 'SPENT'> => {
+/** Uses a ticket, which can be done once; again by the same `attempt`. */
+const createSpend =
+  ({ redis, secrets }: CaptchaParts) =>
+  async (nonce: string, attempt?: string): Promise<'FIRST' | 'AGAIN' | 'SPENT'> => {
     const user = attempt === undefined ? '' : secrets.pseudonym('attempt', attempt);
     // ioredis may send a command twice; finding its own mark then means that the first one took.
     const mark = `${user} ${randomUUID()}`;
@@ -122,11 +112,27 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     if (found === null || found === mark) return 'FIRST';
     return user !== '' && found.startsWith(`${user} `) ? 'AGAIN' : 'SPENT';
   };
+
+export function createCaptcha(parts: CaptchaParts): Captcha {
+  const { config, secrets, metrics, now = nowMs } = parts;
+  const terms = config.captcha;
+  const tickets = createTickets(secrets, now);
+  const altcha = createAltcha(secrets);
+  const provider = providerOf(parts);
+  const spend = createSpend(parts);
+  if (provider) metrics.watchProvider(provider.isDown);
+
+  const refused = (reason: keyof typeof REFUSALS): Refusal => {
+    metrics.answers.inc({ outcome: reason });
+    const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
+    return refuse(REFUSALS[reason], retry);
+  };
   const verify = async (
     ticket: Ticket,
     response: string,
   ): Promise<'passed' | 'wrong' | 'unavailable'> => {
-    if (ticket.kind === 'altcha') return altcha.verify(response, ticket) ? 'passed' : 'wrong';
+    if (ticket.kind === 'altcha')
+      return altcha.verify(response, ticket.answer) ? 'passed' : 'wrong';
     return ticket.kind === provider?.name ? provider.verify(response, ticket.nonce) : 'unavailable';
   };
 
@@ -135,16 +141,22 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
       if (terms.driver === 'none') return { kind: 'none' };
       // A provider that is away opens nothing: there is work to do instead.
       const kind = provider && !provider.isDown() ? provider.name : 'altcha';
-      const ticket = tickets.issue({ kind, purpose, subject: subjectOf(secrets, purpose, who) });
-      const asked = { ticket: tickets.textOf(ticket), expiresInS: TICKET_LIFETIME_MS / 1000 };
+      const expiresAtMs = now() + TICKET_LIFETIME_MS;
+      const subject = subjectOf(secrets, purpose, who);
+      const ask = (answer = '') => {
+        const ticket = tickets.issue({ kind, purpose, subject, answer, expiresAtMs });
+        return { ticket, text: tickets.textOf(ticket) };
+      };
+      const expiresInS = TICKET_LIFETIME_MS / 1000;
       metrics.challenges.inc({ kind });
       if (provider && kind !== 'altcha') {
+        const { ticket, text } = ask();
         const cData = kind === 'turnstile' ? { cData: ticket.nonce } : {};
-        return { kind, ...asked, siteKey: provider.siteKey, ...cData };
+        return { kind, ticket: text, expiresInS, siteKey: provider.siteKey, ...cData };
       }
       const tries = triesFor(terms, share);
-      const challenge = await altcha.challenge(ticket, tries);
-      return { kind: 'altcha', ...asked, challenge, tries };
+      const { challenge, answer } = await altcha.challenge(expiresAtMs, tries);
+      return { kind: 'altcha', ticket: ask(answer).text, expiresInS, challenge, tries };
     },
 
     present: (purpose, header, who) => {

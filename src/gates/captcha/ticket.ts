@@ -17,13 +17,15 @@ export type Ticket = {
   readonly purpose: string;
   /** Keyed hash of whoever asked. */
   readonly subject: string;
+  /** Of an ALTCHA: keyed hash of the key that is to be found; '' of the others. */
+  readonly answer: string;
   /** Names it: 22 characters. */
   readonly nonce: string;
   readonly expiresAtMs: number;
 };
 
 export type Tickets = {
-  readonly issue: (terms: Pick<Ticket, 'kind' | 'purpose' | 'subject'>) => Ticket;
+  readonly issue: (terms: Omit<Ticket, 'nonce'>) => Ticket;
   readonly textOf: (ticket: Ticket) => string;
   readonly read: (text: string) => Ticket | 'forged' | 'expired';
 };
@@ -38,6 +40,7 @@ const Claims = z.tuple([
   z.string(),
   z.string(),
   z.string(),
+  z.string(),
   z.int().positive(),
 ]);
 
@@ -46,13 +49,9 @@ export function createTickets(secrets: Secrets, now: () => number = nowMs): Tick
   const signatureOf = (body: string): string => secrets.mac(KEY_ID, body).toString('base64url');
 
   return {
-    issue: (terms) => ({
-      ...terms,
-      nonce: randomBytes(NONCE_BYTES).toString('base64url'),
-      expiresAtMs: now() + TICKET_LIFETIME_MS,
-    }),
-    textOf: ({ kind, purpose, subject, nonce, expiresAtMs }) => {
-      const claims = JSON.stringify([kind, purpose, subject, nonce, expiresAtMs]);
+    issue: (terms) => ({ ...terms, nonce: randomBytes(NONCE_BYTES).toString('base64url') }),
+    textOf: ({ kind, purpose, subject, answer, nonce, expiresAtMs }) => {
+      const claims = JSON.stringify([kind, purpose, subject, answer, nonce, expiresAtMs]);
       const body = Buffer.from(claims).toString('base64url');
       return `${body}.${signatureOf(body)}`;
     },
@@ -60,9 +59,9 @@ export function createTickets(secrets: Secrets, now: () => number = nowMs): Tick
       const [body = '', signature = '', ...more] = text.split('.');
       if (more.length > 0 || !equalSecrets(signature, signatureOf(body))) return 'forged';
       const claims = Claims.parse(parseJson(Buffer.from(body, 'base64url').toString('utf8')));
-      const [kind, purpose, subject, nonce, expiresAtMs] = claims;
+      const [kind, purpose, subject, answer, nonce, expiresAtMs] = claims;
       if (expiresAtMs <= now()) return 'expired';
-      return { kind, purpose, subject, nonce, expiresAtMs };
+      return { kind, purpose, subject, answer, nonce, expiresAtMs };
     },
   };
 }
