@@ -5,6 +5,7 @@ import { createAltcha } from '../../src/gates/captcha/altcha.ts';
 import { subjectOf } from '../../src/gates/captcha/captcha.ts';
 import { createTickets } from '../../src/gates/captcha/ticket.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
+import type { Who } from '../../src/gates/limits.ts';
 import type { Secrets } from '../../src/lib/secrets.ts';
 import { type Citizen, inBatches, RELEASE } from './pune.ts';
 
@@ -22,10 +23,8 @@ export async function createPasses(
 ): Promise<Passes> {
   if (!captcha) return { device: () => '', headers: async () => [] };
   const minting = createDeviceTokens(secrets);
-  const tickets = createTickets(secrets);
-  const altcha = createAltcha(secrets);
+  const solve = createSolver(secrets);
   const devices = await inBatches(citizens.length, () => minting.mint());
-  const purpose = `enter:${RELEASE}`;
 
   return {
     device: (index) => devices[index]?.device ?? '',
@@ -33,15 +32,25 @@ export async function createPasses(
       inBatches(citizens.length, async (index) => {
         const { device = '', deviceToken = '' } = devices[index] ?? {};
         const who = { address: '', account: citizens[index]?.account ?? '', device };
-        const subject = subjectOf(secrets, purpose, who);
-        const ticket = tickets.issue({ kind: 'altcha', purpose, subject });
-        const challenge = await altcha.challenge(ticket, 1);
-        const solution = await solveChallenge({ challenge, deriveKey });
-        const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
         return {
           'device-token': deviceToken,
-          'captcha-solution': `${tickets.textOf(ticket)} ${response}`,
+          'captcha-solution': await solve(`enter:${RELEASE}`, who),
         };
       }),
+  };
+}
+
+/** Makes values of Captcha-Solution; `wrong`: with a ticket of ours and nothing that solves it. */
+export function createSolver(secrets: Secrets) {
+  const tickets = createTickets(secrets);
+  const altcha = createAltcha(secrets);
+  return async (purpose: string, who: Who, wrong = false): Promise<string> => {
+    const subject = subjectOf(secrets, purpose, who);
+    const ticket = tickets.issue({ kind: 'altcha', purpose, subject });
+    if (wrong) return `${tickets.textOf(ticket)} unsolved`;
+    const challenge = await altcha.challenge(ticket, 1);
+    const solution = await solveChallenge({ challenge, deriveKey });
+    const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
+    return `${tickets.textOf(ticket)} ${response}`;
   };
 }
