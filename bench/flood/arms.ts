@@ -7,8 +7,8 @@ import type { Secrets } from '../../src/lib/secrets.ts';
 import { SECRET } from '../support/engine.ts';
 import { createSolver } from '../support/passes.ts';
 import { type Citizen, inBatches, RELEASE, type Wishes } from '../support/pune.ts';
-import type { Person } from './honest.ts';
 import type { Arms, Insider, KindName, Solved, Stranger } from './kinds.ts';
+import type { Person } from './visit.ts';
 
 /** Addresses that attack, each with a device; and accounts that do. */
 export const STRANGERS = 300;
@@ -35,7 +35,6 @@ export function createArmoury(secrets: Secrets, wishes: Wishes) {
   const bearerOf = async (account: string, device: string, by = tokens): Promise<string> =>
     `Bearer ${(await by.issue({ account, epoch: 0, device })).accessToken}`;
 
-  /** `first`: what number the first of them has among all people. */
   const person = async ({ account, person }: Citizen, number: number): Promise<Person> => {
     const { device, deviceToken } = await minting.mint();
     return {

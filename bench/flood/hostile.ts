@@ -28,7 +28,11 @@ async function flood({ kinds, rate, stay }: HostileJob & { job: 'flood' }): Prom
   const tally: Tally = {};
   const over = new AbortController();
   const pending: Promise<void>[] = [];
-  const fire = async (name: KindName, armed: Arms, sending: typeof send & object): Promise<void> => {
+  const fire = async (
+    name: KindName,
+    armed: Arms,
+    sending: typeof send & object,
+  ): Promise<void> => {
     const kind: Kind = KINDS[name];
     const number = fired[name] ?? 0;
     fired[name] = number + 1;

@@ -70,11 +70,7 @@ const putEntry = (arms: Arms, by: Insider, headers: Record<string, string> = {})
   body: entryOf(arms, by),
 });
 
-const withToken = (
-  arms: Arms,
-  number: number,
-  tokens: readonly string[],
-): Sent => ({
+const withToken = (arms: Arms, number: number, tokens: readonly string[]): Sent => ({
   method: 'PUT',
   path: `/v1/releases/${arms.release}/entry`,
   from: nth(arms.strangers, number).from,
