@@ -19,11 +19,11 @@ const TOKENS = 200;
 const HOUR_MS = 3_600_000;
 const ANOTHER_SECRET = 'what somebody believes to be our secret, or hopes is';
 
-/** Everyone has an address of their own, in networks of 250. */
-const HONEST_NET = 1;
-const HOSTILE_NET = 64;
-const addressOf = (net: number, number: number): string =>
-  `127.${net}.${Math.floor(number / 250)}.${1 + (number % 250)}`;
+/** Everyone has an address of their own; a /24 holds many of the honest, a few of the attackers. */
+const HONEST = { net: 1, inNetwork: 250 };
+const HOSTILE = { net: 64, inNetwork: 10 };
+const addressOf = ({ net, inNetwork }: typeof HONEST, number: number): string =>
+  `127.${net}.${Math.floor(number / inNetwork)}.${1 + (number % inNetwork)}`;
 
 export type Counts = Readonly<Partial<Record<KindName, number>>>;
 type Known<T> = T & { readonly device: string; readonly account: string };
@@ -38,7 +38,7 @@ export function createArmoury(secrets: Secrets, wishes: Wishes) {
   const person = async ({ account, person }: Citizen, number: number): Promise<Person> => {
     const { device, deviceToken } = await minting.mint();
     return {
-      from: addressOf(HONEST_NET, number),
+      from: addressOf(HONEST, number),
       mobile: `+9188${String(number).padStart(8, '0')}`,
       deviceToken,
       bearer: await bearerOf(account, device),
@@ -71,7 +71,7 @@ export function createArmoury(secrets: Secrets, wishes: Wishes) {
   ): Promise<Arms> => {
     const strangers = await inBatches(STRANGERS, async (number) => {
       const { device, deviceToken } = await minting.mint();
-      const from = addressOf(HOSTILE_NET + army, number);
+      const from = addressOf({ ...HOSTILE, net: HOSTILE.net + army }, number);
       return { from, deviceToken, device, account: '' };
     });
     const insiders = await inBatches(citizens.length, (number) =>
