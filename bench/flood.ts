@@ -136,15 +136,17 @@ function plan(sorts: readonly Sort[], people: readonly Person[], options: FloodO
   });
 }
 
+const weightOf = (name: KindName, mix: Mix | undefined): number =>
+  mix ? (mix[name] ?? 0) : KINDS[name].weight;
+
 /** Draws kinds by their weights. */
 function picking({ seed, mix }: FloodOptions): () => KindName {
   const random = seededRandom(String(seed));
-  const weightOf = (name: KindName): number => (mix ? (mix[name] ?? 0) : KINDS[name].weight);
-  const total = KIND_NAMES.reduce((sum, name) => sum + weightOf(name), 0);
+  const total = KIND_NAMES.reduce((sum, name) => sum + weightOf(name, mix), 0);
   return () => {
     let left = random() * total;
     return present(
-      KIND_NAMES.find((name) => (left -= weightOf(name)) < 0),
+      KIND_NAMES.find((name) => (left -= weightOf(name, mix)) < 0),
       'a kind',
     );
   };
@@ -249,13 +251,14 @@ async function costOfKinds(
   { bench, server, hostile }: Stage,
   armoury: ReturnType<typeof createArmoury>,
   citizens: readonly Citizen[],
-  { rate, times }: FloodOptions,
+  { rate, times, mix }: FloodOptions,
   progress: Progress,
 ): Promise<Record<string, Cost>> {
-  const phase = progress('each kind alone', KIND_NAMES.length);
+  const names = KIND_NAMES.filter((name) => weightOf(name, mix) > 0);
+  const phase = progress('each kind alone', names.length);
   const costs: Record<string, Cost> = {};
   const pids = [server.pid, bench.server.pid] as const;
-  for (const [index, name] of KIND_NAMES.entries()) {
+  for (const [index, name] of names.entries()) {
     const count = rate * times * KIND_S;
     const attackers = citizens.slice(index * INSIDERS, (index + 1) * INSIDERS);
     const arms = await armoury.arms(server.url, attackers, 1 + index, { [name]: count });

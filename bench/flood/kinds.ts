@@ -50,6 +50,8 @@ const TRICKLE_EVERY_MS = 1_000;
 /** The attacker went away before any answer. */
 const LEFT = 'left';
 const LIMITED = '429 TOO_MANY_REQUESTS';
+/** The connection ended with the refusal, before its sender had read it. */
+const CUT_OFF = ['ECONNRESET', 'EPIPE'];
 
 const nth = <T>(list: readonly T[], number: number): T =>
   present(list[number % list.length], 'arms');
@@ -208,13 +210,13 @@ export const KINDS = {
   /** 1 MB, by its Content-Length. */
   largeBody: {
     weight: 3,
-    answers: ['413 BODY_TOO_LARGE', LIMITED],
+    answers: ['413 BODY_TOO_LARGE', LIMITED, ...CUT_OFF],
     fire: async (arms, number, send) => (await send(signIn(arms, number, MEGABYTE))).label,
   },
   /** 1 MB in chunks. */
   largeChunks: {
     weight: 2,
-    answers: ['413 BODY_TOO_LARGE', LIMITED],
+    answers: ['413 BODY_TOO_LARGE', LIMITED, ...CUT_OFF],
     fire: async (arms, number, send) =>
       (await send({ ...signIn(arms, number, MEGABYTE), chunked: true })).label,
   },
