@@ -4,6 +4,8 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { carry } from './carry.ts';
 import { draw } from './draw.ts';
+import { flood, type Mix } from './flood.ts';
+import { KIND_NAMES, type KindName } from './flood/kinds.ts';
 import { floor } from './floor.ts';
 import { kill } from './kill.ts';
 import { memory } from './memory.ts';
@@ -19,6 +21,17 @@ function count(text: string): number {
   if (!Number.isInteger(value) || value < 1 || value > 10_000_000)
     throw new InvalidArgumentError('It must be a whole number from 1 to 10,000,000.');
   return value;
+}
+
+/** `forgedToken=3,largeBody=1` */
+function mix(text: string): Mix {
+  const weights = text.split(',').map((one) => {
+    const [name = '', weight = '1'] = one.split('=');
+    if (!KIND_NAMES.includes(name as KindName))
+      throw new InvalidArgumentError(`The kinds are: ${KIND_NAMES.join(', ')}.`);
+    return [name, count(weight)] as const;
+  });
+  return Object.fromEntries(weights);
 }
 
 const machine = (): string =>
@@ -92,6 +105,21 @@ program
   .option(...entries)
   .action(async (options: Parameters<typeof carry>[0]) =>
     report('carry', await carry(options, progress)),
+  );
+
+program
+  .command('flood')
+  .description('what honest people notice of ten times as many hostile requests')
+  .option('--rate <number>', 'honest requests a second', count, 80)
+  .option('--times <number>', 'hostile requests for each honest one', count, 10)
+  .option('--seconds <number>', 'length of a window', count, 5)
+  .option('--windows <number>', 'windows without a flood, and as many with one', count, 5)
+  .option('--seed <number>', 'of the order of the hostile requests', count, 1)
+  .option('--mix <kinds>', 'weights of hostile kinds: forgedToken=3,largeBody=1', mix)
+  .option('--kinds', 'then measure what each kind costs alone', false)
+  .option('--profile <directory>', 'write a CPU profile of the server there')
+  .action(async (options: Parameters<typeof flood>[0]) =>
+    report('flood', await flood(options, progress)),
   );
 
 setTimeout(() => {

@@ -5,6 +5,7 @@ import { createAltcha } from '../../src/gates/captcha/altcha.ts';
 import { subjectOf } from '../../src/gates/captcha/captcha.ts';
 import { createTickets, TICKET_LIFETIME_MS } from '../../src/gates/captcha/ticket.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
+import type { Who } from '../../src/gates/limits.ts';
 import { nowMs } from '../../src/lib/clock.ts';
 import type { Secrets } from '../../src/lib/secrets.ts';
 import { SECRET } from './engine.ts';
@@ -24,10 +25,8 @@ export async function createPasses(
 ): Promise<Passes> {
   if (!captcha) return { device: () => '', headers: async () => [] };
   const minting = createDeviceTokens([SECRET]);
-  const tickets = createTickets(secrets);
-  const altcha = createAltcha(secrets);
+  const solve = createSolver(secrets);
   const devices = await inBatches(citizens.length, () => minting.mint());
-  const purpose = `enter:${RELEASE}`;
 
   return {
     device: (index) => devices[index]?.device ?? '',
@@ -35,16 +34,26 @@ export async function createPasses(
       inBatches(citizens.length, async (index) => {
         const { device = '', deviceToken = '' } = devices[index] ?? {};
         const who = { address: '', account: citizens[index]?.account ?? '', device };
-        const subject = subjectOf(secrets, purpose, who);
-        const expiresAtMs = nowMs() + TICKET_LIFETIME_MS;
-        const { challenge, answer } = await altcha.challenge(expiresAtMs, 1);
-        const ticket = tickets.issue({ kind: 'altcha', purpose, subject, answer, expiresAtMs });
-        const solution = await solveChallenge({ challenge, deriveKey });
-        const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
         return {
           'device-token': deviceToken,
-          'captcha-solution': `${tickets.textOf(ticket)} ${response}`,
+          'captcha-solution': await solve(`enter:${RELEASE}`, who),
         };
       }),
+  };
+}
+
+/** Makes values of Captcha-Solution; `wrong`: with a ticket of ours and nothing that solves it. */
+export function createSolver(secrets: Secrets) {
+  const tickets = createTickets(secrets);
+  const altcha = createAltcha(secrets);
+  return async (purpose: string, who: Who, wrong = false): Promise<string> => {
+    const subject = subjectOf(secrets, purpose, who);
+    const expiresAtMs = nowMs() + TICKET_LIFETIME_MS;
+    const { challenge, answer } = await altcha.challenge(expiresAtMs, 1);
+    const ticket = tickets.issue({ kind: 'altcha', purpose, subject, answer, expiresAtMs });
+    if (wrong) return `${tickets.textOf(ticket)} unsolved`;
+    const solution = await solveChallenge({ challenge, deriveKey });
+    const response = Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
+    return `${tickets.textOf(ticket)} ${response}`;
   };
 }

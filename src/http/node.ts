@@ -52,8 +52,12 @@ function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer
     let size = 0;
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= limitBytes) chunks.push(chunk);
-      else resolve(refuse('BODY_TOO_LARGE', { extra: { limitBytes } }));
+      if (size <= limitBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      incoming.pause(); // or all of it would be here before the gates have answered
+      resolve(refuse('BODY_TOO_LARGE', { extra: { limitBytes } }));
     });
     incoming.once('end', () => resolve(Buffer.concat(chunks)));
     incoming.once('close', () => resolve(endedEarly));
@@ -66,6 +70,8 @@ async function send(reply: Reply, incoming: IncomingMessage, outgoing: ServerRes
   outgoing.writeHead(reply.status, reply.headers);
   if (reply.body instanceof Readable) await pipeline(reply.body, outgoing);
   else outgoing.end(reply.body);
+  // What came of a body in chunks while it was refused; else the connection waited for ever.
+  if (incoming.complete && incoming.isPaused()) incoming.resume();
 }
 
 const isClientGone = (fault: unknown): boolean =>

@@ -10,6 +10,8 @@ import type { Call, Route } from './route.ts';
 export type Parsed = Pick<Call, 'params' | 'query' | 'body'>;
 
 export type Parser = {
+  /** Of a body. */
+  readonly limitBytes: number;
   /** Reads the body where the route takes one; refuses by its headers alone where they suffice. */
   readonly read: (request: HttpRequest) => Promise<Buffer | Refusal>;
   /** `search`: the query without its question mark. `bytes`: what `read` gave. */
@@ -39,6 +41,7 @@ export function createParser(route: Route): Parser {
   const limitBytes = route.bodyLimitBytes ?? BODY_LIMIT_BYTES;
 
   return {
+    limitBytes,
     read: async (request) => {
       if (!hasBody(request)) return NO_BODY;
       if (!body) return invalid([{ path: 'body', message: 'This route takes no body.' }]);

@@ -73,6 +73,11 @@ type Refused = (refusal: Refusal, passage: Pick<Passage, 'requestId' | 'heard'>)
 /** What an audit line or a tally may quote of a request. */
 const RELEASE_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
+/**
+ * A body that is this large, and larger than its route takes, ends the connection with its refusal:
+ * to read a megabyte and drop it costs ten times what another refusal does.
+ */
+const VAST_BODY_BYTES = 64 * 1024;
 const REDIS_RETRY_S = 2;
 const LEAVING_RETRY_S = 1;
 
@@ -110,7 +115,7 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     reply.headers['x-request-id'] = requestId;
     secure(reply.headers);
     if (!preflight) Object.assign(reply.headers, cors.headers(request));
-    if (isLeaving()) reply.headers['connection'] = 'close';
+    if (isLeaving() || isVast(request, served)) reply.headers['connection'] = 'close';
     metrics.requests.inc({ route, status: reply.status });
     metrics.durations.observe({ route }, (monotonicMs() - startedMs) / 1000);
     log.debug({ route, status: reply.status, requestId }, 'answered');
@@ -296,6 +301,9 @@ function splitUrl(url: string): { path: string; search: string } {
     ? { path: url, search: '' }
     : { path: url.slice(0, mark), search: url.slice(mark + 1) };
 }
+
+const isVast = (request: HttpRequest, served: Served | undefined): boolean =>
+  Number(request.header('content-length')) > Math.max(served?.limitBytes ?? 0, VAST_BODY_BYTES);
 
 const nothingThere = (methods: ReadonlyMap<string, Served> | undefined): Refusal =>
   methods
