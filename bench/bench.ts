@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
+import { captcha } from './captcha.ts';
 import { carry } from './carry.ts';
 import { draw } from './draw.ts';
 import { flood, type Mix } from './flood.ts';
@@ -68,6 +69,14 @@ program
   .option('--captcha', 'every entry brings a device token and a solved captcha', false)
   .action(async (options: Parameters<typeof floor>[0]) =>
     report('floor', await floor(options, progress)),
+  );
+
+program
+  .command('captcha')
+  .description('what solving, checking and forging a proof of work costs')
+  .option('--repeats <number>', 'measures of which the median counts', count, 5)
+  .action(async (options: Parameters<typeof captcha>[0]) =>
+    report('captcha', await captcha(options, progress)),
   );
 
 const entries = ['--entries <number>', 'people who enter', count, 100_000] as const;
