@@ -14,7 +14,7 @@ import type { Person } from './visit.ts';
 export const STRANGERS = 300;
 export const INSIDERS = 60;
 /** Devices that ask for OTPs for one mobile after another. */
-const PUMPERS = 20;
+const PUMPERS = 5;
 const TOKENS = 200;
 const HOUR_MS = 3_600_000;
 const ANOTHER_SECRET = 'what somebody believes to be our secret, or hopes is';

@@ -70,8 +70,6 @@ async function send(reply: Reply, incoming: IncomingMessage, outgoing: ServerRes
   outgoing.writeHead(reply.status, reply.headers);
   if (reply.body instanceof Readable) await pipeline(reply.body, outgoing);
   else outgoing.end(reply.body);
-  // What came of a body in chunks while it was refused; else the connection waited for ever.
-  if (incoming.complete && incoming.isPaused()) incoming.resume();
 }
 
 const isClientGone = (fault: unknown): boolean =>

@@ -200,6 +200,23 @@ const exchange = (bytes: Buffer) =>
     socket.write(bytes);
   });
 
+/** Sends text, and gives what comes back until the server ends the connection. */
+const conversation = (text: string) =>
+  new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(new URL(it.server.url).port), '127.0.0.1');
+    let answers = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      answers += chunk;
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(answers));
+    socket.write(text);
+  });
+
+const statusesOf = (answers: string): string[] =>
+  Array.from(answers.matchAll(/HTTP\/1\.1 (\d{3})/g), ([, status = '']) => status);
+
 const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
 const LARGE = JSON.stringify({ name: 'x'.repeat(16 * 1024) });
 
@@ -258,19 +275,27 @@ describe('a body', () => {
     ]);
   });
 
-  test('far over the limit is answered without being read, and ends the connection', async () => {
+  test.each([
+    ['PUT', '/v1/things/one', 9_000_000_000, 413],
+    ['PUT', '/v1/things/one', 70_000, 413],
+    ['POST', '/v1/nothing/here', 70_000, 404],
+  ])('of %s %s with %i bytes is not read, and ends the connection', async (...one) => {
+    const [method, path, bytes, status] = one;
+    const type = 'content-type: application/json';
     const answer = await exchange(
-      Buffer.from(
-        head(
-          'PUT',
-          '/v1/things/one',
-          'content-length: 9000000000',
-          'content-type: application/json',
-        ),
-      ),
+      Buffer.from(head(method, path, `content-length: ${bytes}`, type)),
     );
-    expect(answer).toContain('HTTP/1.1 413');
+    expect(answer).toContain(`HTTP/1.1 ${status}`);
     expect(answer.toLowerCase()).toContain('connection: close');
+  });
+
+  test.each([
+    ['a little over the limit', ['content-length: 60000'], 'x'.repeat(60_000)],
+    ['in chunks', ['transfer-encoding: chunked'], `4e20\r\n${'x'.repeat(20_000)}\r\n0\r\n\r\n`],
+  ])('%s that has come leaves the connection as it was', async (_case, headers, body) => {
+    const first = head('PUT', '/v1/things/one', 'content-type: application/json', ...headers);
+    const second = head('GET', '/v1/things/one', 'connection: close');
+    expect(statusesOf(await conversation(`${first}${body}${second}`))).toEqual(['413', '200']);
   });
 
   test('that its sender breaks off runs no handler', async () => {
