@@ -187,9 +187,14 @@ release
   .option('--json', 'print it as JSON', false)
   .action(async (id: string, { top, csv, json }: BotsOptions) => {
     const query = new URLSearchParams({ top });
-    const report = (await call(
-      `/v1/admin/releases/${encodeURIComponent(id)}/bots?${query.toString()}`,
-    )) as BotReport;
+    const path = `/v1/admin/releases/${encodeURIComponent(id)}/bots?${query.toString()}`;
+    // A million accounts take some seconds, in one answer: what can be shown is that time passes.
+    const phase = createProgress(process.stderr)('reading who entered', 1);
+    const answer = call(path).then((report) => {
+      phase.advance();
+      return report as BotReport;
+    });
+    const report = await answer.finally(phase.done);
     if (csv === '-') process.stdout.write(csvOf(report));
     else if (csv !== undefined) await writeFile(csv, csvOf(report));
     if (json) show(report);

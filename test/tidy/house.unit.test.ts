@@ -176,4 +176,13 @@ describe('the dashboards', () => {
     expect(used.length).toBeGreaterThan(0);
     expect([...new Set(used)].filter((name) => !known.has(name))).toEqual([]);
   });
+
+  it('show every metric', () => {
+    const shown = filesBelow('grafana/dashboards', '.json').map(read).join('\n');
+    const names = Array.from(
+      read('src/metrics.ts').matchAll(/'(fairslot_\w+)'/g),
+      ([, name = '']) => name,
+    );
+    expect(names.filter((name) => !shown.includes(name))).toEqual([]);
+  });
 });
