@@ -14,6 +14,7 @@
   REPLY   RIGHT epoch asked_by network stranger | UNKNOWN | TRIES_SPENT wait_ms | WRONG tries_left
 ]]
 --#include lib/clock
+--#include lib/unused
 local tries = tonumber(ARGV[3])
 local wrong = tonumber(redis.call('HGET', KEYS[5], ARGV[2])) or 0
 if wrong >= tries then return { 'TRIES_SPENT', redis.call('PTTL', KEYS[5]) } end
@@ -31,17 +32,8 @@ end
 local now = now_ms()
 redis.call('DEL', KEYS[3])
 redis.call('HDEL', KEYS[5], ARGV[2])
--- What was used is no nuisance to the mobile; its window may have ended meanwhile.
-local function used(field)
-  local left = tonumber(redis.call('HGET', KEYS[4], field)) or 0
-  if left > 1 then
-    redis.call('HINCRBY', KEYS[4], field, -1)
-  else
-    redis.call('HDEL', KEYS[4], field)
-  end
-end
-used(held[3])
-if held[4] == '1' then used('strangers') end
+-- What was used is no nuisance to the mobile.
+take_off_unused(KEYS[4], held[3], held[4] == '1')
 redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[2])
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[6]))
 redis.call('PEXPIRE', KEYS[2], ARGV[5])

@@ -2,9 +2,10 @@
  * Requests a minute that each limit lets through, by whom they are counted for. Nothing else says
  * so: settings, headers and the table of docs/limits.md follow this one.
  *
- * An address is generous, since a family or an office shares it, and a network is fifty addresses,
- * since a carrier hides a town behind a few of them. Both only bound a flood. What is fair is
- * counted by account and by device; a person has one account, and a claim that is theirs alone.
+ * What is fair is counted by account and by device; a person has one account, and a claim that is
+ * theirs alone. Networks only bound a flood, since a carrier hides a town behind one. An address
+ * counts where nothing better is known: a limit that counts devices leaves out the address of
+ * whoever comes with one, or a neighbour behind the same NAT could use it up for them.
  */
 export const LIMIT_TABLE = {
   /** Reads. */
@@ -17,17 +18,17 @@ export const LIMIT_TABLE = {
    */
   answer: { address: 240, network: 12_000, account: 30 },
   /** OTPs asked for. */
-  otp: { address: 30, network: 1_500, device: 10 },
+  otp: { address: 30, network: 6_000, device: 10 },
   /** Sign-ins tried. */
-  token: { address: 60, network: 3_000, device: 20 },
+  token: { address: 60, network: 6_000, device: 20 },
   /** Captchas asked for. */
   captcha: { address: 600, network: 30_000, account: 60, device: 60 },
   /** Device tokens minted. */
-  device: { address: 60, network: 3_000 },
+  device: { address: 600, network: 30_000 },
   /** Calls of operators. */
-  admin: { address: 120 },
+  admin: { address: 120, network: 6_000 },
   /** Operator keys that are none. */
-  wrongKey: { address: 20 },
+  wrongKey: { address: 20, network: 1_000 },
 } as const satisfies Record<string, PerMinute>;
 
 /**
@@ -37,7 +38,6 @@ export const COUNTED_BY = ['address', 'network', 'account', 'device'] as const;
 export type CountedBy = (typeof COUNTED_BY)[number];
 export type LimitName = keyof typeof LIMIT_TABLE;
 
-/** Every limit counts addresses. */
 type PerMinute = { readonly address: number } & { readonly [By in CountedBy]?: number };
 /** The table, as a deployment has set it. */
 export type LimitTable = Readonly<Record<LimitName, PerMinute>>;

@@ -6,6 +6,8 @@ import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limite
 import { present } from '../lib/assert.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
+import { createRecent } from '../lib/recent.ts';
+import type { Secrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { createCounters } from './counters.ts';
 import { COUNTED_BY, type CountedBy, type LimitName, type LimitTable } from './limit-table.ts';
@@ -31,7 +33,7 @@ export type Counted = {
   readonly refusal: Refusal | undefined;
   /** RateLimit and RateLimit-Policy in the form of draft-ietf-httpapi-ratelimit-headers-10. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of the tightest of these limits, what is used up: 0 to 1. */
+  /** Of the tightest of these limits but the network's, what is used up: 0 to 1. */
   readonly share: number;
 };
 
@@ -59,33 +61,41 @@ type State = {
 };
 
 const WINDOW_S = 60;
+/** Hashes of addresses and networks that are remembered. */
+const HASHES_KEPT = 20_000;
 
 /** Who a request is, as each kind of counter counts it; '' where that is not known. */
-const CALLER_OF: Record<CountedBy, (who: Who) => string> = {
-  address: ({ address }) => addressPrefix(address),
-  network: ({ address }) => networkOf(address),
+const CALLER_OF: Record<CountedBy, (who: Who, hashed: (place: string) => string) => string> = {
+  address: ({ address }, hashed) => hashed(addressPrefix(address)),
+  network: ({ address }, hashed) => hashed(networkOf(address)),
   account: ({ account }) => account,
   device: ({ device }) => device,
 };
 
-export function createLimits(redis: Redis, table: LimitTable): Limits {
+export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable): Limits {
+  // Where somebody is stands in no key: Redis's append-only file outlives the minute.
+  const hashes = createRecent<string, string>(HASHES_KEPT);
+  const hashed = (place: string): string =>
+    hashes.get(place, () => secrets.pseudonym('limit', place));
   const counters = new Map(
     Object.entries(table).map(([limit, row]) => [
       limit,
       COUNTED_BY.flatMap((by) => {
         const points = row[by];
-        return points === undefined
-          ? []
-          : [{ counter: createCounter(redis, `${limit}-${by}`, points), callerOf: CALLER_OF[by] }];
+        return points === undefined ? [] : { by, counter: counterOf(redis, limit, by, points) };
       }),
     ]),
   );
+  const countsDevice = (limit: LimitName, { device }: Who): boolean =>
+    device !== '' && table[limit].device !== undefined;
 
   /** What counts here, each with whom it counts. */
   const countersFor = (limit: LimitName, who: Who): Counting[] => {
     const counting: Counting[] = [];
-    for (const { counter, callerOf } of present(counters.get(limit), `the limit ${limit}`)) {
-      const caller = callerOf(who);
+    for (const { by, counter } of present(counters.get(limit), `the limit ${limit}`)) {
+      // Whoever comes with a device is not their neighbours (limit-table.ts).
+      if (by === 'address' && countsDevice(limit, who)) continue;
+      const caller = CALLER_OF[by](who, hashed);
       if (caller !== '') counting.push({ counter, caller });
     }
     return counting;
@@ -113,7 +123,8 @@ export function createLimits(redis: Redis, table: LimitTable): Limits {
 
 type Counting = { readonly counter: Counter; readonly caller: string };
 
-function createCounter(redis: Redis, name: string, points: number): Counter {
+function counterOf(redis: Redis, limit: string, by: CountedBy, points: number): Counter {
+  const name = `${limit}-${by}`;
   const keyPrefix = keys.limitPrefix(name);
   const window = { keyPrefix, points, duration: WINDOW_S };
   const limiter = new RateLimiterRedis({
@@ -131,7 +142,8 @@ function createCounter(redis: Redis, name: string, points: number): Counter {
     over,
     left: remainingPoints,
     resetS: Math.max(1, Math.ceil(msBeforeNext / 1000)),
-    share: 1 - remainingPoints / points,
+    // What strangers in the same network do is not the asker's doing.
+    share: by === 'network' ? 0 : 1 - remainingPoints / points,
   });
   return {
     policy: `"${name}";q=${points};w=${WINDOW_S}`,

@@ -3,7 +3,7 @@
  * and from one device. Strangers, who
  * sign in from where their mobile never signed in, and those who come back are apart, so that a
  * flood of strangers leaves the others theirs. Whether somebody comes back is a matter of mobile
- * and network together: the answer to a stranger tells nothing of the mobile.
+ * and requester together: the answer to a stranger tells nothing of the mobile.
  */
 import type { Config } from '../config.ts';
 import type { Redis } from '../redis/client.ts';

@@ -69,7 +69,7 @@ export function createApp(parts: AppParts): App {
   const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;
   const isLeaving = (): boolean => leaving;
-  const limits = createLimits(redis, config.limits);
+  const limits = createLimits(redis, secrets, config.limits);
   const tally = createTally(redis, secrets, (many) => metrics.gates.uncounted.inc(many));
   const dispatch = createDispatch({
     routes: [

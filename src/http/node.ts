@@ -11,7 +11,7 @@ export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => 
 
 /**
  * The rest of a refused body is read and dropped up to here, so that its sender gets to see the
- * refusal.
+ * refusal where the connection goes on; the pipeline ends it for one that is known to be vast.
  */
 const DROPPED_BODY_BYTES = 1024 * 1024;
 

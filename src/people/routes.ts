@@ -115,8 +115,6 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
       const from = originOf({ address, device });
       const proved = await people.checkOtp(body.txnId, body.otp, from);
       if (isRefusal(proved)) return proved;
-      const admitted = await people.useDevice(device, proved.account);
-      if (isRefusal(admitted)) return admitted;
       return { status: 200, body: await issueToken({ ...proved, device }) };
     },
   }),

@@ -9,7 +9,8 @@ import type { Requester, SmsBudget } from '../gates/sms-budget.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Language } from '../notify/messages.ts';
 import type { Outbox } from '../notify/outbox.ts';
-import { refuse, type Refusal } from '../refusal.ts';
+import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import { createDeviceAccounts, type DeviceTerms } from './device-accounts.ts';
 import { OTP_TERMS } from './rules.ts';
 import type { CheckOtpReply, PeopleStore } from './store.ts';
 
@@ -19,8 +20,7 @@ export type SignInParts = {
   readonly outbox: Outbox;
   readonly smsBudget: SmsBudget;
   readonly revocations: Pick<Revocations, 'publish'>;
-  /** Accounts that may ever sign in on one device, and how long a device is remembered. */
-  readonly devices?: { readonly accounts: number; readonly lifetimeMs: number };
+  readonly devices?: DeviceTerms;
 };
 
 /** Keyed hash of a mobile in E.164 form: the account's id. */
@@ -69,8 +69,11 @@ const askerOf = (reply: CheckOtpReply & { outcome: 'RIGHT' }): Requester => ({
 
 /** `from`, of both: only keyed hashes of it are kept. */
 export function createSignIn(parts: SignInParts) {
-  const { store, secrets, outbox, smsBudget, revocations, devices } = parts;
+  const { store, secrets, outbox, smsBudget, revocations } = parts;
+  const { findRoom, useDevice } = createDeviceAccounts(store, parts.devices);
   return {
+    useDevice,
+
     /**
      * Sends an OTP. The same commands go to Redis whether or not the mobile is known; who asks from
      * where it has signed in before draws on another budget. `wished`: the language of this SMS and,
@@ -107,7 +110,7 @@ export function createSignIn(parts: SignInParts) {
         { id: `otp:${txnId}`, account, mobile, language, message },
       ]);
       if (queued === 'FULL') {
-        await smsBudget.unspend(by);
+        await Promise.all([smsBudget.unspend(by), store.forgetOtp(account, txnId, requester)]);
         return refuse('SMS_OUTBOX_FULL', { retryAfterS: seconds(OTP_TERMS.resendAfterMs) });
       }
       return { txnId };
@@ -117,13 +120,17 @@ export function createSignIn(parts: SignInParts) {
     async checkOtp(txnId: string, otp: string, from: Origin): Promise<Proved | Refusal> {
       const account = await store.accountOfTransaction(txnId);
       if (!account) return refuse('OTP_UNKNOWN');
+      // Before the OTP is used up, and the mobile knows the device for nothing.
+      const room = await findRoom(from.device, account);
+      if (isRefusal(room)) return room;
       const digest = otpDigest(secrets, txnId, otp);
       const { requester } = requesterOf(secrets, from);
       const reply = await store.checkOtp(account, { txnId, digest, requester }, OTP_TERMS);
       switch (reply.outcome) {
         case 'RIGHT':
           await smsBudget.used(askerOf(reply));
-          return { account, epoch: reply.epoch };
+          const admitted = await useDevice(from.device, account);
+          return isRefusal(admitted) ? admitted : { account, epoch: reply.epoch };
         case 'UNKNOWN':
           return refuse('OTP_UNKNOWN');
         case 'WRONG':
@@ -131,14 +138,6 @@ export function createSignIn(parts: SignInParts) {
         case 'TRIES_SPENT':
           return refuse('OTP_TRIES_SPENT', { retryAfterS: seconds(reply.waitMs) });
       }
-    },
-
-    /** Whether an account that has proved itself may sign in on this device; '': none is known. */
-    async useDevice(device: string, account: string): Promise<'ADMITTED' | Refusal> {
-      if (device === '' || !devices) return 'ADMITTED';
-      const { accounts: limit, lifetimeMs } = devices;
-      const reply = await store.useDevice(device, account, { limit, lifetimeMs });
-      return reply === 'ADMITTED' ? reply : refuse('TOO_MANY_ACCOUNTS', { extra: { limit } });
     },
 
     /**

@@ -148,6 +148,17 @@ const checkOtpScript = script({
   },
 });
 
+const forgetOtpScript = script({
+  file: 'people/forget-otp',
+  keys: ['otp', 'otp_gap', 'otp_unused'],
+  args: [],
+  reply: (raw): void => {
+    const { word } = replyWord(raw);
+    if (word !== 'FORGOTTEN' && word !== 'UNKNOWN')
+      throw unexpectedReply('people/forget-otp', word);
+  },
+});
+
 const useDeviceScript = script({
   file: 'people/use-device',
   keys: ['device_accounts'],
@@ -162,7 +173,12 @@ const useDeviceScript = script({
 export type PeopleStore = ReturnType<typeof createPeopleStore>;
 
 export function createPeopleStore(redis: Redis) {
-  return { ...personStore(redis), ...accountStore(redis), ...otpStore(redis) };
+  return {
+    ...personStore(redis),
+    ...accountStore(redis),
+    ...otpStore(redis),
+    ...deviceStore(redis),
+  };
 }
 
 function personStore(redis: Redis) {
@@ -353,13 +369,12 @@ function otpStore(redis: Redis) {
         },
       ),
 
-    /** An account signs in on a device. */
-    useDevice: (device: string, account: string, terms: { limit: number; lifetimeMs: number }) =>
-      useDeviceScript(
-        redis,
-        { device_accounts: keys.deviceAccounts(device) },
-        { account, limit: terms.limit, lifetime_ms: terms.lifetimeMs },
-      ),
+    /** Of an OTP whose SMS could not be queued nothing stays. */
+    forgetOtp: (account: string, txnId: string, requester: string): Promise<void> => {
+      const { otp, otp_unused } = otpKeys(account, txnId);
+      const otp_gap = keys.otpGap(account, requester);
+      return forgetOtpScript(redis, { otp, otp_gap, otp_unused }, {});
+    },
 
     checkOtp: (
       account: string,
@@ -374,5 +389,27 @@ function otpStore(redis: Redis) {
         familiar_ms: terms.familiarMs,
         most_familiar: terms.mostFamiliar,
       }),
+  };
+}
+
+function deviceStore(redis: Redis) {
+  return {
+    /** Whether an account has signed in on a device before, or there is room for one more. */
+    hasRoom: async (device: string, account: string, limit: number): Promise<boolean> => {
+      const accounts = keys.deviceAccounts(device);
+      const [known, held] = await Promise.all([
+        redis.sismember(accounts, account),
+        redis.scard(accounts),
+      ]);
+      return known === 1 || held < limit;
+    },
+
+    /** An account signs in on a device. */
+    useDevice: (device: string, account: string, terms: { limit: number; lifetimeMs: number }) =>
+      useDeviceScript(
+        redis,
+        { device_accounts: keys.deviceAccounts(device) },
+        { account, limit: terms.limit, lifetime_ms: terms.lifetimeMs },
+      ),
   };
 }

@@ -4,10 +4,12 @@ import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens, DEVICE_LIFETIME_MS } from '../../src/gates/devices.ts';
 import { NOWHERE } from '../../src/gates/origin.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { SECRET } from '../support/app.ts';
+import { accountOf } from '../../src/people/sign-in.ts';
+import { SECRET, secrets } from '../support/app.ts';
 import {
   fresh,
   granted,
+  lastSms,
   publishRelease,
   register,
   registerMany,
@@ -163,6 +165,39 @@ describe('accounts of a device', () => {
     expect(await people().useDevice('another', 'one more')).toBe('ADMITTED');
     const ttl = await used.redis.pttl(keys.deviceAccounts('d'));
     expect(ttl).toBeGreaterThan(DEVICE_LIFETIME_MS - 60_000);
+  });
+
+  test('that are too many leave the OTP unused, and no mobile knows the device', async () => {
+    const capped = await startGated(used.redis, { ACCOUNTS_PER_DEVICE: '1' });
+    const { deviceToken } = await capped.newDevice();
+    const asker = { device: deviceToken };
+    const signIn = async (mobile: string, who: Asker, txnId?: string) => {
+      const id = txnId ?? (await askOtp(mobile, who));
+      const { message } = await lastSms(capped.engine, used.redis);
+      const otp = message.template === 'otp' ? message.otp : '';
+      const answer = await capped.send('POST', '/v1/auth/token', {
+        ...who,
+        body: { txnId: id, otp },
+      });
+      return { id, status: answer.status, code: answer.json.code };
+    };
+    const askOtp = async (mobile: string, who: Asker): Promise<string> => {
+      const solution = await capped.solve('otp', who);
+      const sent = await capped.send('POST', '/v1/auth/otp', {
+        ...who,
+        solution,
+        body: { mobile },
+      });
+      return String(sent.json.txnId);
+    };
+    expect((await signIn('+919812345001', asker)).status).toBe(200);
+    const refused = await signIn('+919812345002', asker);
+    expect(refused.code).toBe('TOO_MANY_ACCOUNTS');
+    const familiar = keys.familiar(accountOf(secrets, '+919812345002'));
+    expect(await used.redis.exists(familiar)).toBe(0);
+    const { deviceToken: another } = await capped.newDevice();
+    expect((await signIn('+919812345002', { device: another }, refused.id)).status).toBe(200);
+    await capped.server.close();
   });
 
   test('are not counted where no device is known', async () => {

@@ -3,7 +3,7 @@ import type { LimitName } from '../../src/gates/limit-table.ts';
 import { createLimits } from '../../src/gates/limits.ts';
 import { addressPrefix, networkOf } from '../../src/gates/origin.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
-import { configWith } from '../support/app.ts';
+import { configWith, secrets } from '../support/app.ts';
 import { ON_CLUSTER, useRedis } from '../support/redis.ts';
 
 const used = useRedis();
@@ -16,7 +16,7 @@ const SETTINGS = {
 };
 /** Counts as the pipeline does: from memory where that suffices. */
 function limitsNow(redis = used.redis) {
-  const limits = createLimits(redis, configWith(SETTINGS).limits);
+  const limits = createLimits(redis, secrets, configWith(SETTINGS).limits);
   return async (limit: LimitName, address: string, account: string, device = '') => {
     const who = { address, account, device };
     return limits.blocked(limit, who) ?? limits.count(limit, who);
@@ -80,6 +80,22 @@ describe('limits', () => {
     expect((await count('write', '127.0.0.9', 'three', 'b')).refusal).toBeUndefined();
   });
 
+  test('count no address of whoever comes with a device, nor its network as the work of theirs', async () => {
+    const limits = createLimits(
+      used.redis,
+      secrets,
+      configWith({ LIMIT_OTP_PER_ADDRESS: '1', LIMIT_OTP_PER_NETWORK: '100' }).limits,
+    );
+    const ask = (device: string) =>
+      limits.count('otp', { address: '127.0.0.7', account: '', device });
+    for (let request = 0; request < 3; request++) await ask('');
+    expect((await ask('')).refusal).toMatchObject({ extra: { limit: 'otp-address' } });
+    // A neighbour behind the same NAT is not held up, and has no more to solve.
+    const neighbour = await ask('a device of their own');
+    expect(neighbour.refusal).toBeUndefined();
+    expect(neighbour.share).toBeCloseTo(1 / 10);
+  });
+
   test('tell how much of the tightest one is used up', async () => {
     const count = limitsNow();
     expect((await count('read', '127.0.0.7', 'one')).share).toBeCloseTo(1 / 3);
@@ -139,8 +155,8 @@ describe('limits', () => {
     const found = (await Promise.all(nodes().map((node) => node.keys('*')))).flat();
     expect(found.toSorted()).toEqual([
       'fs:v1:{limit:read-account}:one',
-      'fs:v1:{limit:read-address}:127.0.0.7',
-      'fs:v1:{limit:read-network}:127.0.0',
+      `fs:v1:{limit:read-address}:${secrets.pseudonym('limit', '127.0.0.7')}`,
+      `fs:v1:{limit:read-network}:${secrets.pseudonym('limit', '127.0.0')}`,
     ]);
     for (const key of found) expect(await used.redis.ttl(key)).toBeGreaterThan(0);
   });

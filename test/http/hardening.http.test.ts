@@ -5,7 +5,15 @@ import { openMonitor } from '../../src/http/monitor.ts';
 import { sleep } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { ConfigError } from '../../src/config.ts';
-import { call, configWith, OPERATOR_KEY, startApp, type TestApp, tokenOf } from '../support/app.ts';
+import {
+  call,
+  configWith,
+  OPERATOR_KEY,
+  startApp,
+  type TestApp,
+  tokenOf,
+  secrets,
+} from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 
 const used = useRedis();
@@ -103,7 +111,7 @@ describe('limits behind proxies', () => {
       expect((await read({ 'x-forwarded-for': garbage })).status).toBe(200);
     const keys = await used.redis.keys('*limit:read-address*');
     expect(new Set(keys.map((key) => key.split('}:')[1]))).toEqual(
-      new Set(['10.0.0.1', '127.0.0.1']),
+      new Set(['10.0.0.1', '127.0.0.1'].map((one) => secrets.pseudonym('limit', one))),
     );
   });
 

@@ -394,6 +394,17 @@ describe('the SMS budget, against toll fraud', () => {
     expect(codeOf(await sendTo(13))).toBe('SMS_BUDGET_SPENT');
   });
 
+  it('and a mobile are as before where the full outbox has no room for its SMS', async () => {
+    withBudget(test.redis, { ...BUDGET, new: { perMinute: 100, perHour: 100 } });
+    const due = keys.smsDue('urgent');
+    const fill = `for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+    await test.redis.eval(fill, 1, due, OUTBOX_LIMITS.capacity.urgent);
+    for (let times = 0; times < 6; times++)
+      expect(codeOf(await sendTo(1, STRANGER))).toBe('SMS_OUTBOX_FULL');
+    await test.redis.del(due);
+    granted(await sendTo(1, STRANGER));
+  });
+
   it('of a device ends what nobody uses, in whichever network it asks', async () => {
     const many = { perMinute: 1_000, perHour: 1_000 };
     withBudget(test.redis, { new: many, known: many, unusedPerNetwork: 1_000, unusedPerDevice: 3 });

@@ -169,7 +169,7 @@ function createHandOver(redis: Redis, secrets: Secrets, now: () => number) {
     isKnown: (release: string): boolean => known.has(release),
     all: async (byRelease: ReadonlyMap<string, ByName>): Promise<Batch[]> => {
       const left: Batch[] = [];
-      let away = false;
+      let away: Batch | undefined;
       for (const batch of batchesOf(byRelease)) {
         if (away) {
           left.push(batch);
@@ -179,11 +179,11 @@ function createHandOver(redis: Redis, secrets: Secrets, now: () => number) {
           // What was said of a release that does not exist was said at the door.
           if (!(await give(batch))) await give([DOOR, batch[1]]);
         } catch {
-          away = true;
-          left.push(batch);
+          away = batch;
         }
       }
-      return left;
+      // Last, so that one release whose shard is away does not keep the others back for ever.
+      return away ? [...left, away] : left;
     },
   };
 }

@@ -15,7 +15,7 @@ import { keys } from '../../redis/keys.ts';
 import { type Refusal, refuse } from '../../refusal.ts';
 import { type Who } from '../limits.ts';
 import { addressPrefix } from '../origin.ts';
-import { createAltcha } from './altcha.ts';
+import { type Altcha, createAltcha } from './altcha.ts';
 import { createProvider, type Provider } from './siteverify.ts';
 import { createTickets, type Ticket, TICKET_LIFETIME_MS } from './ticket.ts';
 
@@ -113,6 +113,15 @@ const createSpend =
     return user !== '' && found.startsWith(`${user} `) ? 'AGAIN' : 'SPENT';
   };
 
+/** Whoever made the challenge says whether a response solves it. */
+const createVerify =
+  (altcha: Altcha, provider: NamedProvider | undefined) =>
+  async (ticket: Ticket, response: string): Promise<'passed' | 'wrong' | 'unavailable'> => {
+    if (ticket.kind === 'altcha')
+      return altcha.verify(response, ticket.answer) ? 'passed' : 'wrong';
+    return ticket.kind === provider?.name ? provider.verify(response, ticket.nonce) : 'unavailable';
+  };
+
 export function createCaptcha(parts: CaptchaParts): Captcha {
   const { config, secrets, metrics, now = nowMs } = parts;
   const terms = config.captcha;
@@ -120,6 +129,7 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
   const altcha = createAltcha(secrets);
   const provider = providerOf(parts);
   const spend = createSpend(parts);
+  const verify = createVerify(altcha, provider);
   if (provider) metrics.watchProvider(provider.isDown);
 
   const refused = (reason: keyof typeof REFUSALS): Refusal => {
@@ -127,15 +137,6 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
     return refuse(REFUSALS[reason], retry);
   };
-  const verify = async (
-    ticket: Ticket,
-    response: string,
-  ): Promise<'passed' | 'wrong' | 'unavailable'> => {
-    if (ticket.kind === 'altcha')
-      return altcha.verify(response, ticket.answer) ? 'passed' : 'wrong';
-    return ticket.kind === provider?.name ? provider.verify(response, ticket.nonce) : 'unavailable';
-  };
-
   return {
     challenge: async (purpose, who, share) => {
       if (terms.driver === 'none') return { kind: 'none' };
@@ -181,6 +182,8 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
         if (use === 'SPENT') return refused('spent');
         if (use === 'AGAIN') return use;
         const outcome = await verify(ticket, response);
+        // Nobody has looked at it: it may be sent again.
+        if (outcome === 'unavailable') await parts.redis.del(keys.captcha(ticket.nonce));
         if (outcome !== 'passed') return refused(outcome);
         metrics.answers.inc({ outcome });
         return use;

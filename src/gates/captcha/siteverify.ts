@@ -119,7 +119,8 @@ export function createProvider(terms: ProviderTerms, watch: Watch): Provider {
     siteKey: terms.siteKey,
     isDown: () => {
       if (breaker.isOpen() && breaker.room() > 0) void ask(PROBE, '', true);
-      return breaker.isOpen();
+      // One that does not keep up is as good as away.
+      return breaker.isOpen() || underWay >= MOST_AT_ONCE;
     },
     verify: async (response, nonce) => {
       if (breaker.isOpen() || underWay >= MOST_AT_ONCE) return 'unavailable';

@@ -33,7 +33,7 @@ export type Tickets = {
 /** To solve a captcha and to send what it is for. */
 export const TICKET_LIFETIME_MS = 300_000;
 
-const KEY_ID = 'captcha-ticket/1';
+const KEY_ID = 'captcha-ticket/2';
 const NONCE_BYTES = 16;
 const Claims = z.tuple([
   z.enum(TICKET_KINDS),
@@ -58,8 +58,9 @@ export function createTickets(secrets: Secrets, now: () => number = nowMs): Tick
     read: (text) => {
       const [body = '', signature = '', ...more] = text.split('.');
       if (more.length > 0 || !equalSecrets(signature, signatureOf(body))) return 'forged';
-      const claims = Claims.parse(parseJson(Buffer.from(body, 'base64url').toString('utf8')));
-      const [kind, purpose, subject, answer, nonce, expiresAtMs] = claims;
+      const claims = Claims.safeParse(parseJson(Buffer.from(body, 'base64url').toString('utf8')));
+      if (!claims.success) return 'forged';
+      const [kind, purpose, subject, answer, nonce, expiresAtMs] = claims.data;
       if (expiresAtMs <= now()) return 'expired';
       return { kind, purpose, subject, answer, nonce, expiresAtMs };
     },
