@@ -56,6 +56,9 @@ const CITIZENS: readonly Citizen[] = [
   },
 ];
 const STRANGER = '+919900112233';
+/** Of all of them, in a network that nothing else here has to do with. */
+const ADDRESS = '127.77.188.99';
+const NETWORK = '127.77.188';
 const NEEDLES: readonly Needle[] = [
   ...CITIZENS.flatMap(({ mobile, name, idNumber }) => [mobile, name, idNumber].flatMap(needlesOf)),
   ...needlesOf(STRANGER),
@@ -156,15 +159,20 @@ async function ask(
   const target = search === undefined ? at : `${at}?${search}`;
   const { body, token } = options;
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const passing = await passingHeaders((...asked) => call(url, ...asked), {
-    operation: name,
-    path: at,
-    body: text,
-    token,
-    device,
-  });
+  const from = ADDRESS;
+  const passing = await passingHeaders(
+    (verb, at, asked) => call(url, verb, at, { from, ...asked }),
+    {
+      operation: name,
+      path: at,
+      body: text,
+      token,
+      device,
+    },
+  );
   const headers = { ...passing, ...options.headers };
-  const answer = await call(url, method.toUpperCase(), target, { ...options, headers });
+  const whole = { from, ...options, headers };
+  const answer = await call(url, method.toUpperCase(), target, whole);
   const outcome = `${name} ${answer.status < 400 ? 'done' : 'refused'}`;
   seen.add(outcome);
   if (!OWN.has(outcome)) answers.push(answer);
@@ -450,8 +458,10 @@ describe('personal data', () => {
     await expect.poll(waiting, { timeout: 10_000 }).toEqual([0, 0]);
 
     const spareNeedles = [...NEEDLES, ...['Bahinabai Chaudhari', 'Z7654321'].flatMap(needlesOf)];
-    const search = (where: string, hay: Buffer | string): void =>
+    const search = (where: string, hay: Buffer | string): void => {
       expect(found(spareNeedles, hay), where).toEqual([]);
+      expect(hay.includes(NETWORK), `the network in ${where}`).toBe(false);
+    };
 
     const stored = await filesOfRedis();
     expect(stored.includes(present(people[0], 'a citizen').person), 'this is what was stored').toBe(
