@@ -30,7 +30,7 @@ export type FloorOptions = {
   readonly captcha?: boolean | undefined;
 };
 
-const GOAL = 0.4;
+const GOAL = 0.5;
 /** Volleys of each side until the compiler has seen enough of it. */
 const WARM_UP = 2;
 /** Names of one length, since each goes into nine keys of a script call. */
