@@ -37,6 +37,8 @@ const ISSUER = 'fairslot';
 const AUDIENCE = 'fairslot/api';
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 const LONGEST_TOKEN = 1_024;
+/** RFC 7515, section 7.1. Decoders pass over what is not of the alphabet, so it is refused first. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** One caller's token comes with many requests: verified ones are kept, the oldest dropped first. */
 const REMEMBERED = 20_000;
 
@@ -84,7 +86,7 @@ export function createSignedTokens<Claims extends JWTPayload>(
       const known = verified.get(token);
       if (known && known.expiresAtMs > now()) return known;
       verified.delete(token);
-      if (token.length > LONGEST_TOKEN) return 'forged';
+      if (token.length > LONGEST_TOKEN || !COMPACT.test(token)) return 'forged';
       try {
         const one = await check(token);
         remember(token, one);

@@ -134,6 +134,15 @@ describe('an access token', () => {
     );
   });
 
+  test('with a character that decoders pass over is refused', async () => {
+    const good = await forge();
+    for (const stray of [' ', '\n', '=', '\t', '*'])
+      for (const place of [1, good.indexOf('.') + 2, good.length - 1]) {
+        const changed = good.slice(0, place) + stray + good.slice(place);
+        expect(isRefusal(await at(START_MS).verify(changed)), changed).toBe(true);
+      }
+  });
+
   test('of arbitrary text is refused and throws nothing', async () => {
     const tokens = at(START_MS);
     const part = fc.oneof(
