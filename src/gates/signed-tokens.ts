@@ -37,7 +37,7 @@ const ISSUER = 'fairslot';
 const AUDIENCE = 'fairslot/api';
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 const LONGEST_TOKEN = 1_024;
-/** RFC 7515, section 7.1. Decoders pass over what is not of the alphabet, so it is refused first. */
+/** RFC 7515, section 7.1: decoders pass over what is not of the alphabet, and we do not. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** One caller's token comes with many requests: verified ones are kept, the oldest dropped first. */
 const REMEMBERED = 20_000;
