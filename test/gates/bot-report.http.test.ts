@@ -163,10 +163,10 @@ describe('the report', () => {
   });
 });
 
-/** All that Redis holds but the counters of limits, which hold addresses for a minute. */
+/** All that Redis holds. */
 async function contents(): Promise<string> {
   const { redis } = used;
-  const names = (await redis.keys('*')).filter((name) => !name.includes('{limit:'));
+  const names = await redis.keys('*');
   const values = await Promise.all(
     names.map(async (name) => {
       const type = await redis.type(name);

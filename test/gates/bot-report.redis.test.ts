@@ -251,6 +251,23 @@ describe('the tally', () => {
     ]);
   });
 
+  it('of one release that fails again and again keeps no other back', async () => {
+    const [failing, other] = [
+      await publishRelease(engine, test.redis, { seats: [1] }),
+      await publishRelease(engine, test.redis, { seats: [1] }),
+    ];
+    await test.redis.set(keys.refusals(failing.release), 'no hash');
+    const { refused } = tallyOn(test.redis);
+    refused(CODE, failing.release, WHO);
+    const busy = setInterval(() => refused(CODE, failing.release, WHO), 5);
+    refused(CODE, other.release, WHO);
+    await expect
+      .poll(() => test.redis.hget(keys.refusals(other.release), CODE), { timeout: 5_000 })
+      .toBe('1');
+    clearInterval(busy);
+    await test.redis.del(keys.refusals(failing.release));
+  });
+
   it('is asked in vain of a release that does not exist', async () => {
     expect(await engine.bots.report('nowhere')).toMatchObject({ refused: 'RELEASE_UNKNOWN' });
   });

@@ -84,7 +84,7 @@ describe('limits', () => {
     const limits = createLimits(
       used.redis,
       secrets,
-      configWith({ LIMIT_OTP_PER_ADDRESS: '1', LIMIT_OTP_PER_NETWORK: '100' }).limits,
+      configWith({ LIMIT_OTP_PER_ADDRESS: '1', LIMIT_OTP_PER_NETWORK: '8' }).limits,
     );
     const ask = (device: string) =>
       limits.count('otp', { address: '127.0.0.7', account: '', device });

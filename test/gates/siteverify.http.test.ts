@@ -106,6 +106,19 @@ describe('a provider', () => {
   });
 });
 
+describe('a provider with a hundred questions before it', () => {
+  test('is full and not down, is asked no more, and takes others once it has answered', async () => {
+    const { verify, isDown, isFull } = await start('hangs');
+    expect(isFull()).toBe(false);
+    const questions = Array.from({ length: 100 }, () => verify(GOOD, 'nonce'));
+    expect([isFull(), isDown()]).toEqual([true, false]);
+    expect(await verify(GOOD, 'nonce')).toBe('unavailable');
+    expect(isFull()).toBe(true);
+    await Promise.all(questions);
+    expect(isFull()).toBe(false);
+  });
+});
+
 describe('the breaker', () => {
   test('opens after three failures in a row, and then asks nobody', async () => {
     const { verify, isDown } = await start('fails');

@@ -58,8 +58,12 @@ export function createTally(
   const send = async (): Promise<void> => {
     const taken = counts;
     counts = createCounts(onUncounted, handOver.isKnown);
-    for (const [release, left] of await handOver.all(taken.byRelease))
-      for (const [name, count] of left) counts.add(release, name, count);
+    const left = await handOver.all(taken.byRelease);
+    const since = counts.byRelease;
+    counts = createCounts(onUncounted, handOver.isKnown);
+    // In that order, so that what could not be given, which is the last of it, is not tried first.
+    for (const [release, names] of [...left, ...since])
+      for (const [name, count] of names) counts.add(release, name, count);
     sending = undefined;
     if (counts.byRelease.size > 0) arm();
   };

@@ -141,7 +141,8 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
     challenge: async (purpose, who, share) => {
       if (terms.driver === 'none') return { kind: 'none' };
       // A provider that is away opens nothing: there is work to do instead.
-      const kind = provider && !provider.isDown() ? provider.name : 'altcha';
+      const isThere = provider && !provider.isDown() && !provider.isFull();
+      const kind = isThere ? provider.name : 'altcha';
       const expiresAtMs = now() + TICKET_LIFETIME_MS;
       const subject = subjectOf(secrets, purpose, who);
       const ask = (answer = '') => {

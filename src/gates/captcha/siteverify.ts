@@ -41,6 +41,8 @@ export type Provider = {
   readonly siteKey: string;
   /** It fails just now; asks it, from time to time, whether it still does. */
   readonly isDown: () => boolean;
+  /** It has as many questions before it as it may: another would not be asked. */
+  readonly isFull: () => boolean;
   /** `nonce`: of the ticket, which Turnstile repeats. */
   readonly verify: (response: string, nonce: string) => Promise<'passed' | 'wrong' | 'unavailable'>;
 };
@@ -119,9 +121,9 @@ export function createProvider(terms: ProviderTerms, watch: Watch): Provider {
     siteKey: terms.siteKey,
     isDown: () => {
       if (breaker.isOpen() && breaker.room() > 0) void ask(PROBE, '', true);
-      // One that does not keep up is as good as away.
-      return breaker.isOpen() || underWay >= MOST_AT_ONCE;
+      return breaker.isOpen();
     },
+    isFull: () => underWay >= MOST_AT_ONCE,
     verify: async (response, nonce) => {
       if (breaker.isOpen() || underWay >= MOST_AT_ONCE) return 'unavailable';
       underWay += 1;
