@@ -30,7 +30,7 @@ const enterScript = script({
     'withdrawn',
     'audit',
   ],
-  args: ['id', 'packed', 'by', 'enterBeforeMs', 'standing', 'coming'],
+  args: ['id', 'packed', 'by', 'enterBeforeMs', 'standing', 'coming', 'expected'],
   reply: (raw) => replyWord(raw),
 });
 const named = Object.fromEntries(
@@ -64,6 +64,7 @@ async function enter(incoming: IncomingMessage): Promise<string> {
     enterBeforeMs,
     standing: '',
     coming: 'HAND',
+    expected: '*',
   });
   if (word !== 'ENTERED') throw new Error(word);
   return JSON.stringify({ entryId: id, resultAt: fields[0] });

@@ -149,6 +149,8 @@ const Environment = z.object({
   DEVICE_TOKENS: z.enum(['', 'required', 'optional']).default(''),
   /** Accounts that may ever sign in on one device: those of a family, or of a village's helper. */
   ACCOUNTS_PER_DEVICE: count(20),
+  /** Whether the CoWIN v2 surface is served under /api. */
+  COWIN_SURFACE: flag.prefault('true'),
   /**
    * OTPs by SMS that may be sent a minute and an hour: to whoever signs in from where that mobile
    * has never signed in, and apart from them to whoever comes back.
@@ -157,6 +159,9 @@ const Environment = z.object({
   SMS_BUDGET_NEW_PER_HOUR: count(20_000),
   SMS_BUDGET_KNOWN_PER_MINUTE: count(1_200),
   SMS_BUDGET_KNOWN_PER_HOUR: count(20_000),
+  /** Likewise to strangers of the CoWIN surface, which asks for no captcha before an OTP. */
+  SMS_BUDGET_COWIN_PER_MINUTE: count(300),
+  SMS_BUDGET_COWIN_PER_HOUR: count(5_000),
   /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
   SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
   /** Likewise of one device: one that is handed round a village uses its OTPs. */
@@ -208,6 +213,7 @@ export type Config = {
     /** That may ever sign in on one. */
     readonly accounts: number;
   };
+  readonly cowinSurface: boolean;
   /** 0: none. */
   readonly metricsPort: number;
   /** 0: none. */
@@ -216,6 +222,7 @@ export type Config = {
   readonly smsBudget: {
     readonly new: { readonly perMinute: number; readonly perHour: number };
     readonly known: { readonly perMinute: number; readonly perHour: number };
+    readonly cowin: { readonly perMinute: number; readonly perHour: number };
     readonly unusedPerNetwork: number;
     readonly unusedPerDevice: number;
   };
@@ -290,6 +297,7 @@ export function readConfig(
       chain: set.DRAND_CHAIN,
     },
     captcha,
+    cowinSurface: set.COWIN_SURFACE,
     devices: {
       required: (set.DEVICE_TOKENS || (captcha.driver === 'none' ? '' : 'required')) === 'required',
       accounts: set.ACCOUNTS_PER_DEVICE,
@@ -299,6 +307,7 @@ export function readConfig(
     smsBudget: {
       new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
       known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
+      cowin: { perMinute: set.SMS_BUDGET_COWIN_PER_MINUTE, perHour: set.SMS_BUDGET_COWIN_PER_HOUR },
       unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
       unusedPerDevice: set.SMS_BUDGET_UNUSED_PER_DEVICE,
     },

@@ -55,6 +55,7 @@ const NO_BOUND = { perMinute: 1e9, perHour: 1e9 };
 const NO_BUDGET: Config['smsBudget'] = {
   new: NO_BOUND,
   known: NO_BOUND,
+  cowin: NO_BOUND,
   unusedPerNetwork: 1e9,
   unusedPerDevice: 1e9,
 };

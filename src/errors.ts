@@ -170,6 +170,13 @@ export const ERRORS = {
     remedy: 'Use a key with the `scope` named.',
   },
 
+  // the CoWIN surface
+  PINCODE_INVALID: {
+    status: 400,
+    title: 'This is no pincode.',
+    remedy: 'Send six digits, of which the first is not 0.',
+  },
+
   // sign-in
   OTP_TOO_SOON: {
     status: 429,
@@ -416,6 +423,16 @@ export const ERRORS = {
     title: 'This entry is sealed in a round and can no longer be changed.',
     remedy: 'Wait for the result; or withdraw after it and enter anew, behind those who wait.',
   },
+  ENTRY_CHANGED: {
+    status: 409,
+    title: 'Other requests of this account keep changing this entry.',
+    remedy: 'Ask again after Retry-After, one request at a time.',
+  },
+  ENTERED_IN_LOTTERY: {
+    status: 409,
+    title: 'Seats of this release are given by lottery: the wish is entered, and nothing is booked.',
+    remedy: 'Wait for `resultAt`; asking again changes nothing.',
+  },
   ENTRY_LAPSED: {
     status: 409,
     title: 'This person let an offer of this release lapse.',
@@ -449,6 +466,11 @@ export const ERRORS = {
     remedy: 'Confirm or cancel it.',
   },
   SLOT_FULL: { status: 409, title: 'This slot has no free seat.', remedy: 'Choose another slot.' },
+  NOT_MOVABLE: {
+    status: 409,
+    title: 'This booking cannot be moved to that slot.',
+    remedy: 'Cancel it and ask anew: a seat of a lottery, or of another release, is not exchanged.',
+  },
   BOOKING_UNKNOWN: {
     status: 404,
     title: 'This account has no such booking.',

@@ -23,11 +23,14 @@
   ARGV[5] standing         packed standing entry; '' for one that is not to be carried over
   ARGV[6] coming           HAND; or, of a standing entry, CARRIED, or PASSED_OVER: it cannot be
                            entered here and only stands on, or ASKED: whether it came, and no more
+  ARGV[7] expected         packed entry that this edits, '' where there is none yet; * for whatever
+                           is there
   ARGV[.] entry_id, entry_id, …  those that the other persons of the group would have alone
   REPLY   RELEASE_UNKNOWN | HAS_ENTRY | ALREADY_CARRIED entered | NOT_CARRIED | CLAIM_EXPIRED
           | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms | ENTRY_SEALED | HAS_BOOKING
           | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | PASSED_OVER
-          | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE | ENTERED result_at_ms issued_at_ms
+          | ENTRY_CHANGED | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE
+          | ENTERED result_at_ms issued_at_ms
           (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
           entered is 1 for as long as it may be edited; number: which of the persons, from 0.
           HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn, by
@@ -45,7 +48,7 @@ local state = redis.call('HMGET', KEYS[1], 'opens_at_ms', 'ends_at_ms', 'ended_a
 if not state[1] then return 'RELEASE_UNKNOWN' end
 local id, entry, by_hand = ARGV[1], ARGV[2], ARGV[6] == 'HAND'
 local people = { id }
-for i = 7, #ARGV do people[#people + 1] = ARGV[i] end
+for i = 8, #ARGV do people[#people + 1] = ARGV[i] end
 
 local function is_held(id)
   for _, key in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[12] }) do
@@ -132,6 +135,7 @@ if ARGV[6] == 'PASSED_OVER' then
   redis.call('XADD', KEYS[14], '*', 'e', 'passed-over ' .. id)
   return 'PASSED_OVER'
 end
+if ARGV[7] ~= '*' and ARGV[7] ~= (held or '') then return 'ENTRY_CHANGED' end
 local over = overcharged(KEYS[1], KEYS[7], ARGV[3], people, tonumber(state[4]))
 if over then return over end
 redis.call('HDEL', KEYS[6], unpack(people)) -- bookings that were cancelled

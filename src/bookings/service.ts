@@ -7,11 +7,11 @@ import type { Claim, Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
-import type { ReleaseService } from '../releases/service.ts';
+import type { Published, ReleaseService } from '../releases/service.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
 import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
-import { bookingId, parseBookingId, type BookingRef } from './rules.ts';
+import { bookingId, parseBookingId, type BookingRef, unpackBooking } from './rules.ts';
 import type { BookingStore } from './store.ts';
 
 export type BookingView = {
@@ -48,7 +48,7 @@ const NONCE_BELOW = 2 ** 40;
 export type BookingService = ReturnType<typeof createBookingService>;
 
 export function createBookingService(parts: Parts) {
-  return { ...answers(parts), ...immediate(parts) };
+  return { ...answers(parts), ...immediate(parts), ...moving(parts) };
 }
 
 function answers({ store, releases, rounds, people }: Parts) {
@@ -122,6 +122,46 @@ function answers({ store, releases, rounds, people }: Parts) {
   };
 }
 
+/** Numbers of a slot's pools that are for this person, in the order to try. */
+const poolsFor = ({ manifest }: Published, slotNumber: number, claim: Claim): number[] =>
+  present(manifest.slots[slotNumber], 'a slot').pools.flatMap(({ pool }, number) =>
+    pool === OPEN_POOL || claim.categories.includes(pool) ? [number] : [],
+  );
+
+/** Exchanging one seat that was booked at once for another. */
+function moving({ store, releases, rounds, claims }: Parts) {
+  return {
+    /** `slotNumber`: of the same release. The booking keeps its id. */
+    async move(account: string, id: string, slotNumber: number): Promise<'MOVED' | Refusal> {
+      const ref = parseBookingId(id);
+      const found = ref && (await releases.published(ref.release));
+      if (!ref || !found || isRefusal(found)) return refuse('BOOKING_UNKNOWN');
+      if (found.manifest.mode !== 'immediate') return refuse('NOT_MOVABLE');
+      const person = (await rounds.entriesOf(account, ref.release)).get(ref.entry);
+      if (person === undefined) return refuse('BOOKING_UNKNOWN');
+      const [claim, [standing]] = await Promise.all([
+        claims.claim(account, person, ref.release),
+        rounds.standings(ref.release, [person]),
+      ]);
+      if (isRefusal(claim)) return claim;
+      const problem = ineligible(found, claim, [slotNumber]);
+      if (problem) return problem;
+      if (!standing?.booking) return refuse('BOOKING_UNKNOWN');
+      const categories = sharedCategories(found, [claim]);
+      const reply = await store.move(
+        ref,
+        packEntry({ persons: [person], prefs: [slotNumber], categories }),
+        {
+          from: unpackBooking(standing.booking).slot,
+          slot: slotNumber,
+          pools: poolsFor(found, slotNumber, claim),
+        },
+      );
+      return reply === 'MOVED' ? reply : refuse(reply);
+    },
+  };
+}
+
 function immediate({ store, releases, claims, secrets }: Parts) {
   /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
   const prepare = async (
@@ -135,9 +175,7 @@ function immediate({ store, releases, claims, secrets }: Parts) {
     if (slotNumber === undefined) return refuse('SLOT_UNKNOWN', { extra: { slot } });
     const claim = await claims.claim(account, beneficiary, release);
     if (isRefusal(claim)) return claim;
-    const pools = present(found.manifest.slots[slotNumber], slot).pools.flatMap(
-      ({ pool }, number) => (pool === OPEN_POOL || claim.categories.includes(pool) ? [number] : []),
-    );
+    const pools = poolsFor(found, slotNumber, claim);
     const categories = sharedCategories(found, [claim]);
     return ineligible(found, claim, [slotNumber]) ?? { claim, slotNumber, pools, categories };
   };

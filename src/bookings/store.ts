@@ -1,6 +1,7 @@
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { enteredBy } from '../rounds/rules.ts';
+import type { BookingRef } from './rules.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ConfirmReply =
@@ -99,6 +100,30 @@ const bookScript = script({
   },
 });
 
+const MOVE_REPLIES = [
+  'MOVED',
+  'RELEASE_UNKNOWN',
+  'RELEASE_ENDED',
+  'BOOKING_UNKNOWN',
+  'BOOKING_OVER',
+  'NOT_MOVABLE',
+  'SLOT_FULL',
+] as const;
+export type MoveReply = (typeof MOVE_REPLIES)[number];
+
+const moveScript = script({
+  file: 'bookings/move',
+  keys: ['release', 'entries', 'bookings', 'seats', 'audit'],
+  args: ['entry_id', 'grant', 'entry', 'from_slot', 'slot'],
+  rest: true,
+  reply: (raw): MoveReply => {
+    const { word } = replyWord(raw);
+    const said = MOVE_REPLIES.find((one) => one === word);
+    if (said) return said;
+    throw unexpectedReply('bookings/move', word);
+  },
+});
+
 /** Offers that lapse in one script. */
 const EXPIRE_AT_MOST = 500;
 
@@ -159,6 +184,25 @@ function grantStore(redis: Redis) {
           audit: keys.audit(release),
         },
         { round, at_most: EXPIRE_AT_MOST },
+      ),
+
+    /** `entry`: packed, with the new slot. */
+    move: (
+      { release, entry, grant }: BookingRef,
+      packed: string,
+      to: { from: number; slot: number; pools: readonly number[] },
+    ): Promise<MoveReply> =>
+      moveScript(
+        redis,
+        {
+          release: keys.release(release),
+          entries: keys.entries(release),
+          bookings: keys.bookings(release),
+          seats: keys.seats(release),
+          audit: keys.audit(release),
+        },
+        { entry_id: entry, grant, entry: packed, from_slot: to.from, slot: to.slot },
+        to.pools,
       ),
 
     book: (

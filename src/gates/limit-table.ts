@@ -10,6 +10,8 @@
 export const LIMIT_TABLE = {
   /** Reads. */
   read: { address: 600, network: 30_000, account: 120 },
+  /** Reads of the CoWIN surface that are answered from memory; so is the count (`IN_MEMORY`). */
+  discovery: { address: 600, network: 30_000, account: 120 },
   /** Beneficiaries, entries, bookings at once. */
   write: { address: 240, network: 12_000, account: 30, device: 60 },
   /**
@@ -30,6 +32,9 @@ export const LIMIT_TABLE = {
   /** Operator keys that are none. */
   wrongKey: { address: 20, network: 1_000 },
 } as const satisfies Record<string, PerMinute>;
+
+/** Counted by each process for itself, so that a read which needs no Redis asks it nothing. */
+export const IN_MEMORY: ReadonlySet<LimitName> = new Set<LimitName>(['discovery']);
 
 /**
  * An IPv4 address or an IPv6 /64; an IPv4 /24 or an IPv6 /48; an account; a device that we minted.

@@ -10,7 +10,14 @@ import { createRecent } from '../lib/recent.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { createCounters } from './counters.ts';
-import { COUNTED_BY, type CountedBy, type LimitName, type LimitTable } from './limit-table.ts';
+import {
+  COUNTED_BY,
+  type CountedBy,
+  IN_MEMORY,
+  LIMIT_NAMES,
+  type LimitName,
+  type LimitTable,
+} from './limit-table.ts';
 import { addressPrefix, networkOf } from './origin.ts';
 
 declare module 'rate-limiter-flexible' {
@@ -78,10 +85,10 @@ export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable):
   const hashed = (place: string): string =>
     hashes.get(place, () => secrets.pseudonym('limit', place));
   const counters = new Map(
-    Object.entries(table).map(([limit, row]) => [
+    LIMIT_NAMES.map((limit) => [
       limit,
       COUNTED_BY.flatMap((by) => {
-        const points = row[by];
+        const points = table[limit][by];
         return points === undefined ? [] : { by, counter: counterOf(redis, limit, by, points) };
       }),
     ]),
@@ -123,10 +130,11 @@ export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable):
 
 type Counting = { readonly counter: Counter; readonly caller: string };
 
-function counterOf(redis: Redis, limit: string, by: CountedBy, points: number): Counter {
+function counterOf(redis: Redis, limit: LimitName, by: CountedBy, points: number): Counter {
   const name = `${limit}-${by}`;
   const keyPrefix = keys.limitPrefix(name);
   const window = { keyPrefix, points, duration: WINDOW_S };
+  const inMemory = new RateLimiterMemory(window);
   const limiter = new RateLimiterRedis({
     ...window,
     storeClient: createCounters(redis, keyPrefix, WINDOW_S),
@@ -134,7 +142,7 @@ function counterOf(redis: Redis, limit: string, by: CountedBy, points: number): 
     // again.
     inMemoryBlockOnConsumed: points + 1,
     // While Redis is away each process counts for itself, at once rather than after a time-out.
-    insuranceLimiter: new RateLimiterMemory(window),
+    insuranceLimiter: inMemory,
     rejectIfRedisNotReady: true,
   });
   const stateOf = (over: boolean, { remainingPoints, msBeforeNext }: RateLimiterRes): State => ({
@@ -153,7 +161,7 @@ function counterOf(redis: Redis, limit: string, by: CountedBy, points: number): 
     },
     count: async (key) => {
       try {
-        return stateOf(false, await limiter.consume(key));
+        return stateOf(false, await (IN_MEMORY.has(limit) ? inMemory : limiter).consume(key));
       } catch (over) {
         if (over instanceof RateLimiterRes) return stateOf(true, over);
         throw over;

@@ -2,7 +2,8 @@
  * The budget of OTPs by SMS: what stops toll fraud in total, from one network
  * and from one device. Strangers, who
  * sign in from where their mobile never signed in, and those who come back are apart, so that a
- * flood of strangers leaves the others theirs. Whether somebody comes back is a matter of mobile
+ * flood of strangers leaves the others theirs; and so are strangers of the CoWIN surface, which asks
+ * for no captcha. Whether somebody comes back is a matter of mobile
  * and requester together: the answer to a stranger tells nothing of the mobile.
  */
 import type { Config } from '../config.ts';
@@ -18,7 +19,11 @@ export type Requester = {
   readonly network: string;
   readonly device: string;
   readonly known: boolean;
+  /** Where it asks, if not on our own surface. */
+  readonly surface?: 'cowin' | undefined;
 };
+/** A budget each. */
+export type SmsBudgetName = 'new' | 'known' | 'cowin';
 export type SpendReply =
   | { readonly outcome: 'GRANTED' }
   | { readonly outcome: 'SPENT'; readonly waitMs: number };
@@ -32,7 +37,7 @@ export type SmsBudget = {
 };
 
 /** What a server counts of the budget: an outcome of `spend`. */
-export type OnSmsBudget = (requester: 'new' | 'known', outcome: SpendReply['outcome']) => void;
+export type OnSmsBudget = (requester: SmsBudgetName, outcome: SpendReply['outcome']) => void;
 
 const spendSms = script({
   file: 'gates/spend-sms',
@@ -56,11 +61,14 @@ const giveBack = script({
   },
 });
 
-const counters = ({ network, device, known }: Requester) => ({
-  minute: keys.smsSpent(known ? 'known' : 'new', 'minute'),
-  hour: keys.smsSpent(known ? 'known' : 'new', 'hour'),
-  unused_network: keys.smsUnused('network', network),
-  unused_device: keys.smsUnused('device', device),
+const nameOf = ({ known, surface }: Requester): SmsBudgetName =>
+  known ? 'known' : (surface ?? 'new');
+
+const counters = (by: Requester) => ({
+  minute: keys.smsSpent(nameOf(by), 'minute'),
+  hour: keys.smsSpent(nameOf(by), 'hour'),
+  unused_network: keys.smsUnused('network', by.network),
+  unused_device: keys.smsUnused('device', by.device),
 });
 
 export function createSmsBudget(
@@ -79,7 +87,7 @@ export function createSmsBudget(
   };
   return {
     spend: async (by) => {
-      const name = by.known ? 'known' : 'new';
+      const name = nameOf(by);
       const reply = await spendSms(redis, counters(by), {
         most_a_minute: budget[name].perMinute,
         most_an_hour: budget[name].perHour,

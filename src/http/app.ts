@@ -61,6 +61,14 @@ export type App = {
   readonly finish: () => Promise<void>;
 };
 
+/** One OpenAPI document of our own surface, and one of each dialect. */
+function documents(routes: readonly Route[]): Route[] {
+  const byDialect = Map.groupBy(routes, ({ dialect }) => dialect);
+  return Array.from(byDialect, ([dialect, those]) =>
+    docsRoutes(() => createOpenApi(those, dialect), dialect?.root, dialect?.root.slice(1)),
+  ).flat();
+}
+
 export function createApp(parts: AppParts): App {
   const { redis, config, secrets, log, metrics } = parts;
   const devicesRequired = config.devices.required;
@@ -75,7 +83,7 @@ export function createApp(parts: AppParts): App {
     routes: [
       ...routes,
       ...healthRoutes(redis, metrics, isLeaving),
-      ...docsRoutes(() => createOpenApi(routes)),
+      ...documents(routes),
       ...verifyRoutes(),
     ],
     identify: createIdentify({

@@ -16,7 +16,9 @@ export type Cors = {
   readonly headers: (request: HttpRequest) => Reply['headers'];
 };
 
-const ACCEPTED = 'authorization, content-type, idempotency-key, if-none-match, x-request-id';
+const ACCEPTED =
+  'authorization, captcha-solution, content-type, device-token, idempotency-key, if-none-match, ' +
+  'x-request-id';
 const EXPOSED =
   'allow, content-disposition, etag, idempotent-replayed, ratelimit, ratelimit-policy, ' +
   'retry-after, www-authenticate, x-request-id';
@@ -43,34 +45,54 @@ function isOrigin(text: string): boolean {
   return /^https?:$/.test(url?.protocol ?? '') && url?.origin === text;
 }
 
+/** Any page may call, since what it calls is public or needs a token that only its user has. */
+export const ANY_ORIGIN: Cors = {
+  headers: () => ({
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': EXPOSED,
+  }),
+  preflight: (request, methods) =>
+    asksAhead(request)
+      ? allowed('*', methods, { 'access-control-allow-headers': `${ACCEPTED}, user-agent` })
+      : undefined,
+};
+
+const asksAhead = ({ method, header }: HttpRequest): boolean =>
+  method === 'OPTIONS' &&
+  header('access-control-request-method') !== undefined &&
+  header('origin') !== undefined;
+
+const allowed = (
+  origin: string,
+  methods: Iterable<string>,
+  more: Reply['headers'] = { ...VARY, 'access-control-allow-headers': ACCEPTED },
+): Reply => ({
+  status: 204,
+  headers: {
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': [...methods].join(', '),
+    'access-control-max-age': String(REMEMBERED_S),
+    ...more,
+  },
+  body: undefined,
+});
+
 export function createCors(origins: readonly string[]): Cors {
-  const allowed = new Set(origins);
-  if (allowed.size === 0) return { preflight: () => undefined, headers: () => NOTHING };
+  const known = new Set(origins);
+  if (known.size === 0) return { preflight: () => undefined, headers: () => NOTHING };
 
   const headers: Cors['headers'] = ({ header }) => {
     const origin = header('origin');
-    if (origin === undefined || !allowed.has(origin)) return VARY;
+    if (origin === undefined || !known.has(origin)) return VARY;
     return {
       ...VARY,
       'access-control-allow-origin': origin,
       'access-control-expose-headers': EXPOSED,
     };
   };
-  const preflight: Cors['preflight'] = ({ method, header }, methods) => {
-    const origin = header('origin');
-    const asks = method === 'OPTIONS' && header('access-control-request-method') !== undefined;
-    if (!asks || origin === undefined || !allowed.has(origin)) return undefined;
-    return {
-      status: 204,
-      headers: {
-        ...VARY,
-        'access-control-allow-origin': origin,
-        'access-control-allow-methods': [...methods].join(', '),
-        'access-control-allow-headers': ACCEPTED,
-        'access-control-max-age': String(REMEMBERED_S),
-      },
-      body: undefined,
-    };
+  const preflight: Cors['preflight'] = (request, methods) => {
+    const origin = request.header('origin') ?? '';
+    return asksAhead(request) && known.has(origin) ? allowed(origin, methods) : undefined;
   };
   return { preflight, headers };
 }

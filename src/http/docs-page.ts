@@ -43,14 +43,17 @@ const POLICY =
   "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'none'";
 
-/** `createDocument`: gives the OpenAPI document; called once, at the first request for it. */
-export function docsRoutes(createDocument: () => object): Route[] {
+/**
+ * `createDocument`: gives the OpenAPI document; called once, at the first request for it. `root`:
+ * where the API begins, as `/api`; `name`: a prefix for the names of these routes.
+ */
+export function docsRoutes(createDocument: () => object, root = '', name = ''): Route[] {
   let openapi: Answer | undefined;
   return [
     route({
       ...shared,
-      path: '/openapi.json',
-      name: 'openapi',
+      path: `${root}/openapi.json`,
+      name: `${name}openapi`,
       summary: 'This API as an OpenAPI 3.1 document.',
       gates,
       answers: { 200: { mediaType: 'application/json' } },
@@ -59,8 +62,8 @@ export function docsRoutes(createDocument: () => object): Route[] {
     }),
     route({
       ...shared,
-      path: '/docs',
-      name: 'docs',
+      path: `${root}/docs`,
+      name: `${name}docs`,
       summary: 'This API to read and try out.',
       gates,
       answers: { 200: { mediaType: 'text/html' } },
@@ -71,8 +74,8 @@ export function docsRoutes(createDocument: () => object): Route[] {
     }),
     route({
       ...shared,
-      path: '/docs/:file',
-      name: 'docsFile',
+      path: `${root}/docs/:file`,
+      name: `${name}docsFile`,
       summary: 'Files of the documentation page.',
       gates,
       params: z.object({ file: z.enum([INITIALIZER, ...ASSETS.keys()]) }),

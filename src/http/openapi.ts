@@ -10,7 +10,8 @@ import { type ErrorCode, ERRORS } from '../errors.ts';
 import { CAPTCHA_ERRORS } from '../gates/captcha/captcha.ts';
 import { mayHaveDevice, takesKey } from './pipeline.ts';
 import { PROBLEM_TYPE } from './problem.ts';
-import type { Route } from './route.ts';
+import { refuse } from '../refusal.ts';
+import type { Dialect, Route } from './route.ts';
 
 type Document = ReturnType<typeof createDocument>;
 type Responses = ZodOpenApiOperationObject['responses'];
@@ -67,7 +68,8 @@ const DEVICE_TOKEN = {
   schema: { type: 'string' as const },
 };
 
-export function createOpenApi(routes: readonly Route[]): Document {
+/** `dialect`: the one whose routes these are, if any. */
+export function createOpenApi(routes: readonly Route[], dialect?: Dialect): Document {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
@@ -76,7 +78,7 @@ export function createOpenApi(routes: readonly Route[]): Document {
   return createDocument({
     openapi: '3.1.0',
     info: {
-      title: 'fairslot',
+      title: dialect?.title ?? 'fairslot',
       version: manifest.version,
       description: manifest.description,
       license: { name: 'Apache 2.0', identifier: 'Apache-2.0' },
@@ -91,7 +93,7 @@ export function createOpenApi(routes: readonly Route[]): Document {
           description: 'The scope that a key needs is named at each operation.',
         },
       },
-      schemas: { Problem },
+      ...(!dialect && { schemas: { Problem } }),
       headers: HEADERS,
     },
   });
@@ -140,6 +142,7 @@ function successes(route: Route): Responses {
 }
 
 function refusals(route: Route): Responses {
+  if (route.dialect) return refusalsIn(route.dialect, codesOf(route));
   const byStatus = Map.groupBy(codesOf(route), (code) => String(ERRORS[code].status));
   const responses: Record<string, Responses['400']> = {};
   for (const [status, codes] of byStatus) {
@@ -149,6 +152,24 @@ function refusals(route: Route): Responses {
     responses[status] = {
       description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('\n\n'),
       content: { [PROBLEM_TYPE]: { schema } },
+    };
+  }
+  return responses;
+}
+
+/** As a dialect words them: by status, with what it answers to each of our codes as an example. */
+function refusalsIn(dialect: Dialect, codes: readonly ErrorCode[]): Responses {
+  const answers = codes.map((code) => ({ code, ...dialect.refusal(refuse(code)) }));
+  const byStatus = Map.groupBy(answers, ({ status }) => String(status));
+  const responses: Record<string, Responses['400']> = {};
+  for (const [status, those] of byStatus) {
+    const isText = typeof those[0]?.body === 'string';
+    const examples = those.map(({ code, body }) => [code, { value: body }] as const);
+    responses[status] = {
+      description: those.map(({ code }) => `\`${code}\`: ${ERRORS[code].title}`).join('\n\n'),
+      content: {
+        [isText ? 'text/plain' : 'application/json']: { examples: Object.fromEntries(examples) },
+      },
     };
   }
   return responses;

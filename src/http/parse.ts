@@ -37,6 +37,7 @@ export function createParser(route: Route): Parser {
   const params = strict(route.params ?? z.object({}));
   const query = strict(route.query ?? z.object({}));
   const body = route.body && strict(route.body);
+  const isOptional = body?.safeParse(undefined).success ?? false;
   const mediaType = route.bodyType ?? JSON_TYPE;
   const limitBytes = route.bodyLimitBytes ?? BODY_LIMIT_BYTES;
 
@@ -51,7 +52,8 @@ export function createParser(route: Route): Parser {
       return request.body(limitBytes);
     },
     parse: (rawParams, search, bytes) => {
-      const rawBody = body && decode(bytes, mediaType);
+      const isLeftOut = isOptional && bytes.length === 0;
+      const rawBody = body && !isLeftOut ? decode(bytes, mediaType) : undefined;
       if (isRefusal(rawBody)) return rawBody;
       const problems: Problem[] = [];
       const parsed = {

@@ -23,7 +23,7 @@ import { replyTo } from './answer.ts';
 import type { Cors } from './cors.ts';
 import type { Dispatch, HttpRequest, Reply } from './exchange.ts';
 import type { Once } from './idempotency.ts';
-import { createMatcher } from './match.ts';
+import { createMatcher, type Match } from './match.ts';
 import { createParser, type Parsed, type Parser } from './parse.ts';
 import { problem } from './problem.ts';
 import type { Answer, Call, Route } from './route.ts';
@@ -68,7 +68,10 @@ type Heard = {
   release: string;
 };
 
-type Refused = (refusal: Refusal, passage: Pick<Passage, 'requestId' | 'heard'>) => Reply;
+type Refused = (
+  refusal: Refusal,
+  passage: Pick<Passage, 'request' | 'requestId' | 'heard'> & { served: Served | undefined },
+) => Reply;
 
 /** What an audit line or a tally may quote of a request. */
 const RELEASE_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -82,12 +85,13 @@ const REDIS_RETRY_S = 2;
 const LEAVING_RETRY_S = 1;
 
 export function createDispatch(parts: PipelineParts): Dispatch {
-  const { cors, log, metrics, isLeaving } = parts;
+  const { log, metrics, isLeaving } = parts;
   const match = createMatcher<Served>(parts.routes, (route) => ({ route, ...createParser(route) }));
-  const refused: Refused = (refusal, { requestId, heard }) => {
+  const refused: Refused = (refusal, { request, served, requestId, heard }) => {
     metrics.refusals.inc({ code: refusal.refused });
     if (heard.who) parts.tally(refusal.refused, heard.release, heard.who);
-    return problem(refusal, requestId);
+    const dialect = served?.route.dialect;
+    return dialect ? replyTo(request, dialect.refusal(refusal)) : problem(refusal, requestId);
   };
   const admit = createAdmit(parts, refused);
 
@@ -97,20 +101,22 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     const { path, search } = splitUrl(request.url);
     const found = match(path);
     const served = found?.methods.get(request.method);
+    const cors = corsOf(found, served) ?? parts.cors;
     const preflight = served ? undefined : cors.preflight(request, found?.methods.keys() ?? []);
     const route = served?.route.name ?? (preflight ? 'preflight' : 'unknown');
     const params = found?.params ?? {};
     const heard = hear(request, served, params);
+    const passage = { request, served, requestId, heard };
     let reply: Reply;
     try {
       reply = served
-        ? await admit({ request, served, params, search, requestId, heard })
-        : (preflight ?? refused(nothingThere(found?.methods), { requestId, heard }));
+        ? await admit({ ...passage, served, params, search })
+        : (preflight ?? refused(nothingThere(found?.methods), passage));
     } catch (fault) {
       const refusal = refusalOf(fault);
       const level = refusal.refused === 'INTERNAL' ? 'error' : 'debug';
       log[level]({ err: fault, route, requestId }, 'a request failed');
-      reply = refused(refusal, { requestId, heard });
+      reply = refused(refusal, passage);
     }
     reply.headers['x-request-id'] = requestId;
     secure(reply.headers);
@@ -122,6 +128,10 @@ export function createDispatch(parts: PipelineParts): Dispatch {
     return request.method === 'HEAD' ? withoutBody(reply) : reply;
   };
 }
+
+/** What a dialect says of other origins, of an address where it has a route. */
+const corsOf = (found: Match<Served> | undefined, served: Served | undefined): Cors | undefined =>
+  (served ?? found?.methods.values().next().value)?.route.dialect?.cors;
 
 /** The gates in front of a route, then its work. */
 function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage) => Promise<Reply> {

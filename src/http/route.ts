@@ -9,6 +9,7 @@ import type { Admitted } from '../gates/callers.ts';
 import type { CaptchaPurpose } from '../gates/captcha/captcha.ts';
 import type { LimitName } from '../gates/limit-table.ts';
 import type { Refusal } from '../refusal.ts';
+import type { Cors } from './cors.ts';
 
 export type { LimitName };
 
@@ -56,6 +57,15 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly header: (name: string) => string | undefined;
 };
 
+/** A surface that somebody else has defined, and words what all routes share in its own way. */
+export type Dialect = {
+  /** Where its routes begin, and its OpenAPI document and pages with them. */
+  readonly root: string;
+  readonly title: string;
+  readonly refusal: (refusal: Refusal) => Answer;
+  readonly cors: Cors;
+};
+
 type Shape<S> = S extends z.ZodType ? z.output<S> : undefined;
 
 export type RouteDefinition<
@@ -70,6 +80,8 @@ export type RouteDefinition<
   readonly name: string;
   readonly summary: string;
   readonly slice: string;
+  /** Ours where it is left out: RFC 9457, and the origins of the configuration. */
+  readonly dialect?: Dialect;
   readonly gates: Gates;
   readonly params?: P;
   readonly query?: Q;

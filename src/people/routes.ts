@@ -10,7 +10,7 @@ import { LANGUAGES } from '../notify/messages.ts';
 import { Category } from '../releases/manifest.ts';
 import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
 import type { PeopleService } from './service.ts';
-import { accountOf } from './sign-in.ts';
+import { accountOf, otpHashOf } from './sign-in.ts';
 
 const Mobile = z
   .string()
@@ -113,7 +113,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     errors: ['OTP_UNKNOWN', 'OTP_WRONG', 'OTP_TRIES_SPENT', 'TOO_MANY_ACCOUNTS'],
     handler: async ({ body, address, device }) => {
       const from = originOf({ address, device });
-      const proved = await people.checkOtp(body.txnId, body.otp, from);
+      const proved = await people.checkOtp(body.txnId, otpHashOf(body.otp), from);
       if (isRefusal(proved)) return proved;
       return { status: 200, body: await issueToken({ ...proved, device }) };
     },

@@ -6,6 +6,7 @@ import type { Proved } from '../gates/access-tokens.ts';
 import { networkIdOf, type Origin } from '../gates/origin.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import type { Requester, SmsBudget } from '../gates/sms-budget.ts';
+import { hex, sha256 } from '../lib/hash.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Language } from '../notify/messages.ts';
 import type { Outbox } from '../notify/outbox.ts';
@@ -27,9 +28,15 @@ export type SignInParts = {
 export const accountOf = (secrets: Secrets, mobile: string): string =>
   secrets.pseudonym('account', mobile);
 
-/** What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. */
-const otpDigest = (secrets: Secrets, txnId: string, otp: string): string =>
-  secrets.mac('otp', `${txnId}|${otp}`).toString('base64url');
+/**
+ * What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. Of its SHA-256,
+ * which is what some clients send in its place.
+ */
+const otpDigest = (secrets: Secrets, txnId: string, otpHash: string): string =>
+  secrets.mac('otp', `${txnId}|${otpHash}`).toString('base64url');
+
+/** SHA-256 of an OTP's digits, in hex. */
+export const otpHashOf = (otp: string): string => hex(sha256(Buffer.from(otp)));
 
 /** An HOTP value (RFC 4226) of a secret that lives for this transaction only. */
 const newOtp = (): string =>
@@ -83,17 +90,18 @@ export function createSignIn(parts: SignInParts) {
       mobile: string,
       from: Origin,
       wished?: Language,
+      surface?: 'cowin',
     ): Promise<{ txnId: string } | Refusal> {
       const account = accountOf(secrets, mobile);
       const { network, device, requester } = requesterOf(secrets, from);
       const known = await store.isFamiliar(account, requester, OTP_TERMS.familiarMs);
-      const by = { network, device, known };
+      const by = { network, device, known, surface };
       const budget = await smsBudget.spend(by);
       if (budget.outcome === 'SPENT')
         return refuse('SMS_BUDGET_SPENT', { retryAfterS: seconds(budget.waitMs) });
       const txnId = uuid();
       const otp = newOtp();
-      const digest = otpDigest(secrets, txnId, otp);
+      const digest = otpDigest(secrets, txnId, otpHashOf(otp));
       const reply = await store.sendOtp(
         account,
         { txnId, digest, mobile: secrets.encrypt(mobile), requester, network, language: wished },
@@ -116,14 +124,17 @@ export function createSignIn(parts: SignInParts) {
       return { txnId };
     },
 
-    /** Turns an OTP into what it grants to the account that it proves, once. */
-    async checkOtp(txnId: string, otp: string, from: Origin): Promise<Proved | Refusal> {
+    /**
+     * Turns an OTP into what it grants to the account that it proves, once. `otpHash`: as
+     * `otpHashOf` gives it.
+     */
+    async checkOtp(txnId: string, otpHash: string, from: Origin): Promise<Proved | Refusal> {
       const account = await store.accountOfTransaction(txnId);
       if (!account) return refuse('OTP_UNKNOWN');
       // Before the OTP is used up, and the mobile knows the device for nothing.
       const room = await findRoom(from.device, account);
       if (isRefusal(room)) return room;
-      const digest = otpDigest(secrets, txnId, otp);
+      const digest = otpDigest(secrets, txnId, otpHash);
       const { requester } = requesterOf(secrets, from);
       const reply = await store.checkOtp(account, { txnId, digest, requester }, OTP_TERMS);
       switch (reply.outcome) {

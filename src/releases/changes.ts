@@ -136,6 +136,12 @@ export function createChanges(
       }
     },
 
+    /** Numbers of the slots that are closed, whether or not a round has settled it. */
+    async closedSlots(release: string): Promise<ReadonlySet<number>> {
+      const fields = Object.keys(await store.changes(release));
+      return new Set(fields.filter((field) => !field.startsWith('loss:')).map(Number));
+    },
+
     /** What operators changed, settled or about to be; for everyone to see. */
     async changes(release: string): Promise<Changes | Refusal> {
       const found = await published(release);

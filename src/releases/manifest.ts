@@ -78,8 +78,30 @@ const Session = z.strictObject({
   dose: z.int().min(1).max(9),
   min_age: z.int().min(0).max(130),
   max_age: z.int().min(0).max(130).nullable(),
+  /** Rupees. */
+  fee: z.int().min(0).max(100_000).optional(),
 });
-const Centre = z.strictObject({ centre: CentreId, name: z.string().min(1).max(120) });
+/** Where a centre is, as directories list it; its id is then a number that is known in public. */
+const Directory = z.strictObject({
+  state_id: z.int().min(1).max(999),
+  state_name: z.string().min(1).max(60),
+  district_id: z.int().min(1).max(99_999),
+  district_name: z.string().min(1).max(60),
+  block_name: z.string().max(60),
+  pincode: z.int().min(100_000).max(999_999),
+  address: z.string().max(200),
+  lat: z.int().min(-90).max(90),
+  long: z.int().min(-180).max(180),
+  from: TimeOfDay,
+  to: TimeOfDay,
+  fee_type: z.enum(['Free', 'Paid']),
+});
+export type Directory = z.output<typeof Directory>;
+const Centre = z.strictObject({
+  centre: CentreId,
+  name: z.string().min(1).max(120),
+  directory: Directory.optional(),
+});
 
 /** Ed25519: `kid` is the RFC 7638 thumbprint of `x`, 32 bytes in base64url. */
 const ReceiptKey = z.strictObject({ kid: Base64Url32, x: Base64Url32 });

@@ -100,6 +100,8 @@ function readers(store: ReleaseStore) {
     isDraft: async (release: string) => (await store.draft(release)) !== null,
     /** Ids of all releases that are published or about to be. */
     all: () => store.all(),
+    /** Ids of those that open later than a time, the first to open first. */
+    openingAfter: (epochMs: number) => store.openingAfter(epochMs),
     list: async () => {
       const views = await Promise.all((await store.listed(RELEASES_LISTED)).map(describe));
       return views.filter((one) => !isRefusal(one));
@@ -267,7 +269,15 @@ function watching(store: ReleaseStore) {
     };
   };
 
-  return { seats, end: (release: string) => store.end(release) };
+  /** Free seats by slot number, of all pools together. */
+  const free = async ({ release, slots }: Manifest): Promise<number[]> => {
+    const held = await store.free(release);
+    return slots.map(({ pools }, slot) =>
+      pools.reduce((sum, _pool, pool) => sum + Number(held[`${slot}/${pool}`] ?? 0), 0),
+    );
+  };
+
+  return { seats, free, end: (release: string) => store.end(release) };
 }
 
 /** Capacities by the fields of the seats hash: `<slot index>/<pool index>`. */

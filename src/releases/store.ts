@@ -249,6 +249,10 @@ function publishedStore(redis: Redis) {
     listed: (limit: number): Promise<string[]> => redis.zrevrange(keys.releases(), 0, limit - 1),
     /** Ids of all of them: whoever draws must not miss one. */
     all: (): Promise<string[]> => redis.zrange(keys.releases(), '0', '-1'),
+    openingAfter: (epochMs: number): Promise<string[]> =>
+      redis.zrangebyscore(keys.releases(), `(${epochMs}`, '+inf'),
+    /** Free seats by `<slot index>/<pool index>`. */
+    free: (release: string): Promise<Record<string, string>> => redis.hgetall(keys.seats(release)),
 
     end: (release: string) =>
       endScript(redis, { release: keys.release(release), audit: keys.audit(release) }, {}),

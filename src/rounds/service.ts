@@ -18,6 +18,7 @@ import {
   type Terms,
 } from './admission.ts';
 import { trustOf, valueTimeMs } from './beacon.ts';
+import { appending } from './appending.ts';
 import { carryingIn } from './carry-in.ts';
 import type { Log } from '../log.ts';
 import { type EntryDocument, entryDocument } from './entry-table.ts';
@@ -95,6 +96,7 @@ export function createRoundService(parts: Parts) {
   const admission = createAdmission(parts);
   return {
     ...entering({ ...parts, admission }),
+    ...appending({ ...parts, admission }),
     ...carryingIn({ ...parts, admission }),
     ...standing(parts),
     ...published(parts),
@@ -198,6 +200,22 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       });
     },
 
+    /** The lotteries in which an account's people have an entry that is alive, or a seat. */
+    async askedIn(account: string): Promise<ReadonlySet<string>> {
+      const persons = await people.persons(account);
+      const claimed = (await people.claimsOf(persons)).filter((release) => release !== null);
+      const alive = await Promise.all(
+        [...new Set(claimed)].map(async (release) => {
+          const found = await releases.published(release);
+          if (isRefusal(found) || found.manifest.mode !== 'lottery') return [];
+          const ids = persons.map((person) => entryIdOf(secrets, release, person));
+          const standings = await store.view(release, ids);
+          return standings.some(({ state }) => HAS_ASKED.includes(state)) ? [release] : [];
+        }),
+      );
+      return new Set(alive.flat());
+    },
+
     /** The people of an entry that took part in a round; empty once it is gone. */
     async personsOf(release: string, entryId: string): Promise<readonly string[]> {
       const [packed] = await store.entries(release, [entryId]);
@@ -234,6 +252,8 @@ function peopleOf(
   }
   return (group.length > 0 ? group : [entryId]).flatMap((id) => byEntry.get(id) ?? []);
 }
+
+const HAS_ASKED: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED'];
 
 /** Who has, or had, a seat stands for no later release. */
 const STANDS: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OVER', 'STANDING'];

@@ -11,6 +11,7 @@ const ENTER_REFUSALS = [
   'ENTRY_SEALED',
   'HAS_BOOKING',
   'SLOTS_CLOSED',
+  'ENTRY_CHANGED',
   'TOO_MANY_ENTRIES',
   'TOO_MANY_FROM_DEVICE',
 ] as const;
@@ -50,6 +51,8 @@ export type EntryToPut = {
   readonly others?: readonly string[];
   /** Packed standing entry, of one that is to be carried over. */
   readonly standing?: string;
+  /** The packed entry that this edits, '' where there must be none yet; left out for any. */
+  readonly expected?: string;
 };
 
 const WITHDRAW_REPLIES = [
@@ -95,7 +98,7 @@ const enterScript = script({
     'withdrawn',
     'audit',
   ],
-  args: ['entry_id', 'entry', 'by', 'enter_before_ms', 'standing', 'coming'],
+  args: ['entry_id', 'entry', 'by', 'enter_before_ms', 'standing', 'coming', 'expected'],
   rest: true,
   reply: (raw): CarryReply => {
     const { word, fields } = replyWord(raw);
@@ -208,7 +211,7 @@ const entryKeys = (release: string) => ({
 function entryStore(redis: Redis) {
   const put = (
     release: string,
-    { id, packed, account, device, network, enterBeforeMs, others, standing = '' }: EntryToPut,
+    { id, packed, account, device, network, enterBeforeMs, others, ...more }: EntryToPut,
     coming: 'HAND' | Coming,
   ): Promise<CarryReply> =>
     enterScript(
@@ -219,8 +222,9 @@ function entryStore(redis: Redis) {
         entry: packed,
         by: enteredBy(account, device, network),
         enter_before_ms: enterBeforeMs,
-        standing,
+        standing: more.standing ?? '',
         coming,
+        expected: more.expected ?? '*',
       },
       others,
     );

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { accountOf } from '../../src/people/sign-in.ts';
+import { accountOf, otpHashOf } from '../../src/people/sign-in.ts';
 import { codeOf, engineOn, granted, lastSms } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -23,8 +23,8 @@ it('no network or device of who asks or tries is ever written in clear', async (
   const { message } = await lastSms(engine, test.redis);
   const otp = message.template === 'otp' ? message.otp : '';
   const wrong = otp === '000000' ? '000001' : '000000';
-  expect(codeOf(await engine.people.checkOtp(txnId, wrong, TRIES))).toBe('OTP_WRONG');
-  granted(await engine.people.checkOtp(txnId, otp, TRIES));
+  expect(codeOf(await engine.people.checkOtp(txnId, otpHashOf(wrong), TRIES))).toBe('OTP_WRONG');
+  granted(await engine.people.checkOtp(txnId, otpHashOf(otp), TRIES));
 
   const written = everWritten();
   const account = accountOf(engine.secrets, MOBILE);

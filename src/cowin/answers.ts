@@ -1,0 +1,106 @@
+/** What discovery answers, from places and what is shown of them. Pure. */
+import { type Availability, shownOf } from './availability.ts';
+import type { Centre, ReleasePlaces, Session } from './places.ts';
+import { dayText, daysAfter, secondsText } from './words.ts';
+
+export const CALENDAR_DAYS = 7;
+
+/** A release's centres in the area that is asked for, and what is shown of its seats. */
+export type Part = {
+  readonly places: ReleasePlaces;
+  readonly availability: Availability;
+  /** For who has asked here already. */
+  readonly isHidden: boolean;
+};
+
+export type Wanted = {
+  /** YYYY-MM-DD: the day, or the first of seven. */
+  readonly date: string;
+  /** In capitals; undefined for any. */
+  readonly vaccine: string | undefined;
+};
+
+const placeOf = ({ id, name, directory }: Centre) => ({
+  center_id: id,
+  name,
+  address: directory.address,
+  state_name: directory.state_name,
+  district_name: directory.district_name,
+  block_name: directory.block_name,
+  pincode: directory.pincode,
+  lat: directory.lat,
+  long: directory.long,
+  from: secondsText(directory.from),
+  to: secondsText(directory.to),
+  fee_type: directory.fee_type,
+});
+
+function sessionOf(session: Session, { availability, isHidden }: Part) {
+  const { dose1, dose2, bands } = shownOf(session, availability, isHidden);
+  return {
+    session_id: session.id,
+    date: dayText(session.date),
+    available_capacity: dose1 + dose2,
+    available_capacity_dose1: dose1,
+    available_capacity_dose2: dose2,
+    min_age_limit: session.minAge,
+    ...(session.maxAge !== null && { max_age_limit: session.maxAge }),
+    allow_all_age: session.maxAge === null,
+    vaccine: session.vaccine,
+    slots: bands,
+  };
+}
+
+const isWanted = ({ vaccine }: Session, wanted: Wanted): boolean =>
+  wanted.vaccine === undefined || vaccine.toUpperCase() === wanted.vaccine;
+
+/** `{"sessions": […]}`: one day, a session and its centre in one. */
+export function sessionsOn(parts: readonly Part[], wanted: Wanted) {
+  const sessions = parts.flatMap((part) =>
+    part.places.centres.flatMap((centre) =>
+      centre.sessions
+        .filter((session) => session.date === wanted.date && isWanted(session, wanted))
+        .map((session) => ({
+          ...placeOf(centre),
+          ...sessionOf(session, part),
+          fee: String(session.fee),
+        })),
+    ),
+  );
+  return { sessions };
+}
+
+type CalendarCentre = ReturnType<typeof placeOf> & {
+  sessions: ReturnType<typeof sessionOf>[];
+  vaccine_fees?: { readonly vaccine: string; readonly fee: string }[];
+};
+
+/** `{"centers": […]}`: seven days, each centre once whatever releases it is in. */
+export function calendarFrom(parts: readonly Part[], wanted: Wanted) {
+  const end = daysAfter(wanted.date, CALENDAR_DAYS);
+  const centres = new Map<number, CalendarCentre>();
+  for (const part of parts)
+    for (const centre of part.places.centres)
+      for (const session of centre.sessions) {
+        const within = session.date >= wanted.date && session.date < end;
+        if (!within || !isWanted(session, wanted)) continue;
+        const shown = centres.get(centre.id) ?? { ...placeOf(centre), sessions: [] };
+        centres.set(centre.id, shown);
+        shown.sessions.push(sessionOf(session, part));
+        if (session.fee > 0) addFee(shown, session);
+      }
+  const byId = (one: CalendarCentre, other: CalendarCentre): number =>
+    one.center_id - other.center_id;
+  return { centers: [...centres.values()].toSorted(byId) };
+}
+
+function addFee(centre: CalendarCentre, { vaccine, fee }: Session): void {
+  centre.vaccine_fees ??= [];
+  if (!centre.vaccine_fees.some((one) => one.vaccine === vaccine))
+    centre.vaccine_fees.push({ vaccine, fee: String(fee) });
+}
+
+/** `{"centers": {…}}`: an object, empty where there is none. */
+export const calendarOfCentre = (parts: readonly Part[], wanted: Wanted) => ({
+  centers: calendarFrom(parts, wanted).centers[0] ?? {},
+});

@@ -1,0 +1,86 @@
+/**
+ * What every read of the surface is answered from: kept by the process, and looked at anew at most
+ * once a second however many ask. While Redis is away, what was known last is what is shown.
+ */
+import { LRUCache } from 'lru-cache';
+import { nowMs } from '../lib/clock.ts';
+import { present } from '../lib/assert.ts';
+import { isRefusal } from '../refusal.ts';
+import type { ReleaseService } from '../releases/service.ts';
+import { type Availability, availabilityOf } from './availability.ts';
+import { type Atlas, atlasOf, placesOf, type ReleasePlaces } from './places.ts';
+
+export const CATALOGUE_LIMITS = {
+  /** What is shown may be older than the truth by this. */
+  freshForMs: 1_000,
+  /** A release that opened longer ago is shown no more. */
+  releaseAgeMs: 120 * 86_400_000,
+  releases: 2_000,
+} as const;
+
+/** Read again when it is old, once for all who ask meanwhile; an old value is better than none. */
+const TERMS = {
+  ttl: CATALOGUE_LIMITS.freshForMs,
+  noDeleteOnFetchRejection: true,
+  allowStaleOnFetchRejection: true,
+} as const;
+
+export type Catalogue = {
+  readonly atlas: () => Promise<Atlas>;
+  readonly availability: (part: ReleasePlaces) => Promise<Availability>;
+};
+
+export function createCatalogue(
+  releases: Pick<ReleaseService, 'openingAfter' | 'published' | 'read' | 'free' | 'closedSlots'>,
+): Catalogue {
+  const parts = new LRUCache<string, ReleasePlaces>({ max: CATALOGUE_LIMITS.releases });
+  let last: { readonly names: string; readonly atlas: Atlas } | undefined;
+
+  const placesIn = async (release: string): Promise<ReleasePlaces[]> => {
+    const known = parts.get(release);
+    if (known) return [known];
+    const found = await releases.published(release);
+    if (isRefusal(found)) return []; // listed, about to be published
+    const part = placesOf(found);
+    parts.set(release, part);
+    return [part];
+  };
+
+  const readAtlas = async (): Promise<Atlas> => {
+    const now = nowMs();
+    const ids = await releases.openingAfter(now - CATALOGUE_LIMITS.releaseAgeMs);
+    const latest = ids.slice(-CATALOGUE_LIMITS.releases);
+    const shown = (await Promise.all(latest.map(placesIn)))
+      .flat()
+      .filter(({ published }) => published.lastDayEndsAtMs > now);
+    const names = shown.map(({ release }) => release).join();
+    if (last?.names !== names) last = { names, atlas: atlasOf(shown) };
+    return last.atlas;
+  };
+
+  const readAvailability = async (
+    release: string,
+    before: Availability | undefined,
+  ): Promise<Availability> => {
+    const { published } = present(parts.get(release), release);
+    const { manifest } = published;
+    const [reading, free, closed] = await Promise.all([
+      releases.read(release),
+      manifest.mode === 'immediate' ? releases.free(manifest) : undefined,
+      releases.closedSlots(release),
+    ]);
+    return availabilityOf(published, present(reading, release), free, closed, before);
+  };
+
+  const atlases = new LRUCache<'atlas', Atlas>({ ...TERMS, max: 1, fetchMethod: readAtlas });
+  const availabilities = new LRUCache<string, Availability>({
+    ...TERMS,
+    max: CATALOGUE_LIMITS.releases,
+    fetchMethod: (release, before) => readAvailability(release, before),
+  });
+  return {
+    atlas: async () => present(await atlases.fetch('atlas'), 'an atlas'),
+    availability: async ({ release }) =>
+      present(await availabilities.fetch(release), `what is shown of ${release}`),
+  };
+}
