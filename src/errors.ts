@@ -430,7 +430,8 @@ export const ERRORS = {
   },
   ENTERED_IN_LOTTERY: {
     status: 409,
-    title: 'Seats of this release are given by lottery: the wish is entered, and nothing is booked.',
+    title:
+      'Seats of this release are given by lottery: the wish is entered, and nothing is booked.',
     remedy: 'Wait for `resultAt`; asking again changes nothing.',
   },
   ENTRY_LAPSED: {
@@ -466,6 +467,11 @@ export const ERRORS = {
     remedy: 'Confirm or cancel it.',
   },
   SLOT_FULL: { status: 409, title: 'This slot has no free seat.', remedy: 'Choose another slot.' },
+  NOT_CANCELLABLE: {
+    status: 409,
+    title: 'This appointment cannot be given back for these people alone.',
+    remedy: 'Name all whom it is for: who was given a seat together gives it back together.',
+  },
   NOT_MOVABLE: {
     status: 409,
     title: 'This booking cannot be moved to that slot.',

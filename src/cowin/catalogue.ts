@@ -28,7 +28,11 @@ const TERMS = {
 export type Catalogue = {
   readonly atlas: () => Promise<Atlas>;
   readonly availability: (part: ReleasePlaces) => Promise<Availability>;
+  /** When the next round of a lottery is due. */
+  readonly nextRoundAtMs: (part: ReleasePlaces) => Promise<number>;
 };
+
+type Known = { readonly availability: Availability; readonly nextRoundAtMs: number };
 
 export function createCatalogue(
   releases: Pick<ReleaseService, 'openingAfter' | 'published' | 'read' | 'free' | 'closedSlots'>,
@@ -58,29 +62,31 @@ export function createCatalogue(
     return last.atlas;
   };
 
-  const readAvailability = async (
-    release: string,
-    before: Availability | undefined,
-  ): Promise<Availability> => {
+  const read = async (release: string, before: Known | undefined): Promise<Known> => {
     const { published } = present(parts.get(release), release);
     const { manifest } = published;
-    const [reading, free, closed] = await Promise.all([
+    const [read, free, closed] = await Promise.all([
       releases.read(release),
       manifest.mode === 'immediate' ? releases.free(manifest) : undefined,
       releases.closedSlots(release),
     ]);
-    return availabilityOf(published, present(reading, release), free, closed, before);
+    const reading = present(read, `state of ${release}`);
+    const shown = before?.availability;
+    const availability = availabilityOf(published, reading, free, closed, shown);
+    return { availability, nextRoundAtMs: reading.nextRoundAtMs };
   };
 
   const atlases = new LRUCache<'atlas', Atlas>({ ...TERMS, max: 1, fetchMethod: readAtlas });
-  const availabilities = new LRUCache<string, Availability>({
+  const states = new LRUCache<string, Known>({
     ...TERMS,
     max: CATALOGUE_LIMITS.releases,
-    fetchMethod: (release, before) => readAvailability(release, before),
+    fetchMethod: (release, before) => read(release, before),
   });
+  const known = async ({ release }: ReleasePlaces): Promise<Known> =>
+    present(await states.fetch(release), `what is known of ${release}`);
   return {
     atlas: async () => present(await atlases.fetch('atlas'), 'an atlas'),
-    availability: async ({ release }) =>
-      present(await availabilities.fetch(release), `what is shown of ${release}`),
+    availability: async (part) => (await known(part)).availability,
+    nextRoundAtMs: async (part) => (await known(part)).nextRoundAtMs,
   };
 }

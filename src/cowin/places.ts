@@ -66,7 +66,10 @@ function sessionsOf({ manifest, slotSessions }: Published): Map<string, Session[
   for (const [number, slot] of manifest.slots.entries()) {
     const ours = present(slotSessions[number], slot.session);
     const id = sessionIdOf(manifest.release, ours);
-    const entry = byId.get(id) ?? { session: sessionOf(manifest.release, id, ours), centre: ours.centre };
+    const entry = byId.get(id) ?? {
+      session: sessionOf(manifest.release, id, ours),
+      centre: ours.centre,
+    };
     byId.set(id, entry);
     const slots = entry.session.slots as Map<number, Map<string, number>>;
     const bands = slots.get(ours.dose) ?? new Map<string, number>();
@@ -82,7 +85,14 @@ function sessionsOf({ manifest, slotSessions }: Published): Map<string, Session[
 const sessionOf = (
   release: string,
   id: string,
-  { centre, date, service, min_age: minAge, max_age: maxAge, fee = 0 }: Manifest['sessions'][number],
+  {
+    centre,
+    date,
+    service,
+    min_age: minAge,
+    max_age: maxAge,
+    fee = 0,
+  }: Manifest['sessions'][number],
 ): Session => ({
   id,
   release,

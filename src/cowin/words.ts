@@ -24,7 +24,9 @@ export const daysAfter = (iso: string, days: number): string =>
 
 /** `09:00AM` of 09:00, `01:30PM` of 13:30. */
 function clockText(time: string): string {
-  const [hours = 0, minutes = ''] = time.split(':').map((part, index) => (index === 0 ? Number(part) : part));
+  const [hours = 0, minutes = ''] = time
+    .split(':')
+    .map((part, index) => (index === 0 ? Number(part) : part));
   const hour = Number(hours);
   return `${String(hour % 12 || 12).padStart(2, '0')}:${minutes}${hour < 12 ? 'AM' : 'PM'}`;
 }

@@ -135,6 +135,8 @@ export const keys = {
   otpUnused: (id: string) => account(id, 'otp-unused'),
   /** hash: requester -> wrong OTPs lately; survives asking anew; ten minutes from the first. */
   otpWrong: (id: string) => account(id, 'otp-wrong'),
+  /** string: keyed hash of the text of the image captcha that the account was shown last; 5 min. */
+  imageCaptcha: (id: string) => account(id, 'image-captcha'),
   /** list: encrypted SMS texts, newest first; development driver only; an hour. */
   inbox: (id: string) => account(id, 'inbox'),
   /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */

@@ -409,7 +409,8 @@ describe('the SMS budget, against toll fraud', () => {
 
   it('of a device ends what nobody uses, in whichever network it asks', async () => {
     const many = { perMinute: 1_000, perHour: 1_000 };
-    withBudget(test.redis, { new: many, known: many, unusedPerNetwork: 1_000, unusedPerDevice: 3 });
+    const unused = { unusedPerNetwork: 1_000, unusedPerDevice: 3 };
+    withBudget(test.redis, { new: many, known: many, cowin: many, ...unused });
     const from = (index: number, device = 'pumper') => ({ ...network(index), device });
     for (let index = 0; index < 10; index++) await signIn(mobile(index), from(index));
     for (let index = 10; index < 13; index++) granted(await sendTo(index, from(index)));
