@@ -96,7 +96,7 @@ export const Session = z.strictObject({
   fee: whole(0, MANIFEST_LIMITS.fee).optional(),
 });
 
-/** Where a centre stands in the public directory. Whole degrees: a manifest has whole numbers only. */
+/** Where a centre stands in the public directory. Degrees are whole, as all its numbers are. */
 export const Directory = z.strictObject({
   state_id: whole(1, MANIFEST_LIMITS.stateId),
   state_name: words(1, 60),

@@ -48,7 +48,7 @@ export function addOfferings<At>(
   for (const offering of offerings) {
     const { at, centre, session, seats } = offering;
     const id = session.session;
-    const before = seats > 0 && places.sessions.length > 0 && sessions.has(id);
+    const before = seats > 0 && sessions.has(id);
     const reason =
       repeated(offering) ??
       agree(centre, nameOf(at)) ??
