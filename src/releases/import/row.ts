@@ -95,10 +95,11 @@ function checked<S extends z.ZodType>(schema: S, value: object): z.output<S> | s
 
 const columnOf = (member: string): string => COLUMN_OF[member] ?? member;
 
+/** The first text that is none, in what was checked or in its directory, which comes last. */
 function textsFault(value: object): string | undefined {
-  for (const [member, text] of Object.entries(value)) {
-    const fault =
-      typeof text === 'object' && text !== null ? textsFault(text) : textFault(String(text ?? ''));
+  for (const [member, one] of Object.entries(value)) {
+    if (typeof one === 'object' && one !== null) return textsFault(one);
+    const fault = typeof one === 'string' ? textFault(one) : undefined;
     if (fault !== undefined) return `${columnOf(member)} is ${fault}`;
   }
   return undefined;
