@@ -15,6 +15,7 @@ import { SCOPES } from './gates/operator-keys.ts';
 import { createLog } from './log.ts';
 import { ATTEST_COLUMNS, readAttestations } from './people/attest-file.ts';
 import { PEOPLE_LIMITS } from './people/rules.ts';
+import { importRequest } from './releases/import-command.ts';
 import { OPEN_POOL } from './releases/manifest.ts';
 import { connectRedis, disconnectRedis } from './redis/client.ts';
 import { embeddedAddress } from './redis/embedded.ts';
@@ -101,11 +102,14 @@ release
 
 release
   .command('import')
-  .description('add centres and capacities from a CSV file to a draft: all rows or none')
+  .description(
+    'add places to a draft, all or none: from CSV, or from a saved calendarByDistrict reply ' +
+      '(.json); prints what the draft holds then. Columns and members: docs/import.md',
+  )
   .argument('<release>')
-  .argument('<csv>')
-  .requiredOption('--date <date>', 'day of the sessions, YYYY-MM-DD')
-  .option('--service <name>', 'vaccine or service')
+  .argument('<file>')
+  .option('--date <date>', 'CSV: day of the sessions, YYYY-MM-DD, where a row has none')
+  .option('--service <name>', 'CSV: vaccine or service, where a row has none; likewise:')
   .option('--dose <number>')
   .option('--min-age <years>')
   .option('--max-age <years>')
@@ -113,16 +117,11 @@ release
   .option('--centre <column>', "the CSV's column of centre ids")
   .option('--name <column>', "the CSV's column of centre names")
   .option('--seats <column>', "the CSV's column of capacities")
-  .action(async (id: string, csv: string, options: Record<string, string>) => {
-    const query = new URLSearchParams(options);
-    const body = await readFile(csv, 'utf8');
-    show(
-      await call(`/v1/admin/releases/${id}/import?${query.toString()}`, {
-        method: 'POST',
-        body,
-        type: 'text/csv',
-      }),
-    );
+  .option('--state-id <number>', 'reply: the state that its centres are in')
+  .option('--district-id <number>', 'reply: the district that its centres are in')
+  .action(async (id: string, file: string, options: Record<string, string>) => {
+    const request = importRequest(id, file, await readFile(file, 'utf8'), options);
+    show(await call(request.path, { ...request, method: 'POST' }));
   });
 
 for (const [verb, description] of [

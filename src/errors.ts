@@ -290,8 +290,8 @@ export const ERRORS = {
   },
   IMPORT_INVALID: {
     status: 422,
-    title: 'The CSV has rows that cannot be imported; nothing was imported.',
-    remedy: 'Correct the rows listed under `rows`.',
+    title: 'The file has places that cannot be imported; nothing was imported.',
+    remedy: 'Correct the rows listed under `rows`, of JSON what is listed under `problems`.',
   },
   RELEASE_NOT_OPEN: {
     status: 409,

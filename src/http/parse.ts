@@ -24,7 +24,7 @@ export type Parser = {
  */
 export const BODY_LIMIT_BYTES = 16 * 1024;
 const DEEPEST_JSON = 16;
-/** As many as the longest list that any route takes has (attestations). */
+/** Where the route does not say otherwise: as many as attestations may be. */
 const LONGEST_ARRAY = 1_000;
 const MOST_PROBLEMS = 20;
 const JSON_TYPE = 'application/json';
@@ -40,6 +40,7 @@ export function createParser(route: Route): Parser {
   const isOptional = body?.safeParse(undefined).success ?? false;
   const mediaType = route.bodyType ?? JSON_TYPE;
   const limitBytes = route.bodyLimitBytes ?? BODY_LIMIT_BYTES;
+  const longest = route.bodyListLimit ?? LONGEST_ARRAY;
 
   return {
     limitBytes,
@@ -53,7 +54,7 @@ export function createParser(route: Route): Parser {
     },
     parse: (rawParams, search, bytes) => {
       const isLeftOut = isOptional && bytes.length === 0;
-      const rawBody = body && !isLeftOut ? decode(bytes, mediaType) : undefined;
+      const rawBody = body && !isLeftOut ? decode(bytes, mediaType, longest) : undefined;
       if (isRefusal(rawBody)) return rawBody;
       const problems: Problem[] = [];
       const parsed = {
@@ -126,13 +127,13 @@ function queryOf(search: string): Record<string, unknown> {
 }
 
 /** In a member, so that a document that is a string is not mistaken for a refusal. */
-function decode(bytes: Buffer, mediaType: string): { value: unknown } | Refusal {
+function decode(bytes: Buffer, mediaType: string, longest: number): { value: unknown } | Refusal {
   if (!isUtf8(bytes)) return refuse('BODY_NOT_JSON', { detail: 'The body is not UTF-8.' });
   const text = bytes.toString('utf8');
   if (mediaType !== JSON_TYPE) return { value: text };
   try {
     const value: unknown = JSON.parse(text);
-    const flaw = flawOf(value);
+    const flaw = flawOf(value, longest);
     return flaw ? invalid([flaw]) : { value };
   } catch {
     return refuse('BODY_NOT_JSON');
@@ -144,18 +145,18 @@ function decode(bytes: Buffer, mediaType: string): { value: unknown } | Refusal 
  */
 const PROTOTYPE_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
 
-function flawOf(value: unknown, depth = 1): Problem | undefined {
+function flawOf(value: unknown, longest: number, depth = 1): Problem | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth > DEEPEST_JSON)
     return { path: 'body', message: `Nested deeper than ${DEEPEST_JSON} levels.` };
-  if (Array.isArray(value) && value.length > LONGEST_ARRAY)
-    return { path: 'body', message: `A list of more than ${LONGEST_ARRAY}.` };
+  if (Array.isArray(value) && value.length > longest)
+    return { path: 'body', message: `A list of more than ${longest}.` };
   if (!Array.isArray(value))
     for (const name of Object.keys(value))
       if (PROTOTYPE_NAMES.has(name))
         return { path: 'body', message: `No member may be named ${name}.` };
   for (const member of Object.values(value)) {
-    const flaw = flawOf(member, depth + 1);
+    const flaw = flawOf(member, longest, depth + 1);
     if (flaw) return flaw;
   }
   return undefined;

@@ -93,6 +93,8 @@ export type RouteDefinition<
   readonly bodyType?: string;
   /** Largest body in bytes; the default of http/app.ts where left out. */
   readonly bodyLimitBytes?: number;
+  /** Elements of the longest list in a JSON body; the default of http/parse.ts where left out. */
+  readonly bodyListLimit?: number;
   /** Success statuses with the schema of their bodies; null: no body; a media type: not JSON. */
   readonly answers: Readonly<Record<number, z.ZodType | null | { readonly mediaType: string }>>;
   /** What this route itself can refuse; what its gates refuse is added from `gates`. */

@@ -26,6 +26,12 @@ export const MANIFEST_LIMITS = {
   genesisTimeS: 100_000_000_000,
   /** Seconds from the end of a window to the public randomness of its round. */
   sealMarginS: 3_600,
+  /** Numbers of the directory that a centre may stand in. */
+  stateId: 999,
+  districtId: 99_999,
+  centreNumber: 999_999_999,
+  /** Rupees that a dose costs. */
+  fee: 100_000,
 } as const;
 
 const slug = (longest: number) =>
@@ -45,8 +51,16 @@ export const Instant = z.iso
   .datetime({ precision: 3 })
   .refine((text) => text >= '1970', 'before 1970')
   .meta({ example: '2026-11-22T14:30:00.000Z' });
-const Day = z.iso.date();
-const TimeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'HH:MM');
+const Day = z.iso.date('not a day as in 2026-11-22');
+const TimeOfDay = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'not a time as in 09:00');
+const whole = (least: number, most: number) => {
+  const error = `not a whole number from ${least} to ${most}`;
+  return z.int(error).min(least, error).max(most, error);
+};
+const words = (least: number, most: number) => {
+  const error = `not ${least} to ${most} characters`;
+  return z.string(error).min(least, error).max(most, error);
+};
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 /** 32 bytes; the last character carries four bits. */
 const Base64Url32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
@@ -70,38 +84,47 @@ const Slot = z.strictObject({
   to: TimeOfDay,
   pools: z.array(Pool).min(1).max(MANIFEST_LIMITS.poolsPerSlot),
 });
-const Session = z.strictObject({
+export const Session = z.strictObject({
   session: SessionId,
   centre: CentreId,
   date: Day,
-  service: z.string().min(1).max(60),
-  dose: z.int().min(1).max(9),
-  min_age: z.int().min(0).max(130),
-  max_age: z.int().min(0).max(130).nullable(),
-  /** Rupees. */
-  fee: z.int().min(0).max(100_000).optional(),
+  service: words(1, 60),
+  dose: whole(1, 9),
+  min_age: whole(0, 130),
+  max_age: whole(0, 130).nullable(),
+  /** Rupees for a dose. Absent where it was not imported. */
+  fee: whole(0, MANIFEST_LIMITS.fee).optional(),
 });
-/** Where a centre is, as directories list it; its id is then a number that is known in public. */
-const Directory = z.strictObject({
-  state_id: z.int().min(1).max(999),
-  state_name: z.string().min(1).max(60),
-  district_id: z.int().min(1).max(99_999),
-  district_name: z.string().min(1).max(60),
-  block_name: z.string().max(60),
-  pincode: z.int().min(100_000).max(999_999),
-  address: z.string().max(200),
-  lat: z.int().min(-90).max(90),
-  long: z.int().min(-180).max(180),
+
+/** Where a centre stands in the public directory. Degrees are whole, as all its numbers are. */
+export const Directory = z.strictObject({
+  state_id: whole(1, MANIFEST_LIMITS.stateId),
+  state_name: words(1, 60),
+  district_id: whole(1, MANIFEST_LIMITS.districtId),
+  district_name: words(1, 60),
+  block_name: words(0, 60),
+  pincode: whole(100_000, 999_999),
+  address: words(0, 200),
+  lat: whole(-90, 90),
+  long: whole(-180, 180),
   from: TimeOfDay,
   to: TimeOfDay,
-  fee_type: z.enum(['Free', 'Paid']),
+  fee_type: z.enum(['Free', 'Paid'], 'not Free or Paid'),
 });
-export type Directory = z.output<typeof Directory>;
-const Centre = z.strictObject({
-  centre: CentreId,
-  name: z.string().min(1).max(120),
-  directory: Directory.optional(),
-});
+
+/** The id of a centre in the public directory. */
+export const CENTRE_NUMBER = /^[1-9]\d{0,8}$/;
+export const Centre = z
+  .strictObject({
+    centre: CentreId,
+    name: words(1, 120),
+    /** Absent where it was not imported. */
+    directory: Directory.optional(),
+  })
+  .refine(({ centre, directory }) => directory === undefined || CENTRE_NUMBER.test(centre), {
+    message: `not a whole number from 1 to ${MANIFEST_LIMITS.centreNumber}`,
+    path: ['centre'],
+  });
 
 /** Ed25519: `kid` is the RFC 7638 thumbprint of `x`, 32 bytes in base64url. */
 const ReceiptKey = z.strictObject({ kid: Base64Url32, x: Base64Url32 });
@@ -189,6 +212,8 @@ export type LotteryManifest = z.output<typeof LotteryManifest>;
 export type ImmediateManifest = z.output<typeof ImmediateManifest>;
 export type Manifest = z.output<typeof Manifest>;
 export type ManifestSlot = z.output<typeof Slot>;
+export type ManifestSession = z.output<typeof Session>;
+export type ManifestCentre = z.output<typeof Centre>;
 
 /** manifest_hash = H(JCS(manifest)), in hex. */
 export const manifestHash = (manifest: Manifest | DrawnManifest): string =>

@@ -3,9 +3,9 @@ import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
 import { changeRoutes, changingRoutes } from './change-routes.ts';
+import { importRoutes, placeCount } from './import-routes.ts';
 import { ReleaseId, Series } from './manifest.ts';
 import { ReleaseTerms } from './rules.ts';
-import type { ImportTerms } from './import.ts';
 import type { ReleaseService } from './service.ts';
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -150,62 +150,19 @@ const documentRoutes = (releases: ReleaseService): Route[] => [
   }),
 ];
 
-const TimeBand = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/);
-const ImportQuery = z
-  .strictObject({
-    date: z.iso.date(),
-    service: z.string().trim().min(1).max(60).default('COVISHIELD'),
-    dose: z.coerce.number().int().min(1).max(9).default(1),
-    minAge: z.coerce.number().int().min(0).max(130).default(0),
-    maxAge: z.coerce.number().int().min(0).max(130).optional(),
-    bands: z
-      .string()
-      .default('09:00-11:00,11:00-13:00,13:00-15:00')
-      .transform((text) => text.split(','))
-      .pipe(z.array(TimeBand).min(1).max(24))
-      .refine(
-        (bands) => bands.every((band) => band.slice(0, 5) < band.slice(6)),
-        'a band ends after it begins',
-      )
-      .refine(
-        (bands) => new Set(bands.map((band) => band.slice(0, 5))).size === bands.length,
-        'bands begin at different times',
-      ),
-    centre: z.string().min(1).max(60).default('centre_id'),
-    name: z.string().min(1).max(60).default('centre_name'),
-    seats: z.string().min(1).max(60).default('seats'),
-  })
-  .refine(({ minAge, maxAge = Infinity }) => minAge <= maxAge, {
-    message: 'maxAge is not below minAge',
-    path: ['maxAge'],
-  });
-
-const importTerms = (query: z.output<typeof ImportQuery>): ImportTerms => ({
-  date: query.date,
-  service: query.service,
-  dose: query.dose,
-  minAge: query.minAge,
-  maxAge: query.maxAge ?? null,
-  bands: query.bands.map((band) => ({ from: band.slice(0, 5), to: band.slice(6) })),
-  columns: { centre: query.centre, name: query.name, seats: query.seats },
-});
-
-const PlaceCount = z.object({ centres: z.int(), slots: z.int(), seats: z.int() });
-/** A CSV of 10,000 centres fits well. */
-const CSV_LIMIT_BYTES = 2 * 1024 * 1024;
-
 /** `redisNowMs`: Redis's clock, which decides whether a window is already past. */
 export const operatorRoutes = (
   releases: ReleaseService,
   redisNowMs: () => Promise<number>,
 ): Route[] => [
-  ...draftRoutes(releases),
+  createRoute(releases),
+  ...importRoutes(releases),
   publishRoute(releases, redisNowMs),
   ...changingRoutes(releases),
   ...watchRoutes(releases),
 ];
 
-const draftRoutes = (releases: ReleaseService): Route[] => [
+const createRoute = (releases: ReleaseService): Route =>
   route({
     method: 'post',
     path: '/v1/admin/releases',
@@ -220,27 +177,7 @@ const draftRoutes = (releases: ReleaseService): Route[] => [
       const draft = await releases.create(body);
       return isRefusal(draft) ? draft : { status: 201, body: { ...draft.terms } };
     },
-  }),
-  route({
-    method: 'post',
-    path: '/v1/admin/releases/:release/import',
-    name: 'importPlaces',
-    slice: 'releases',
-    summary: 'Add centres and capacities from CSV to a draft: all rows or none',
-    gates: { limit: 'admin', caller: 'operator', scope: 'import' },
-    params,
-    query: ImportQuery,
-    body: z.string(),
-    bodyType: 'text/csv',
-    bodyLimitBytes: CSV_LIMIT_BYTES,
-    answers: { 200: PlaceCount },
-    errors: ['RELEASE_UNKNOWN', 'RELEASE_PUBLISHED', 'IMPORT_INVALID'],
-    handler: async ({ params, query, body }) => {
-      const draft = await releases.importInto(params.release, body, importTerms(query));
-      return isRefusal(draft) ? draft : { status: 200, body: placeCount(draft.places) };
-    },
-  }),
-];
+  });
 
 const publishRoute = (releases: ReleaseService, redisNowMs: () => Promise<number>): Route =>
   route({
@@ -316,15 +253,3 @@ async function show(releases: ReleaseService, release: string) {
   ]);
   return isRefusal(view) ? view : { status: 200, body: { ...view, seats } };
 }
-
-const placeCount = (places: {
-  centres: readonly unknown[];
-  slots: readonly { pools: readonly { seats: number }[] }[];
-}) => ({
-  centres: places.centres.length,
-  slots: places.slots.length,
-  seats: places.slots.reduce(
-    (sum, { pools }) => sum + pools.reduce((inner, { seats }) => inner + seats, 0),
-    0,
-  ),
-});

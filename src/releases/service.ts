@@ -8,7 +8,14 @@ import { jcs } from '../lib/jcs.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { isPublished, unpackBooking } from '../bookings/rules.ts';
 import { createChanges } from './changes.ts';
-import { importPlaces, NO_PLACES, type ImportTerms } from './import.ts';
+import {
+  type CalendarTerms,
+  importCalendar,
+  importPlaces,
+  type ImportTerms,
+  NO_PLACES,
+  type Places,
+} from './import.ts';
 import { manifestHash, type Manifest } from './manifest.ts';
 import {
   manifestOf,
@@ -198,20 +205,25 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     return saved === 'SAVED' ? draft : refuse('RELEASE_EXISTS');
   };
 
-  const importInto = async (
+  /** All that `add` finds in a file, or none. */
+  const addTo = async (
     release: string,
-    csv: string,
-    terms: ImportTerms,
+    add: (places: Places) => Places | Refusal,
   ): Promise<Draft | Refusal> => {
     const read = await readDraft(release);
     if (isRefusal(read)) return read;
-    const places = importPlaces(read.draft.places, csv, terms);
+    const places = add(read.draft.places);
     if (isRefusal(places)) return places;
     const draft: Draft = { ...read.draft, places };
     const saved = await store.saveDraft(release, JSON.stringify(draft), read.text);
-    if (saved === 'DRAFT_CHANGED') return importInto(release, csv, terms); // another import came between
+    if (saved === 'DRAFT_CHANGED') return addTo(release, add); // another import came between
     return saved === 'SAVED' ? draft : refuse('RELEASE_PUBLISHED');
   };
+  const importInto = (release: string, csv: string, terms: ImportTerms) =>
+    addTo(release, (places) => importPlaces(places, csv, terms));
+  /** `centers`: those of a saved calendarByDistrict reply. */
+  const importCalendarInto = (release: string, centers: readonly unknown[], terms: CalendarTerms) =>
+    addTo(release, (places) => importCalendar(places, centers, terms));
 
   const publish = async (
     release: string,
@@ -247,7 +259,7 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
     return { manifestHash: hash };
   };
 
-  return { readDraft, create, importInto, publish };
+  return { readDraft, create, importInto, importCalendarInto, publish };
 }
 
 function watching(store: ReleaseStore) {

@@ -6,6 +6,7 @@
  */
 import fc, { type Arbitrary } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { puneCalendar } from '../../bench/support/calendar.ts';
 import { createAccessTokens } from '../../src/gates/access-tokens.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
@@ -136,6 +137,7 @@ async function createWorld(): Promise<World> {
         opensAt: ['2020-01-01T00:00:00Z', '2098-01-01T00:00:00Z'],
         closesAt: ['2098-01-01T01:00:00Z'],
         endsAt: ['2098-01-01T02:00:00Z'],
+        centers: [puneCalendar('2099-01-01').centers.slice(0, 2), []],
         bands: ['09:00-11:00', '09:00-11:00,10:00-12:00', '11:00-09:00'],
         'text/csv': [
           csvOf([1, 2]),

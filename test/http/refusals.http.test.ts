@@ -593,6 +593,11 @@ describe('an operator', () => {
       'RELEASE_EXISTS',
     );
     expect(await codeOf(operate('importPlaces', { ...csv, body: CSV }))).toBe('RELEASE_PUBLISHED');
+    const calendar = { query: { stateId: '21', districtId: '363' }, body: { centers: [{}] } };
+    expect(await codeOf(operate('importCalendar', calendar))).toBe('RELEASE_PUBLISHED');
+    expect(await codeOf(operate('importCalendar', { ...calendar, ...NOWHERE }))).toBe(
+      'RELEASE_UNKNOWN',
+    );
     expect(await codeOf(operate('publishRelease'))).toBe('RELEASE_PUBLISHED');
     for (const name of ['publishRelease', 'showRelease', 'endRelease', 'readBots', 'readBotsCsv'])
       expect(await codeOf(operate(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
@@ -607,8 +612,15 @@ describe('an operator', () => {
     expect(bad.json).toMatchObject({ code: 'IMPORT_INVALID', rows: [{ line: 3 }] });
     expect((await operate('importPlaces', { ...csv, params, body: CSV })).json).toEqual({
       centres: 1,
+      sessions: 1,
       slots: 2,
       seats: 2,
+      districts: 0,
+    });
+    const badCalendar = await operate('importCalendar', { ...calendar, params });
+    expect(badCalendar.json).toMatchObject({
+      code: 'IMPORT_INVALID',
+      problems: [{ path: 'centers[0].center_id' }, ...Array.from({ length: 4 }, () => ({}))],
     });
     expect((await operate('showRelease', { params })).json).toMatchObject({ state: 'draft' });
     for (const name of ['readBots', 'readBotsCsv'])

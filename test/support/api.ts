@@ -33,6 +33,7 @@ export async function serveApi(
     engine,
     routes,
     metrics,
+    url: server.url,
     close: server.close,
     call: (method: string, path: string, options?: CallOptions) =>
       call(server.url, method, path, options),

@@ -1,0 +1,27 @@
+/** What `release import` sends for a file: which route takes it, and as what. */
+import { extname } from 'node:path';
+
+export type ImportRequest = {
+  readonly path: string;
+  readonly body: string;
+  readonly type: string;
+};
+
+/** `options`: the terms by their names in the query. A reply is JSON by its name or its content. */
+export function importRequest(
+  release: string,
+  file: string,
+  body: string,
+  options: Readonly<Record<string, string>>,
+): ImportRequest {
+  const isReply = extname(file).toLowerCase() === '.json' || /^\uFEFF?\s*\{/.test(body);
+  const query = new URLSearchParams(options).toString();
+  const path = `/v1/admin/releases/${encodeURIComponent(release)}`;
+  return isReply
+    ? {
+        path: `${path}/calendar?${query}`,
+        body: body.replace(/^\uFEFF/, ''),
+        type: 'application/json',
+      }
+    : { path: `${path}/import?${query}`, body, type: 'text/csv' };
+}
