@@ -1,6 +1,7 @@
 /** Every route of the engine: what Express, OpenAPI and the tests are made from. */
 import { bookingRoutes } from './bookings/routes.ts';
 import type { Config } from './config.ts';
+import { cowinRoutes } from './cowin/routes.ts';
 import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
 import { createAuditReader } from './gates/audit.ts';
@@ -13,6 +14,17 @@ import { redisNowMs, type Redis } from './redis/client.ts';
 import { operatorRoutes, releaseRoutes } from './releases/routes.ts';
 import { roundRoutes } from './rounds/routes.ts';
 
+/** Of all surfaces that a deployment serves. */
+export const allRoutes = (
+  engine: Engine,
+  redis: Redis,
+  config: Pick<Config, 'smsDriver' | 'accessTokenSecrets' | 'captcha' | 'cowinSurface'>,
+): Route[] => [
+  ...apiRoutes(engine, redis, config),
+  ...(config.cowinSurface ? cowinRoutes(engine, redis, config) : []),
+];
+
+/** Of our own surface. */
 export function apiRoutes(
   engine: Engine,
   redis: Redis,

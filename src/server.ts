@@ -8,7 +8,7 @@ import { present } from './lib/assert.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { connectRedis, disconnectRedis } from './redis/client.ts';
-import { apiRoutes } from './routes.ts';
+import { allRoutes } from './routes.ts';
 import { onStop } from './stop.ts';
 
 const config = readConfig();
@@ -24,7 +24,7 @@ const engine = createEngine(redis, config, {
   onSmsBudget: (requester, outcome) => metrics.gates.smsBudget.inc({ requester, outcome }),
 });
 const app = createApp({
-  routes: apiRoutes(engine, redis, config),
+  routes: allRoutes(engine, redis, config),
   redis,
   config,
   secrets: engine.secrets,

@@ -3,7 +3,7 @@
  * once a second however many ask. While Redis is away, what was known last is what is shown.
  */
 import { LRUCache } from 'lru-cache';
-import { nowMs } from '../lib/clock.ts';
+import { nowMs, sleep } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
 import { isRefusal } from '../refusal.ts';
 import type { ReleaseService } from '../releases/service.ts';
@@ -13,6 +13,8 @@ import { type Atlas, atlasOf, placesOf, type ReleasePlaces } from './places.ts';
 export const CATALOGUE_LIMITS = {
   /** What is shown may be older than the truth by this. */
   freshForMs: 1_000,
+  /** Where Redis is slower than this, what was known before is shown. */
+  patienceMs: 500,
   /** A release that opened longer ago is shown no more. */
   releaseAgeMs: 120 * 86_400_000,
   releases: 2_000,
@@ -24,6 +26,13 @@ const TERMS = {
   noDeleteOnFetchRejection: true,
   allowStaleOnFetchRejection: true,
 } as const;
+
+/** What is read; or what was known before, where that takes long. */
+async function soon<T>(reading: Promise<T>, before: T | undefined): Promise<T> {
+  if (before === undefined) return reading;
+  reading.catch(() => undefined); // the next to look hears of it
+  return Promise.race([reading, sleep(CATALOGUE_LIMITS.patienceMs).then(() => before)]);
+}
 
 export type Catalogue = {
   readonly atlas: () => Promise<Atlas>;
@@ -76,11 +85,15 @@ export function createCatalogue(
     return { availability, nextRoundAtMs: reading.nextRoundAtMs };
   };
 
-  const atlases = new LRUCache<'atlas', Atlas>({ ...TERMS, max: 1, fetchMethod: readAtlas });
+  const atlases = new LRUCache<'atlas', Atlas>({
+    ...TERMS,
+    max: 1,
+    fetchMethod: (_one, before) => soon(readAtlas(), before),
+  });
   const states = new LRUCache<string, Known>({
     ...TERMS,
     max: CATALOGUE_LIMITS.releases,
-    fetchMethod: (release, before) => read(release, before),
+    fetchMethod: (release, before) => soon(read(release, before), before),
   });
   const known = async ({ release }: ReleasePlaces): Promise<Known> =>
     present(await states.fetch(release), `what is known of ${release}`);

@@ -3,7 +3,7 @@
  * under its own ids. Pure; a release's part never changes once it is published.
  */
 import { present } from '../lib/assert.ts';
-import type { Directory, Manifest } from '../releases/manifest.ts';
+import type { Manifest } from '../releases/manifest.ts';
 import type { Published } from '../releases/service.ts';
 import { sessionIdOf } from './ids.ts';
 import { bandText } from './words.ts';
@@ -27,7 +27,7 @@ export type Session = {
 export type Centre = {
   readonly id: number;
   readonly name: string;
-  readonly directory: Directory;
+  readonly directory: NonNullable<Manifest['centres'][number]['directory']>;
   readonly sessions: readonly Session[];
 };
 

@@ -47,7 +47,7 @@ async function askOtp(mobile = MOBILE, from = HOME): Promise<Otp> {
 }
 
 const sendFrom = (from: Origin) => engine.people.sendOtp(MOBILE, from);
-const check = (txnId: string, otp: string, from = HOME) => 
+const check = (txnId: string, otp: string, from = HOME) =>
   engine.people.checkOtp(txnId, otpHashOf(otp), from);
 const tries = (count: number, txnId: string, otp: string, from = HOME) =>
   Promise.all(Array.from({ length: count }, () => check(txnId, otp, from)));

@@ -6,7 +6,7 @@ import { listen } from '../../src/http/server.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { Redis } from '../../src/redis/client.ts';
-import { apiRoutes } from '../../src/routes.ts';
+import { allRoutes } from '../../src/routes.ts';
 import { call, type CallOptions, configWith, secrets } from './app.ts';
 
 /** For tests whose requests all come from one address. */
@@ -26,13 +26,14 @@ export async function serveApi(
 ) {
   const config = configWith({ PORT: '0', SMS_DRIVER: 'inbox', ...UNLIMITED, ...settings });
   const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
-  const routes = apiRoutes(engine, redis, config);
+  const routes = allRoutes(engine, redis, config);
   const metrics = createMetrics();
   const server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
   return {
     engine,
     routes,
     metrics,
+    url: server.url,
     url: server.url,
     close: server.close,
     call: (method: string, path: string, options?: CallOptions) =>
