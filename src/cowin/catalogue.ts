@@ -14,7 +14,7 @@ export const CATALOGUE_LIMITS = {
   /** What is shown may be older than the truth by this. */
   freshForMs: 1_000,
   /** Where Redis is slower than this, what was known before is shown. */
-  patienceMs: 500,
+  patienceMs: 250,
   /** A release that opened longer ago is shown no more. */
   releaseAgeMs: 120 * 86_400_000,
   releases: 2_000,

@@ -8,7 +8,7 @@ import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
 import type { TestApi } from './api.ts';
 import type { CallOptions } from './app.ts';
-import { fresh, granted } from './engine.ts';
+import { fresh, granted, lastSms } from './engine.ts';
 
 /** Of a district that no other test has, so that tests of one file do not see each other. */
 let districts = 1_000;
@@ -109,7 +109,7 @@ export const aSecond = (): Promise<void> =>
 export const ROOT = '/api/v2';
 
 /** A client as they were written in 2021: it knows the portal's routes, and no draw. */
-export function oldClient(api: TestApi, mobile: string, from?: string) {
+export function oldClient(api: TestApi, redis: Redis, mobile: string, from?: string) {
   let token = '';
   const options = (body?: unknown): CallOptions => ({
     ...(token !== '' && { token }),
@@ -129,9 +129,8 @@ export function oldClient(api: TestApi, mobile: string, from?: string) {
 
     signIn: async (): Promise<void> => {
       const asked = await post('/auth/public/generateOTP', { mobile });
-      const inbox = await api.call('GET', `/v1/dev/inbox?mobile=%2B91${mobile}`);
-      const text = String(present(inbox.json.messages[0], 'an SMS').text);
-      const otp = present(/\d{6}/.exec(text)?.[0], 'an OTP');
+      const { message } = await lastSms(api.engine, redis);
+      const otp = message.template === 'otp' ? message.otp : '';
       const hash = createHash('sha256').update(otp).digest('hex');
       const { txnId } = asked.json;
       const proved = await post('/auth/public/confirmOTP', { otp: hash, txnId });
