@@ -91,7 +91,8 @@ export function createEngine(
     drand: chain,
     receiptKey: receipts.newest,
   });
-  const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
+  const isLive = createIsLive(stores.rounds, releases, secrets, stores.people);
+  const claims = createClaims(stores.people, isLive);
   const people = createPeopleService({
     store: stores.people,
     claims,

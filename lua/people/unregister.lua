@@ -14,7 +14,9 @@ if held[1] ~= ARGV[1] or (ARGV[4] ~= '' and held[4] ~= ARGV[4]) then return 'NOT
 if held[2] and not (held[2] == ARGV[2] and held[3] == ARGV[3]) then
   return { 'CLAIMED', held[2], tonumber(held[3]), now_ms() }
 end
--- What an operator attested of this ID stays: it says nothing of an account.
+-- What an operator attested of this ID stays: it says nothing of an account. So do its doses and
+-- missed seats: whoever registers the ID next learns of doses, but the person is the ID, and to hold
+-- it is to be them; and who could shed missed seats by registering anew would.
 redis.call('HDEL', KEYS[1], 'account', 'id_type', 'birth_year', 'registered_at_ms', 'claim',
   'claimed_at_ms')
 return 'UNREGISTERED'

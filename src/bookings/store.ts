@@ -35,7 +35,7 @@ export type BookReply =
 
 const confirmScript = script({
   file: 'bookings/confirm',
-  keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'audit'],
+  keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'visits', 'audit'],
   args: ['entry_id', 'grant'],
   reply: (raw): ConfirmReply => {
     const { word, fields } = replyWord(raw);
@@ -58,6 +58,7 @@ const cancelScript = script({
     'seats',
     'happened',
     'displacements',
+    'visits',
     'audit',
   ],
   args: ['entry_id', 'grant'],
@@ -71,7 +72,18 @@ const cancelScript = script({
 
 const expireScript = script({
   file: 'bookings/expire',
-  keys: ['release', 'rounds', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  keys: [
+    'release',
+    'rounds',
+    'entries',
+    'bookings',
+    'offers',
+    'seats',
+    'happened',
+    'visits',
+    'missed',
+    'audit',
+  ],
   args: ['round', 'at_most'],
   reply: (raw): ExpireReply => {
     const { word, fields } = replyWord(raw);
@@ -119,6 +131,7 @@ function answerStore(redis: Redis) {
           bookings: keys.bookings(release),
           offers: keys.offers(release, roundOf(grant)),
           displacements: keys.displacements(release),
+          visits: keys.visits(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },
@@ -136,6 +149,7 @@ function answerStore(redis: Redis) {
           seats: keys.seats(release),
           happened: keys.happened(release),
           displacements: keys.displacements(release),
+          visits: keys.visits(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },
@@ -156,6 +170,8 @@ function grantStore(redis: Redis) {
           offers: keys.offers(release, round),
           seats: keys.seats(release),
           happened: keys.happened(release),
+          visits: keys.visits(release),
+          missed: keys.missed(release),
           audit: keys.audit(release),
         },
         { round, at_most: EXPIRE_AT_MOST },

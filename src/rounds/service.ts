@@ -373,12 +373,27 @@ function proofs({ store, releases }: Parts) {
  * group's, is still alive.
  */
 export const createIsLive =
-  (store: RoundStore, releases: ReleaseService, secrets: Secrets) =>
+  (
+    store: RoundStore,
+    releases: ReleaseService,
+    secrets: Secrets,
+    people: Pick<PeopleStore, 'dosesOf'>,
+  ) =>
   async (release: string, person: string): Promise<boolean> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return false;
-    const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
+    const entryId = entryIdOf(secrets, release, person);
+    const [standing] = await store.view(release, [entryId]);
     const reading = await releases.read(release);
     if (!standing || !reading) return false;
+    // What a booking was for is over with its dose. Nobody can cancel it since they arrived, nor
+    // enter here again beside it; and if a change takes it after all, nothing that comes in its
+    // place can be confirmed (lua/bookings/confirm).
+    if (standing.state === 'BOOKED') {
+      const { grant } = unpackBooking(standing.booking);
+      const booking = bookingId({ release, entry: standing.group[0] ?? entryId, grant });
+      const [doses = []] = await people.dosesOf([person]);
+      if (doses.some((dose) => dose.booking === booking)) return false;
+    }
     return keepsClaim(standing.state, reading.nowMs, found.lastDayEndsAtMs);
   };
