@@ -10,7 +10,7 @@
   KEYS[7] audit          stream
   ARGV[1] entry_id
   ARGV[2] grant
-  ARGV[3] slot      that the booking was read with; '' where it was not found
+  ARGV[3] slot      that the booking was read with; '' where there was none
   ARGV[4] place     centre/date of that slot
   ARGV[5] from_ms   when the day of the slot begins
   ARGV[6] until_ms  and ends
@@ -34,8 +34,9 @@ if not is_granted(booking, ARGV[2], published) then booking = nil end
 -- Who came stays one who came, whatever becomes of the seat.
 if visit and visit.state == 'ARRIVED' then booking = { state = 'BOOKED', slot = visit.slot } end
 local now = now_ms()
-if (booking and booking.slot or '') ~= ARGV[3] then return 'SLOT_CHANGED' end
-if booking and not (tonumber(ARGV[5]) <= now and now < tonumber(ARGV[6])) then return 'NOT_TODAY' end
+if booking and booking.slot ~= ARGV[3] then return 'SLOT_CHANGED' end
+local is_today = tonumber(ARGV[5]) <= now and now < tonumber(ARGV[6])
+if booking and not is_today then return 'NOT_TODAY' end
 
 local left = ARGV[8] - (tonumber(redis.call('HGET', KEYS[5], id)) or 0)
 if left <= 0 then return 'TRIES_SPENT' end

@@ -200,7 +200,8 @@ function absenceStore(redis: Redis) {
 
     /** Some of the missed seats that are yet to be counted. */
     someMissed: async (release: string): Promise<Missed[]> => {
-      const flat = await redis.hrandfield(keys.missed(release), ARRIVAL_LIMITS.batch, 'WITHVALUES');
+      const { batch } = ARRIVAL_LIMITS;
+      const flat = (await redis.hrandfield(keys.missed(release), batch, 'WITHVALUES')) ?? [];
       const missed: Missed[] = [];
       for (let i = 0; i + 1 < flat.length; i += 2) {
         const [missedAtMs = '', persons = ''] = String(flat[i + 1]).split(' ');

@@ -3,7 +3,8 @@ import { type Redis, redisNowMs } from '../redis/client.ts';
 import { type Language, LANGUAGES } from '../notify/messages.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { OTP_TERMS } from './rules.ts';
-import { type Dose, packDoses, unpackDoses } from './vaccines.ts';
+import { attendanceStore, categoriesIn } from './attendance-store.ts';
+import { type Dose, unpackDoses } from './vaccines.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -48,9 +49,6 @@ export type StaleClaim = { readonly release: string; readonly claimedAtMs: numbe
 const languageOf = (field: unknown): Language =>
   LANGUAGES.find((one) => one === field) ?? LANGUAGES[0];
 
-/** A list as a field holds it. */
-const listed = (field: string | null): string[] => (field ? field.split(',') : []);
-
 const claimScript = script({
   file: 'people/claim',
   keys: ['person'],
@@ -66,7 +64,7 @@ const claimScript = script({
         string,
         string | undefined,
       ];
-      const facts = { categories: listed(categories), doses: unpackDoses(doses ?? '') };
+      const facts = { categories: categoriesIn(categories), doses: unpackDoses(doses ?? '') };
       return { outcome: word, claimedAtMs, birthYear, idType, ...facts };
     }
     if (word === 'COOLING_DOWN') return { outcome: word, untilMs: Number(fields[0]) };
@@ -176,27 +174,6 @@ const useDeviceScript = script({
   },
 });
 
-const recordDoseScript = script({
-  file: 'people/record-dose',
-  keys: ['person'],
-  args: ['expected', 'doses'],
-  reply: (raw): 'RECORDED' | 'CHANGED' => {
-    const { word } = replyWord(raw);
-    if (word === 'RECORDED' || word === 'CHANGED') return word;
-    throw unexpectedReply('people/record-dose', word);
-  },
-});
-
-const countMissScript = script({
-  file: 'people/count-miss',
-  keys: ['person'],
-  args: ['booking', 'missed_at_ms', 'window_ms', 'cool_down_ms'],
-  reply: (raw): void => {
-    const { word } = replyWord(raw);
-    if (word !== 'COUNTED') throw unexpectedReply('people/count-miss', word);
-  },
-});
-
 export type PeopleStore = ReturnType<typeof createPeopleStore>;
 
 export function createPeopleStore(redis: Redis) {
@@ -268,74 +245,9 @@ function personStore(redis: Redis) {
       else await redis.hset(keys.person(person), 'categories', categories.join(','));
     },
 
-    /** Attested categories and doses of each person; none for who is of another account. */
-    factsOf: (
-      account: string,
-      persons: readonly string[],
-    ): Promise<{ categories: string[]; doses: Dose[] }[]> =>
-      Promise.all(
-        persons.map(async (person) => {
-          const [holder, categories = null, doses] = await redis.hmget(
-            keys.person(person),
-            'account',
-            'categories',
-            'doses',
-          );
-          return holder === account
-            ? { categories: listed(categories), doses: unpackDoses(doses ?? '') }
-            : { categories: [], doses: [] };
-        }),
-      ),
-
     /** The release that each person's claim names, or null. */
     claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
       Promise.all(persons.map((person) => redis.hget(keys.person(person), 'claim'))),
-  };
-}
-
-/** What people did with their seats. */
-function attendanceStore(redis: Redis) {
-  return {
-    /** The doses of each of these people, registered or not. */
-    dosesOf: (persons: readonly string[]): Promise<Dose[][]> =>
-      Promise.all(
-        persons.map(async (person) =>
-          unpackDoses((await redis.hget(keys.person(person), 'doses')) ?? ''),
-        ),
-      ),
-
-    /** Adds a dose to those that were read. */
-    recordDose: (person: string, read: readonly Dose[], dose: Dose) =>
-      recordDoseScript(
-        redis,
-        { person: keys.person(person) },
-        { expected: packDoses(read), doses: packDoses([...read, dose]) },
-      ),
-
-    countMiss: (
-      person: string,
-      miss: { booking: string; missedAtMs: number },
-      terms: { windowMs: number; coolDownMs: number },
-    ): Promise<void> =>
-      countMissScript(
-        redis,
-        { person: keys.person(person) },
-        {
-          booking: miss.booking,
-          missed_at_ms: miss.missedAtMs,
-          window_ms: terms.windowMs,
-          cool_down_ms: terms.coolDownMs,
-        },
-      ),
-
-    /** The encrypted record of each of these people in the list of their account; null for none. */
-    recordsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
-      Promise.all(
-        persons.map(async (person) => {
-          const account = await redis.hget(keys.person(person), 'account');
-          return account ? redis.hget(keys.beneficiaries(account), person) : null;
-        }),
-      ),
   };
 }
 

@@ -53,7 +53,7 @@ export type Dose = {
   readonly batch: string;
 };
 
-/** A dose each line, as the hash of a person holds them; a batch may hold any separator, and is last. */
+/** A dose each line, as a person's hash holds them. A batch is last: it may hold a separator. */
 export const packDoses = (doses: readonly Dose[]): string =>
   doses
     .map(({ dose, vaccine, date, booking, batch }) =>
@@ -81,9 +81,9 @@ export type DoseGiven = {
 };
 
 /**
- * Why somebody may not have this dose, and from when they may: null where no time alone helps, since
- * they have it, or lack the one before of the same vaccine. Of a service that is no vaccine nothing
- * is asked.
+ * Why somebody may not have this dose, and from when they may: null where no time alone helps,
+ * since they have it, or lack the one before of the same vaccine. Of a service that is no vaccine
+ * nothing is asked.
  */
 export function doseProblem(
   doses: readonly Dose[],

@@ -114,7 +114,7 @@ export const keys = {
   /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
   audit: (id: string) => release(id, 'audit'),
 
-  // --- one person: {p:<person>}; kept while registered, attested, or with doses or missed seats ---
+  // --- one person: {p:<person>}; kept while anything is known of them ---
 
   /**
    * hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release),
