@@ -115,25 +115,13 @@ export function createEngine(
     revocations,
     ...(config.devices && { devices: deviceTerms(config.devices) }),
   });
-  const rounds = createRoundService({
-    store: stores.rounds,
-    releases,
-    people: stores.people,
-    claims,
-    secrets,
-    receipts,
-    log: watch.log,
-  });
+  const shared = { releases, people: stores.people, claims, outbox, secrets, log: watch.log };
+  const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
+    ...shared,
     store: stores.bookings,
-    releases,
-    rounds,
-    people: stores.people,
     arrivals: stores.arrivals,
-    claims,
-    outbox,
-    secrets,
-    log: watch.log,
+    rounds,
   });
   const arrivals = createArrivalService({
     ...watch,
