@@ -99,8 +99,11 @@ const Environment = z.object({
    * (development only); http: SMS_HTTP_URL takes them.
    */
   SMS_DRIVER: z.enum(['console', 'inbox', 'http']).default('console'),
-  /** IANA name of the zone that deadlines are shown in; a manifest has none. */
-  SMS_TIME_ZONE: z.string().refine(isTimeZone, 'no time zone').default('UTC'),
+  /**
+   * IANA name of the zone of all centres: their days begin and end in it, and SMS show deadlines in
+   * it. A manifest has none.
+   */
+  TIME_ZONE: z.string().refine(isTimeZone, 'no time zone').default('UTC'),
   /** SMS in hand at once, of a worker and each priority. */
   SMS_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(32),
   /** Where the gateway takes SMS; https in production. May have placeholders, as the body. */
@@ -193,9 +196,9 @@ export type Config = {
   readonly deviceTokenSecrets: TokenSecrets;
   readonly operatorKey: string;
   readonly smsDriver: 'console' | 'inbox' | 'http';
+  /** IANA name. */
+  readonly timeZone: string;
   readonly sms: {
-    /** IANA name. */
-    readonly timeZone: string;
     readonly concurrency: number;
     /** Of the driver http. */
     readonly gateway: GatewaySettings | undefined;
@@ -285,8 +288,8 @@ export function readConfig(
     deviceTokenSecrets: set.DEVICE_TOKEN_SECRETS ?? [secret],
     operatorKey,
     smsDriver: set.SMS_DRIVER,
+    timeZone: set.TIME_ZONE,
     sms: {
-      timeZone: set.SMS_TIME_ZONE,
       concurrency: set.SMS_CONCURRENCY,
       gateway: set.SMS_DRIVER === 'http' ? readGateway(set, environment) : undefined,
     },

@@ -6,6 +6,8 @@ import type { Config } from './config.ts';
 import { DEVICE_LIFETIME_MS } from './gates/devices.ts';
 import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
+import { type ArrivalOutcome, createArrivalService } from './arrivals/service.ts';
+import { createArrivalStore } from './arrivals/store.ts';
 import { createBookingService } from './bookings/service.ts';
 import { createBookingStore } from './bookings/store.ts';
 import { createBotReports } from './gates/bots/service.ts';
@@ -18,6 +20,7 @@ import { createOutboxStore } from './notify/store.ts';
 import { createClaims } from './people/claims.ts';
 import { createPeopleService } from './people/service.ts';
 import { createPeopleStore } from './people/store.ts';
+import type { VaccineName } from './people/vaccines.ts';
 import { createReleaseService } from './releases/service.ts';
 import { createReleaseStore } from './releases/store.ts';
 import type { Redis } from './redis/client.ts';
@@ -42,12 +45,16 @@ export type Watch = {
   readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
   readonly onSms: OnSms;
   readonly onSmsBudget: OnSmsBudget;
+  readonly onArrival: (outcome: ArrivalOutcome) => void;
+  readonly onDose: (vaccine: VaccineName) => void;
 };
 const UNWATCHED: Watch = {
   log: createLog('silent'),
   onBeaconAnswer: () => undefined,
   onSms: () => undefined,
   onSmsBudget: () => undefined,
+  onArrival: () => undefined,
+  onDose: () => undefined,
 };
 
 /** Where no setting bounds what is sent: tests and benches, which send nothing. */
@@ -69,12 +76,18 @@ const storesOn = (redis: Redis) => ({
   bookings: createBookingStore(redis),
   outbox: createOutboxStore(redis),
   bots: createBotStore(redis),
+  arrivals: createArrivalStore(redis),
+});
+
+const deviceTerms = ({ accounts }: Config['devices']) => ({
+  accounts,
+  lifetimeMs: DEVICE_LIFETIME_MS,
 });
 
 export function createEngine(
   redis: Redis,
   config: Pick<Config, 'secret'> &
-    Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget' | 'devices'>>,
+    Partial<Pick<Config, 'drand' | 'receiptSecrets' | 'smsBudget' | 'devices' | 'timeZone'>>,
   watched: Partial<Watch> = {},
 ) {
   const watch = { ...UNWATCHED, ...watched };
@@ -92,7 +105,8 @@ export function createEngine(
     drand: chain,
     receiptKey: receipts.newest,
   });
-  const claims = createClaims(stores.people, createIsLive(stores.rounds, releases, secrets));
+  const isLive = createIsLive(stores.rounds, releases, secrets, stores.people);
+  const claims = createClaims(stores.people, isLive);
   const people = createPeopleService({
     store: stores.people,
     claims,
@@ -100,26 +114,24 @@ export function createEngine(
     outbox,
     smsBudget,
     revocations,
-    ...(config.devices && {
-      devices: { accounts: config.devices.accounts, lifetimeMs: DEVICE_LIFETIME_MS },
-    }),
+    ...(config.devices && { devices: deviceTerms(config.devices) }),
   });
-  const rounds = createRoundService({
-    store: stores.rounds,
-    releases,
-    people: stores.people,
-    claims,
-    secrets,
-    receipts,
-    log: watch.log,
-  });
+  const shared = { releases, people: stores.people, claims, outbox, secrets, log: watch.log };
+  const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
+    ...shared,
     store: stores.bookings,
-    releases,
+    arrivals: stores.arrivals,
     rounds,
-    people: stores.people,
-    claims,
+  });
+  const arrivals = createArrivalService({
+    ...watch,
+    store: stores.arrivals,
+    releases,
+    people,
+    doses: stores.people,
     secrets,
+    timeZone: config.timeZone ?? 'UTC',
   });
   return {
     secrets,
@@ -136,6 +148,7 @@ export function createEngine(
     people,
     rounds,
     bookings,
+    arrivals,
     bots: createBotReports({ store: stores.bots, releases }),
   };
 }

@@ -397,6 +397,17 @@ export const ERRORS = {
     title: 'This release does not accept the ID type that this beneficiary is registered with.',
     remedy: 'See `accepted`.',
   },
+  DOSE_NOT_DUE: {
+    status: 422,
+    title: 'A chosen slot gives a dose that this person has, or may not have yet.',
+    remedy: 'Choose a slot from `dueFrom` on; where that is null, one of another dose or vaccine.',
+  },
+  COOLING_DOWN: {
+    status: 409,
+    title: 'This person let several seats go to waste, and may not enter or book for a while.',
+    remedy:
+      'Wait until `until`; confirm or cancel offers in time, and cancel what you cannot keep.',
+  },
   CLAIMED_ELSEWHERE: {
     status: 409,
     title: 'This person has an entry or a booking in another release.',
@@ -494,8 +505,45 @@ export const ERRORS = {
   },
   BOOKING_OVER: {
     status: 409,
-    title: 'This booking was cancelled or has lapsed.',
+    title: 'This booking was cancelled, has lapsed or was kept.',
     remedy: 'List the bookings of the account.',
+  },
+
+  // on the day
+  ARRIVAL_CODE_WRONG: {
+    status: 400,
+    title: 'There is no such booking with this security code.',
+    remedy: 'Ask for the code again; `triesLeft` tries remain for this booking.',
+  },
+  ARRIVAL_TRIES_SPENT: {
+    status: 429,
+    title: 'Too many wrong security codes for this booking, or from this operator key today.',
+    remedy: 'Wait for Retry-After; without it no further code is taken for this booking.',
+  },
+  ARRIVAL_NOT_TODAY: {
+    status: 409,
+    title: 'The session of this booking is on another day.',
+    remedy: 'Come on `date`.',
+  },
+  ARRIVAL_NOT_BOOKED: {
+    status: 409,
+    title: 'This is no booking any more, or an offer that was not confirmed.',
+    remedy: 'Ask the person to look at their list of bookings.',
+  },
+  ARRIVAL_MISSING: {
+    status: 409,
+    title: 'Nobody has arrived on such a booking.',
+    remedy: 'Record the arrival first, with its security code.',
+  },
+  DOSE_MISMATCH: {
+    status: 422,
+    title: 'This person is not of the booking, or the vaccine is not that of its session.',
+    remedy: 'Use what the arrival answered: its `people`, and their `vaccine`.',
+  },
+  DOSE_RECORDED: {
+    status: 409,
+    title: 'This dose is recorded with another batch.',
+    remedy: 'Nothing; what was recorded first stands.',
   },
 } as const satisfies Record<string, Entry>;
 

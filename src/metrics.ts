@@ -59,6 +59,20 @@ export function createMetrics() {
       }),
     },
     captcha: captchaMetrics(registers),
+    arrivals: {
+      arrivals: new Counter({
+        name: 'fairslot_arrivals_arrivals_total',
+        help: 'Arrivals that centres recorded or tried to, by what came of it.',
+        labelNames: ['outcome'],
+        registers,
+      }),
+      doses: new Counter({
+        name: 'fairslot_arrivals_doses_total',
+        help: 'Doses recorded, by vaccine.',
+        labelNames: ['vaccine'],
+        registers,
+      }),
+    },
   } as const;
 }
 
@@ -118,6 +132,19 @@ export function createWorkerMetrics(readings: WorkerReadings) {
   return {
     registry,
     notify: notifyMetrics(registers, readings),
+    arrivals: {
+      noShows: new Counter({
+        name: 'fairslot_arrivals_no_shows_total',
+        help: 'Bookings whose people did not come.',
+        registers,
+      }),
+      reminders: new Counter({
+        name: 'fairslot_arrivals_reminders_total',
+        help: 'Next doses that were due, by whether somebody was told of it.',
+        labelNames: ['outcome'],
+        registers,
+      }),
+    },
     rounds: {
       phases: new Histogram({
         name: 'fairslot_rounds_phase_duration_seconds',

@@ -1,4 +1,5 @@
 /** Every route of the engine: what Express, OpenAPI and the tests are made from. */
+import { arrivalRoutes } from './arrivals/routes.ts';
 import { bookingRoutes } from './bookings/routes.ts';
 import type { Config } from './config.ts';
 import { cowinRoutes } from './cowin/routes.ts';
@@ -38,6 +39,7 @@ export function apiRoutes(
     ...releaseRoutes(releases),
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
+    ...arrivalRoutes(engine.arrivals),
     ...notifyRoutes(engine.outbox),
     ...auditRoutes(createAuditReader(redis)),
     ...botRoutes(engine.bots),

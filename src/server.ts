@@ -21,6 +21,8 @@ const engine = createEngine(redis, config, {
   log,
   onBeaconAnswer: () => undefined,
   onSms: (outcome, template) => metrics.notify.sms.inc({ outcome, template }),
+  onArrival: (outcome) => metrics.arrivals.arrivals.inc({ outcome }),
+  onDose: (vaccine) => metrics.arrivals.doses.inc({ vaccine }),
   onSmsBudget: (requester, outcome) => metrics.gates.smsBudget.inc({ requester, outcome }),
 });
 const app = createApp({

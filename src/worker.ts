@@ -1,6 +1,11 @@
-/** The worker's door: conducts the rounds of every release it leads, and delivers SMS. */
+/**
+ * The worker's door: conducts the rounds of every release it leads, delivers SMS, and sees to what
+ * follows from a session's day: who did not come, and whose next dose is due.
+ */
 import { setTimeout } from 'node:timers/promises';
 import { v7 as uuid } from 'uuid';
+import { createAttendance } from './arrivals/no-shows.ts';
+import { createReminder } from './arrivals/reminders.ts';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
@@ -26,6 +31,8 @@ import { onStop } from './stop.ts';
 /** Pause between two looks for new releases. */
 const PACE_MS = 250;
 const AFTER_FAULT_MS = 1_000;
+/** Pause between two looks at whose day is over, and at next doses that are due. */
+const DAILY_PACE_MS = 10_000;
 
 const config = readConfig();
 const log = createLog(config.logLevel).child({ process: 'worker' });
@@ -49,13 +56,15 @@ const monitor = await openMonitor(metrics.registry, { host, port }, log);
 const stopping = new AbortController();
 onStop(log, async () => {
   stopping.abort();
-  await Promise.allSettled([conducting, ...sending]);
+  await Promise.allSettled([conducting, ...sending, attending, reminding]);
   await Promise.all([disconnectRedis(redis), monitor?.close()]);
 });
 const workerId = uuid();
 const conducting = conductAll(conductorOf(engine, log), engine, workerId, stopping.signal);
 const sender = senderOf(engine, config);
 const sending = PRIORITIES.map((priority) => sendAll(sender, priority, stopping.signal));
+const attending = repeated('who came could not be seen to', attendanceOf(engine));
+const reminding = repeated('next doses could not be told of', reminderOf(engine));
 log.info({ workerId }, 'worker ready');
 
 function conductorOf(engine: Engine, log: Log): Conductor {
@@ -124,6 +133,57 @@ async function conductAll(
   await Promise.all(loops.values());
 }
 
+/** Does the same over and over until the worker stops. Whether there is more to do at once. */
+async function repeated(fault: string, act: () => Promise<boolean>): Promise<void> {
+  while (!stopping.signal.aborted) {
+    let isMore = false;
+    try {
+      isMore = await act();
+    } catch (error) {
+      log.error({ err: error }, fault);
+    }
+    if (!isMore) await pause(DAILY_PACE_MS, stopping.signal);
+  }
+}
+
+/** Looks at every release that is not known to be over for good. */
+function attendanceOf({ stores, releases }: Engine): () => Promise<boolean> {
+  const { timeZone } = config;
+  const attend = createAttendance({
+    store: stores.arrivals,
+    people: stores.people,
+    releases,
+    timeZone,
+    onNoShows: (count) => metrics.arrivals.noShows.inc(count),
+  });
+  const over = new Set<string>();
+  return async () => {
+    for (const release of await releases.all()) {
+      if (over.has(release) || stopping.signal.aborted) continue;
+      try {
+        if ((await attend(release, stopping.signal)) === 'OVER') over.add(release);
+      } catch (error) {
+        // None waits for another's fault.
+        log.error({ err: error, release }, 'who came could not be seen to, and is tried again');
+      }
+    }
+    return false;
+  };
+}
+
+function reminderOf({ stores, outbox, secrets }: Engine): () => Promise<boolean> {
+  const remind = createReminder({
+    store: stores.arrivals,
+    people: stores.people,
+    outbox,
+    secrets,
+    timeZone: config.timeZone,
+    log,
+    onReminders: (outcome, count) => metrics.arrivals.reminders.inc({ outcome }, count),
+  });
+  return async () => (await remind()) > 0;
+}
+
 function waitAfter(taken: Step): number {
   if (taken.step === 'PUBLISHED') return 0;
   if (taken.step !== 'WAITING') return PACE_MS;
@@ -141,7 +201,7 @@ function senderOf({ stores, secrets, inbox }: Engine, config: Config): SenderPar
     store: stores.outbox,
     secrets,
     driver: driverOf(config, inbox.driver),
-    textOf: createTexts(config.sms.timeZone),
+    textOf: createTexts(config.timeZone),
     breaker,
     concurrency: config.sms.concurrency,
     log,

@@ -9,7 +9,8 @@
   KEYS[6] seats     hash    slot/pool -> free seats
   KEYS[7] happened  list    word entry_id
   KEYS[8] displacements  hash  entry_id.grant -> round that took this booking
-  KEYS[9] audit     stream
+  KEYS[9] visits    hash    entry_id.grant -> packed visit
+  KEYS[10] audit    stream
   ARGV[1] entry_id
   ARGV[2] grant
   REPLY   BOOKING_DISPLACED | BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER | ROUND_DRAWING
@@ -28,11 +29,13 @@ end
 if booking.state == 'CANCELLED' then return 'CANCELLED' end
 local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then return 'BOOKING_OVER' end
+-- Who came has used the seat, and who did not come cannot give it back any more.
+if redis.call('HEXISTS', KEYS[9], ARGV[1] .. '.' .. ARGV[2]) == 1 then return 'BOOKING_OVER' end
 if is_settling(KEYS[2]) then return 'ROUND_DRAWING' end
 redis.call('HSET', KEYS[4], ARGV[1], pack_booking('CANCELLED', booking, now))
 redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
 redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[5], ARGV[1])
 if not is_immediate(booking) then redis.call('RPUSH', KEYS[7], 'cancelled ' .. ARGV[1]) end
-redis.call('XADD', KEYS[9], '*', 'e', 'cancelled ' .. ARGV[1])
+redis.call('XADD', KEYS[10], '*', 'e', 'cancelled ' .. ARGV[1])
 return 'CANCELLED'

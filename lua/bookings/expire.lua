@@ -7,7 +7,9 @@
   KEYS[5] offers    hash    entry_id -> '' of the round
   KEYS[6] seats     hash    slot/pool -> free seats
   KEYS[7] happened  list    word entry_id
-  KEYS[8] audit     stream
+  KEYS[8] visits    hash    entry_id -> '' once any of its people was given a dose here
+  KEYS[9] missed    hash    entry_id.grant -> missed_at_ms persons
+  KEYS[10] audit    stream
   ARGV[1] round     the oldest unexpired one, whose offers KEYS[5] names
   ARGV[2] at_most
   REPLY   OTHER_ROUND unexpired_round | NONE_OUT | NOT_DUE confirm_by_ms | EXPIRED count
@@ -37,9 +39,14 @@ for _, id in ipairs(ids) do
   if booking and booking.grant == ARGV[1] then
     redis.call('HSET', KEYS[4], id, pack_booking('LAPSED', booking, now))
     redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
+    local persons = string.match(redis.call('HGET', KEYS[3], id) or '', '^[^|]+')
+    if persons and redis.call('HEXISTS', KEYS[8], id) == 0 then
+      local missed = string.format('%.0f %s', confirm_by, persons)
+      redis.call('HSET', KEYS[9], id .. '.' .. booking.grant, missed)
+    end
     redis.call('HDEL', KEYS[3], id)
     redis.call('RPUSH', KEYS[7], 'expired ' .. id)
-    redis.call('XADD', KEYS[8], '*', 'e', 'lapsed ' .. id)
+    redis.call('XADD', KEYS[10], '*', 'e', 'lapsed ' .. id)
   end
 end
 if redis.call('EXISTS', KEYS[5]) == 0 then redis.call('HINCRBY', KEYS[1], 'unexpired_round', 1) end

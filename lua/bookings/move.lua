@@ -5,7 +5,8 @@
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] seats     hash    slot/pool -> free seats
-  KEYS[5] audit     stream
+  KEYS[5] visits    hash    entry_id.grant -> packed visit
+  KEYS[6] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant           of a booking in immediate mode
   ARGV[3] entry           packed, with the new slot
@@ -28,7 +29,8 @@ local booking = packed and unpack_booking(packed)
 if not booking or booking.grant ~= ARGV[2] or not is_immediate(booking) then
   return 'BOOKING_UNKNOWN'
 end
-if booking.state ~= 'BOOKED' then return 'BOOKING_OVER' end
+local visited = redis.call('HEXISTS', KEYS[5], ARGV[1] .. '.' .. ARGV[2]) == 1
+if booking.state ~= 'BOOKED' or visited then return 'BOOKING_OVER' end
 if booking.slot == ARGV[5] then return 'MOVED' end
 if booking.slot ~= ARGV[4] then return 'NOT_MOVABLE' end
 local pool
@@ -42,5 +44,5 @@ redis.call('HINCRBY', KEYS[4], ARGV[5] .. '/' .. pool, -booking.size)
 booking.slot, booking.pool = ARGV[5], pool
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
-redis.call('XADD', KEYS[5], '*', 'e', 'moved ' .. ARGV[1])
+redis.call('XADD', KEYS[6], '*', 'e', 'moved ' .. ARGV[1])
 return 'MOVED'

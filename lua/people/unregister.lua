@@ -14,7 +14,9 @@ if held[1] ~= ARGV[1] or (ARGV[4] ~= '' and held[4] ~= ARGV[4]) then return 'NOT
 if held[2] and not (held[2] == ARGV[2] and held[3] == ARGV[3]) then
   return { 'CLAIMED', held[2], tonumber(held[3]), now_ms() }
 end
--- What an operator attested of this ID stays: it says nothing of an account.
+-- What an operator attested of this ID stays: it says nothing of an account. So do its doses and
+-- missed seats. Whoever registers the ID next learns of its doses: the person is the ID, so they
+-- are theirs. And missed seats would be shed by registering anew.
 redis.call('HDEL', KEYS[1], 'account', 'id_type', 'birth_year', 'registered_at_ms', 'claim',
   'claimed_at_ms')
 return 'UNREGISTERED'

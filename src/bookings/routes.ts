@@ -6,7 +6,7 @@ import { PersonId } from '../people/rules.ts';
 import { ReleaseId, SlotId } from '../releases/manifest.ts';
 import type { BookingService } from './service.ts';
 
-const BookingId = z
+export const BookingId = z
   .string()
   .max(90)
   .meta({ id: 'BookingId', example: 'pune-2021-04-10.q1Z8Yp0r7hQ2mJcT5wLxEg.0' });
@@ -16,8 +16,10 @@ const Booking = z
     release: ReleaseId,
     beneficiaries: z.array(PersonId),
     slot: SlotId,
-    state: z.enum(['offered', 'booked', 'cancelled', 'lapsed']),
+    state: z.enum(['offered', 'booked', 'cancelled', 'lapsed', 'arrived', 'no-show']),
     confirmBy: z.iso.datetime().nullable(),
+    /** Four digits, to be told to the centre on the day; null where nothing is booked. */
+    securityCode: z.string().nullable(),
   })
   .meta({ id: 'Booking' });
 const params = z.strictObject({ booking: BookingId });
@@ -43,8 +45,10 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'SLOT_UNKNOWN',
       'BENEFICIARY_UNKNOWN',
       'CLAIMED_ELSEWHERE',
+      'COOLING_DOWN',
       'ID_TYPE_NOT_ACCEPTED',
       'NOT_ELIGIBLE',
+      'DOSE_NOT_DUE',
       'RELEASE_NOT_OPEN',
       'RELEASE_ENDED',
       'HAS_BOOKING',

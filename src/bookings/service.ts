@@ -3,7 +3,10 @@ import { randomInt } from 'node:crypto';
 import { isoFromMs } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
+import type { Log } from '../log.ts';
+import type { ArrivalStore } from '../arrivals/store.ts';
 import type { Claim, Claims } from '../people/claims.ts';
+import type { Outbox } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
@@ -11,7 +14,9 @@ import type { Published, ReleaseService } from '../releases/service.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
 import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
+import { placeOf, tell } from '../rounds/tell.ts';
 import { bookingId, parseBookingId, type BookingRef, unpackBooking } from './rules.ts';
+import { securityCodeOf } from './security-code.ts';
 import type { BookingStore } from './store.ts';
 
 export type BookingView = {
@@ -19,22 +24,29 @@ export type BookingView = {
   readonly release: string;
   readonly beneficiaries: readonly string[];
   readonly slot: string;
+  /** A word of the entry's state, or `arrived`, or `no-show`. */
   readonly state: string;
   readonly confirmBy: string | null;
+  /** What to tell the centre on the day; null where nothing is booked. */
+  readonly securityCode: string | null;
 };
 
 type Parts = {
   store: BookingStore;
+  arrivals: Pick<ArrivalStore, 'visits'>;
   releases: ReleaseService;
   rounds: RoundService;
   people: PeopleStore;
   claims: Claims;
+  outbox: Outbox;
   secrets: Secrets;
+  log: Log;
 };
 
 type Wish = { readonly release: string; readonly beneficiary: string; readonly slot: string };
 
 type Prepared = {
+  readonly found: Published;
   readonly claim: Claim;
   readonly slotNumber: number;
   /** Numbers of the pools that are for this person, in the order to try. */
@@ -51,7 +63,45 @@ export function createBookingService(parts: Parts) {
   return { ...answers(parts), ...immediate(parts), ...moving(parts) };
 }
 
-function answers({ store, releases, rounds, people }: Parts) {
+/**
+ * A booking as its account sees it, which is told by SMS too. That it cannot be told, as where the
+ * outbox is full, is no reason to refuse: the code is in the list as well.
+ */
+async function booked(
+  { people, outbox, secrets, log }: Parts,
+  found: Published,
+  { ref, slot, beneficiaries }: { ref: BookingRef; slot: number; beneficiaries: readonly string[] },
+): Promise<BookingView> {
+  const { manifest } = found;
+  const id = bookingId(ref);
+  const securityCode = securityCodeOf(secrets, id);
+  const [person] = beneficiaries;
+  const message = {
+    template: 'booked',
+    title: manifest.title,
+    ...placeOf(manifest, slot),
+    securityCode,
+  } as const;
+  try {
+    const told = person === undefined ? [] : [{ id: `booked:${id}`, person, message }];
+    await tell({ people, outbox, secrets, log }, told);
+  } catch (error) {
+    log.warn({ err: error, release: ref.release }, 'a booking was not told by SMS');
+  }
+  return {
+    bookingId: id,
+    release: ref.release,
+    beneficiaries,
+    slot: present(manifest.slots[slot], 'the slot of a booking').slot,
+    state: 'booked',
+    confirmBy: null,
+    securityCode,
+  };
+}
+
+function answers(parts: Parts) {
+  const { store, arrivals, releases, rounds, people } = parts;
+
   /** The booking a caller names, if it is one of their people's. */
   const own = async (account: string, id: string): Promise<BookingRef | Refusal> => {
     const ref = parseBookingId(id);
@@ -81,14 +131,7 @@ function answers({ store, releases, rounds, people }: Parts) {
         return refuse('OFFER_TOO_LATE', { extra: { confirmBy: isoFromMs(reply.confirmByMs) } });
       }
       if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
-      return {
-        bookingId: id,
-        release: ref.release,
-        beneficiaries,
-        slot: present(found.manifest.slots[reply.slot], 'the slot of a booking').slot,
-        state: 'booked',
-        confirmBy: null,
-      };
+      return booked(parts, found, { ref, slot: reply.slot, beneficiaries });
     },
 
     /** Gives an offer or a booking back. */
@@ -117,7 +160,15 @@ function answers({ store, releases, rounds, people }: Parts) {
           );
         }),
       );
-      return lists.flat();
+      const held = lists.flat();
+      const visits = await arrivals.visits(
+        held.map((one) => present(parseBookingId(one.bookingId), 'the id of a booking')),
+      );
+      return held.map((one, index) => {
+        const visit = visits[index];
+        if (visit?.state === 'ARRIVED') return { ...one, state: 'arrived' };
+        return visit ? { ...one, state: 'no-show', securityCode: null } : one;
+      });
     },
   };
 }
@@ -162,7 +213,8 @@ function moving({ store, releases, rounds, claims }: Parts) {
   };
 }
 
-function immediate({ store, releases, claims, secrets }: Parts) {
+function immediate(parts: Parts) {
+  const { store, releases, claims, secrets } = parts;
   /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
   const prepare = async (
     account: string,
@@ -177,7 +229,9 @@ function immediate({ store, releases, claims, secrets }: Parts) {
     if (isRefusal(claim)) return claim;
     const pools = poolsFor(found, slotNumber, claim);
     const categories = sharedCategories(found, [claim]);
-    return ineligible(found, claim, [slotNumber]) ?? { claim, slotNumber, pools, categories };
+    return (
+      ineligible(found, claim, [slotNumber]) ?? { found, claim, slotNumber, pools, categories }
+    );
   };
 
   return {
@@ -192,8 +246,8 @@ function immediate({ store, releases, claims, secrets }: Parts) {
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { claim, slotNumber, pools, categories } = prepared;
-      const { release, beneficiary, slot } = wish;
+      const { found, claim, slotNumber, pools, categories } = prepared;
+      const { release, beneficiary } = wish;
       const entry = entryIdOf(secrets, release, beneficiary);
       const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories });
       const reply = await store.book(
@@ -213,15 +267,11 @@ function immediate({ store, releases, claims, secrets }: Parts) {
       }
       if (reply.outcome === 'CLAIM_EXPIRED') return refuse('UNAVAILABLE', { retryAfterS: 1 });
       if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
-      const id = bookingId({ release, entry, grant: reply.grant });
-      return {
-        bookingId: id,
-        release,
+      return booked(parts, found, {
+        ref: { release, entry, grant: reply.grant },
+        slot: slotNumber,
         beneficiaries: [beneficiary],
-        slot,
-        state: 'booked',
-        confirmBy: null,
-      };
+      });
     },
   };
 }

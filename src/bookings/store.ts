@@ -36,7 +36,7 @@ export type BookReply =
 
 const confirmScript = script({
   file: 'bookings/confirm',
-  keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'audit'],
+  keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'visits', 'audit'],
   args: ['entry_id', 'grant'],
   reply: (raw): ConfirmReply => {
     const { word, fields } = replyWord(raw);
@@ -59,6 +59,7 @@ const cancelScript = script({
     'seats',
     'happened',
     'displacements',
+    'visits',
     'audit',
   ],
   args: ['entry_id', 'grant'],
@@ -72,7 +73,18 @@ const cancelScript = script({
 
 const expireScript = script({
   file: 'bookings/expire',
-  keys: ['release', 'rounds', 'entries', 'bookings', 'offers', 'seats', 'happened', 'audit'],
+  keys: [
+    'release',
+    'rounds',
+    'entries',
+    'bookings',
+    'offers',
+    'seats',
+    'happened',
+    'visits',
+    'missed',
+    'audit',
+  ],
   args: ['round', 'at_most'],
   reply: (raw): ExpireReply => {
     const { word, fields } = replyWord(raw);
@@ -113,7 +125,7 @@ export type MoveReply = (typeof MOVE_REPLIES)[number];
 
 const moveScript = script({
   file: 'bookings/move',
-  keys: ['release', 'entries', 'bookings', 'seats', 'audit'],
+  keys: ['release', 'entries', 'bookings', 'seats', 'visits', 'audit'],
   args: ['entry_id', 'grant', 'entry', 'from_slot', 'slot'],
   rest: true,
   reply: (raw): MoveReply => {
@@ -144,6 +156,7 @@ function answerStore(redis: Redis) {
           bookings: keys.bookings(release),
           offers: keys.offers(release, roundOf(grant)),
           displacements: keys.displacements(release),
+          visits: keys.visits(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },
@@ -161,6 +174,7 @@ function answerStore(redis: Redis) {
           seats: keys.seats(release),
           happened: keys.happened(release),
           displacements: keys.displacements(release),
+          visits: keys.visits(release),
           audit: keys.audit(release),
         },
         { entry_id: entryId, grant },
@@ -181,6 +195,8 @@ function grantStore(redis: Redis) {
           offers: keys.offers(release, round),
           seats: keys.seats(release),
           happened: keys.happened(release),
+          visits: keys.visits(release),
+          missed: keys.missed(release),
           audit: keys.audit(release),
         },
         { round, at_most: EXPIRE_AT_MOST },
@@ -199,6 +215,7 @@ function grantStore(redis: Redis) {
           entries: keys.entries(release),
           bookings: keys.bookings(release),
           seats: keys.seats(release),
+          visits: keys.visits(release),
           audit: keys.audit(release),
         },
         { entry_id: entry, grant, entry: packed, from_slot: to.from, slot: to.slot },

@@ -194,7 +194,7 @@ type Prepared = {
 function createPrepare(captcha: Captcha) {
   return async (
     { request, served, params, search, requestId, heard }: Passage,
-    { owner }: Caller,
+    { owner, operator }: Caller,
     who: Who,
     solution?: Presented,
   ): Promise<Prepared | Refusal> => {
@@ -211,7 +211,8 @@ function createPrepare(captcha: Captcha) {
       route.gates.captcha &&
       captcha.begin(solution, route.gates.captcha, releaseOf(parsed), attempt);
     if (isRefusal(admission)) return admission;
-    const call = { ...parsed, ...who, requestId, header: request.header };
+    const named = { operator: operator?.name ?? '', requestId };
+    const call = { ...parsed, ...who, ...named, header: request.header };
     const ahead = route.ahead?.(call);
     ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first
     return { bytes, call, ahead, admission };

@@ -48,6 +48,8 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly body: B;
   /** The calling account; present where `gates.caller` is `account`. */
   readonly account: string;
+  /** Name of the calling operator's key; empty where no operator calls. */
+  readonly operator: string;
   /** The calling device; empty where none is known. */
   readonly device: string;
   /** Address of the client, for limits. */

@@ -43,6 +43,14 @@ export type Message =
       /** Whether there may be a next round, in which they come first. */
       readonly waits: boolean;
     }
+  /** A confirmed offer, or a booking at once. */
+  | ({
+      readonly template: 'booked';
+      readonly title: string;
+      readonly securityCode: string;
+    } & Place)
+  /** `dose`: number of the next one, which may be given from now on. */
+  | { readonly template: 'dose-due'; readonly vaccine: string; readonly dose: number }
   | ({ readonly template: 'carried' } & Standing)
   | ({ readonly template: 'standing-over' } & Standing);
 
@@ -63,6 +71,8 @@ export const TEMPLATES: Readonly<Record<Template, Terms>> = {
   offer: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
   moved: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 5 },
   displaced: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 4 },
+  booked: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
+  'dose-due': { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 1 },
   carried: { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
   'standing-over': { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
 };

@@ -31,6 +31,10 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
       `${name(title)}: your appointment at ${at(lost)} cannot take place. You are offered ${at(offered)}. Confirm by ${time(confirmBy)}.`,
     displaced: ({ title, lost, waits }, { name, at }) =>
       `${name(title)}: your appointment at ${at(lost)} cannot take place. ${waits ? 'You are first in the next round.' : 'There is no other seat for you in this release.'}`,
+    booked: ({ title, centre, date, from, securityCode }, { name, day }) =>
+      `${name(title)}: booked at ${name(centre)}, ${day(date)}, ${from}. Security code ${securityCode}: tell it only to the centre, when you are there.`,
+    'dose-due': ({ vaccine, dose }) =>
+      `${vaccine}: dose ${dose} can be given from today. Enter a release, or book.`,
     carried: ({ title, until }, { name, time }) =>
       `${name(title)}: you are entered, as you asked for until ${time(until)}. Withdraw at any time.`,
     'standing-over': ({ title, until }, { name, time }) =>
@@ -44,6 +48,9 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
       `${name(title)}: ${at(lost)} की आपकी अपॉइंटमेंट नहीं हो पाएगी। नई सीट: ${at(offered)}। ${time(confirmBy)} तक पुष्टि करें।`,
     displaced: ({ title, lost, waits }, { name, at }) =>
       `${name(title)}: ${at(lost)} की आपकी अपॉइंटमेंट नहीं हो पाएगी। ${waits ? 'अगले दौर में आप सबसे पहले हैं।' : 'इसमें आपके लिए और कोई सीट नहीं है।'}`,
+    booked: ({ title, centre, date, from, securityCode }, { name, day }) =>
+      `${name(title)}: ${name(centre)} में ${day(date)} को ${from} बजे की बुकिंग पक्की है। सुरक्षा कोड ${securityCode}, केवल केंद्र पर पहुँचकर बताएँ।`,
+    'dose-due': ({ vaccine, dose }) => `${vaccine}: खुराक ${dose} आज से लग सकती है। आवेदन करें।`,
     carried: ({ title, until }, { name, time }) =>
       `${name(title)}: ${time(until)} तक के आपके अनुरोध पर आपका नाम शामिल किया गया है। आप नाम कभी भी वापस ले सकते हैं।`,
     'standing-over': ({ title, until }, { name, time }) =>
@@ -57,6 +64,9 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
       `${name(title)}: ${at(lost)} ही तुमची अपॉइंटमेंट होऊ शकत नाही. नवी जागा: ${at(offered)}. ${time(confirmBy)} पर्यंत निश्चित करा.`,
     displaced: ({ title, lost, waits }, { name, at }) =>
       `${name(title)}: ${at(lost)} ही तुमची अपॉइंटमेंट होऊ शकत नाही. ${waits ? 'पुढच्या फेरीत तुम्ही सर्वांत आधी आहात.' : 'यात तुमच्यासाठी दुसरी जागा नाही.'}`,
+    booked: ({ title, centre, date, from, securityCode }, { name, day }) =>
+      `${name(title)}: ${name(centre)} येथे ${day(date)} रोजी ${from} वाजता बुकिंग निश्चित झाले. सुरक्षा कोड ${securityCode}, फक्त केंद्रावर पोहोचल्यावर सांगा.`,
+    'dose-due': ({ vaccine, dose }) => `${vaccine}: डोस ${dose} आजपासून घेता येईल. अर्ज करा.`,
     carried: ({ title, until }, { name, time }) =>
       `${name(title)}: ${time(until)} पर्यंतच्या तुमच्या विनंतीनुसार तुमचे नाव नोंदवले आहे. ते केव्हाही मागे घेऊ शकता.`,
     'standing-over': ({ title, until }, { name, time }) =>
@@ -70,6 +80,9 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
       `${name(title)}: ${at(lost)}: আপনার এই অ্যাপয়েন্টমেন্ট হতে পারছে না। নতুন আসন: ${at(offered)}। ${time(confirmBy)}-এর মধ্যে নিশ্চিত করুন।`,
     displaced: ({ title, lost, waits }, { name, at }) =>
       `${name(title)}: ${at(lost)}: আপনার এই অ্যাপয়েন্টমেন্ট হতে পারছে না। ${waits ? 'পরের পর্বে আপনি সবার আগে।' : 'এতে আপনার জন্য আর কোনো আসন নেই।'}`,
+    booked: ({ title, centre, date, from, securityCode }, { name, day }) =>
+      `${name(title)}: ${name(centre)}-এ ${day(date)} তারিখে ${from} টায় বুকিং নিশ্চিত। নিরাপত্তা কোড ${securityCode}, শুধু কেন্দ্রে পৌঁছে বলুন।`,
+    'dose-due': ({ vaccine, dose }) => `${vaccine}: ডোজ ${dose} আজ থেকে নেওয়া যাবে। আবেদন করুন।`,
     carried: ({ title, until }, { name, time }) =>
       `${name(title)}: ${time(until)} পর্যন্ত আপনার অনুরোধ অনুযায়ী আপনার নাম দেওয়া হয়েছে। যেকোনো সময় তা ফিরিয়ে নিতে পারেন।`,
     'standing-over': ({ title, until }, { name, time }) =>

@@ -3,9 +3,11 @@
  * that release's word (`isLive`), so nothing ever has to hand a claim back, and a crash leaves
  * nothing to sweep (docs/adr/0004).
  */
+import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { PeopleStore } from './store.ts';
 import { PEOPLE_LIMITS } from './rules.ts';
+import type { Dose } from './vaccines.ts';
 
 export type Claim = {
   readonly person: string;
@@ -13,6 +15,8 @@ export type Claim = {
   readonly idType: string;
   /** Attested by an operator, ascending. */
   readonly categories: readonly string[];
+  /** Given here before, on whichever booking. */
+  readonly doses: readonly Dose[];
   /** By Redis's clock; an entry or booking that comes later is not covered by this claim. */
   readonly enterBeforeMs: number;
 };
@@ -49,12 +53,15 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
         reply = await store.claim(person, account, release, reply);
       }
       if (reply.outcome === 'NOT_YOURS') return refuse('BENEFICIARY_UNKNOWN');
+      if (reply.outcome === 'COOLING_DOWN')
+        return refuse('COOLING_DOWN', { extra: { until: isoFromMs(reply.untilMs) } });
       if (reply.outcome === 'CLAIMED_ELSEWHERE') return elsewhere(reply, false);
       return {
         person,
         birthYear: reply.birthYear,
         idType: reply.idType,
         categories: reply.categories,
+        doses: reply.doses,
         enterBeforeMs: reply.claimedAtMs + PEOPLE_LIMITS.enterWithinMs,
       };
     },

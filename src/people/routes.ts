@@ -11,6 +11,7 @@ import { Category } from '../releases/manifest.ts';
 import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
 import type { PeopleService } from './service.ts';
 import { accountOf, otpHashOf } from './sign-in.ts';
+import { VACCINATION_STATUSES, VACCINE_NAMES } from './vaccines.ts';
 
 const Mobile = z
   .string()
@@ -37,6 +38,9 @@ const Beneficiary = z
     idType: z.enum(ID_TYPES),
     idLast4: z.string(),
     categories: z.array(Category),
+    /** Given on bookings of this engine, in the order in which they were. */
+    doses: z.array(z.object({ dose: z.int(), vaccine: z.enum(VACCINE_NAMES), date: z.iso.date() })),
+    vaccinationStatus: z.enum(VACCINATION_STATUSES),
   })
   .meta({ id: 'Beneficiary' });
 

@@ -16,6 +16,13 @@ export const PEOPLE_LIMITS = {
   claimLeaseMs: 10_000,
   /** After a claim, the entry or booking must happen within this time: well inside the lease. */
   enterWithinMs: 5_000,
+  /**
+   * Missed seats (offers that lapsed, bookings whose people did not come) no further apart than
+   * this count together. One costs nothing; from the second on a person may not claim for a while,
+   * from when it was missed.
+   */
+  missedWithinMs: 180 * 86_400_000,
+  coolDownMs: 14 * 86_400_000,
 } as const;
 
 export const OTP_TERMS = {

@@ -7,6 +7,7 @@ import type { Claims } from './claims.ts';
 import { normaliseIdNumber, PEOPLE_LIMITS, type IdType } from './rules.ts';
 import { createSignIn, type SignInParts } from './sign-in.ts';
 import type { PeopleStore } from './store.ts';
+import { type Dose, vaccinationStatusOf, type VaccinationStatus } from './vaccines.ts';
 
 export type Beneficiary = {
   /** The person's keyed hash: the same for whoever registers this ID. */
@@ -18,10 +19,16 @@ export type Beneficiary = {
   readonly idLast4: string;
   /** Attested by an operator, ascending. */
   readonly categories: readonly string[];
+  /** In the order in which they were given. */
+  readonly doses: readonly Pick<Dose, 'dose' | 'vaccine' | 'date'>[];
+  readonly vaccinationStatus: VaccinationStatus;
 };
 
 /** What the account's list holds of a person, encrypted. */
-type BeneficiaryRecord = Omit<Beneficiary, 'beneficiaryId' | 'categories'>;
+export type BeneficiaryRecord = Omit<
+  Beneficiary,
+  'beneficiaryId' | 'categories' | 'doses' | 'vaccinationStatus'
+>;
 
 export type NewBeneficiary = Omit<BeneficiaryRecord, 'idLast4'> & {
   readonly idNumber: string;
@@ -44,6 +51,20 @@ function personOf(
   if (number === undefined) return undefined;
   return { person: secrets.pseudonym('person', `${idType}|${number}`), idNumber: number };
 }
+
+/** What is known of a person beside what their account wrote down. */
+const factsView = ({
+  categories,
+  doses,
+}: {
+  readonly categories: readonly string[];
+  readonly doses: readonly Dose[];
+}) => ({
+  categories,
+  doses: doses.map(({ dose, vaccine, date }) => ({ dose, vaccine, date })),
+  vaccinationStatus: vaccinationStatusOf(doses),
+});
+const NO_FACTS = { categories: [], doses: [] };
 
 function beneficiaries({ store, claims, secrets }: Parts) {
   /**
@@ -74,16 +95,16 @@ function beneficiaries({ store, claims, secrets }: Parts) {
       if (isRefusal(registeredAtMs)) return registeredAtMs;
       const { name, birthYear, gender, idType } = facts;
       const record = { name, birthYear, gender, idType, idLast4: idNumber.slice(-4) };
-      const [added, [categories = []]] = await Promise.all([
+      const [added, [attested = NO_FACTS]] = await Promise.all([
         store.addBeneficiary(
           account,
           person,
           secrets.encrypt(JSON.stringify(record)),
           PEOPLE_LIMITS.beneficiariesPerAccount,
         ),
-        store.categoriesOf(account, [person]),
+        store.factsOf(account, [person]),
       ]);
-      if (added === 'ADDED') return { beneficiaryId: person, ...record, categories };
+      if (added === 'ADDED') return { beneficiaryId: person, ...record, ...factsView(attested) };
       // Unless a request beside this one has registered the person since, and may list them.
       await store.unregister(person, account, { registeredAtMs });
       return refuse('TOO_MANY_BENEFICIARIES', {
@@ -93,15 +114,27 @@ function beneficiaries({ store, claims, secrets }: Parts) {
 
     async listBeneficiaries(account: string): Promise<Beneficiary[]> {
       const records = Object.entries(await store.beneficiaries(account));
-      const categories = await store.categoriesOf(
+      const facts = await store.factsOf(
         account,
         records.map(([person]) => person),
       );
       return records.map(([person, record], index) => ({
         beneficiaryId: person,
         ...(JSON.parse(secrets.decrypt(record)) as BeneficiaryRecord),
-        categories: categories[index] ?? [],
+        ...factsView(facts[index] ?? NO_FACTS),
       }));
+    },
+
+    /** What the accounts of these people wrote down of them; leaves out who is in no list. */
+    async recordsOf(
+      persons: readonly string[],
+    ): Promise<(BeneficiaryRecord & { beneficiaryId: string })[]> {
+      const records = await store.recordsOf(persons);
+      return persons.flatMap((beneficiaryId, index) => {
+        const record = records[index];
+        if (!record) return [];
+        return [{ beneficiaryId, ...(JSON.parse(secrets.decrypt(record)) as BeneficiaryRecord) }];
+      });
     },
 
     async removeBeneficiary(account: string, person: string): Promise<'REMOVED' | Refusal> {

@@ -3,6 +3,8 @@ import { type Redis, redisNowMs } from '../redis/client.ts';
 import { type Language, LANGUAGES } from '../notify/messages.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { OTP_TERMS } from './rules.ts';
+import { attendanceStore, categoriesIn } from './attendance-store.ts';
+import { type Dose, unpackDoses } from './vaccines.ts';
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -12,7 +14,9 @@ export type ClaimReply =
       birthYear: number;
       idType: string;
       categories: string[];
+      doses: Dose[];
     }
+  | { outcome: 'COOLING_DOWN'; untilMs: number }
   | { outcome: 'CLAIMED_ELSEWHERE'; release: string; claimedAtMs: number; nowMs: number };
 
 export type UnregisterReply =
@@ -45,9 +49,6 @@ export type StaleClaim = { readonly release: string; readonly claimedAtMs: numbe
 const languageOf = (field: unknown): Language =>
   LANGUAGES.find((one) => one === field) ?? LANGUAGES[0];
 
-/** A list as a field holds it. */
-const listed = (field: string | null): string[] => (field ? field.split(',') : []);
-
 const claimScript = script({
   file: 'people/claim',
   keys: ['person'],
@@ -56,14 +57,17 @@ const claimScript = script({
     const { word, fields } = replyWord(raw);
     if (word === 'NOT_YOURS') return { outcome: word };
     if (word === 'CLAIMED') {
-      const [claimedAtMs, birthYear, idType, categories] = fields as [
+      const [claimedAtMs, birthYear, idType, categories, doses] = fields as [
         number,
         number,
         string,
         string,
+        string | undefined,
       ];
-      return { outcome: word, claimedAtMs, birthYear, idType, categories: listed(categories) };
+      const facts = { categories: categoriesIn(categories), doses: unpackDoses(doses ?? '') };
+      return { outcome: word, claimedAtMs, birthYear, idType, ...facts };
     }
+    if (word === 'COOLING_DOWN') return { outcome: word, untilMs: Number(fields[0]) };
     if (word !== 'CLAIMED_ELSEWHERE') throw unexpectedReply('people/claim', word);
     const [release, claimedAtMs, nowMs] = fields as [string, number, number];
     return { outcome: word, release, claimedAtMs, nowMs };
@@ -175,6 +179,7 @@ export type PeopleStore = ReturnType<typeof createPeopleStore>;
 export function createPeopleStore(redis: Redis) {
   return {
     ...personStore(redis),
+    ...attendanceStore(redis),
     ...accountStore(redis),
     ...otpStore(redis),
     ...deviceStore(redis),
@@ -239,15 +244,6 @@ function personStore(redis: Redis) {
       if (categories.length === 0) await redis.hdel(keys.person(person), 'categories');
       else await redis.hset(keys.person(person), 'categories', categories.join(','));
     },
-
-    /** The attested categories of each person who is registered to this account. */
-    categoriesOf: (account: string, persons: readonly string[]): Promise<string[][]> =>
-      Promise.all(
-        persons.map(async (person) => {
-          const [holder, held] = await redis.hmget(keys.person(person), 'account', 'categories');
-          return holder === account ? listed(held ?? null) : [];
-        }),
-      ),
 
     /** The release that each person's claim names, or null. */
     claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>

@@ -15,7 +15,8 @@ export const keys = {
    * cut_at_ms, sealed_at_ms; cut_from_ms: when the next round is cut at the soonest, since it tells
    * of offers that have expired; certain_round: up to which rounds take place though nothing is
    * new; spare_rounds that may take place before their time; changing_round: the last that settles
-   * an operator's changes; of a series: series, carrying_into (where `carrying` goes).
+   * an operator's changes; of a series: series, carrying_into (where `carrying` goes); attendance:
+   * the last date whose no-shows are marked, or OVER once nothing is left to see to.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -73,6 +74,17 @@ export const keys = {
   /** hash: `<entry id>.<grant>` -> the round that took this booking. */
   displacements: (id: string) => release(id, 'displacements'),
   /**
+   * hash: `<entry id>.<grant>` -> packed visit (lua/lib/visit.lua): who came, and who did not;
+   * `<entry id>` -> '' once any of its people was given a dose here.
+   */
+  visits: (id: string) => release(id, 'visits'),
+  /** hash: `<entry id>.<grant>` -> wrong security codes; of bookings that are none, too. */
+  arrivalTries: (id: string) => release(id, 'arrival-tries'),
+  /** set: `<centre>/<date>` where anybody arrived. */
+  attended: (id: string) => release(id, 'attended'),
+  /** hash: `<entry id>.<grant>` -> `<missed_at_ms> <persons>`: a missed seat yet to be counted. */
+  missed: (id: string) => release(id, 'missed'),
+  /**
    * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired);
    * `closed <slot index>`, `lost <slot index>/<pool index> <seats>`.
    */
@@ -102,11 +114,12 @@ export const keys = {
   /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
   audit: (id: string) => release(id, 'audit'),
 
-  // --- one person: {p:<person>}; kept while registered, or attested ---
+  // --- one person: {p:<person>}; kept while anything is known of them ---
 
   /**
    * hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release),
-   * claimed_at_ms; whether or not registered: categories, ascending, separated by commas.
+   * claimed_at_ms; whether or not registered: categories, ascending, separated by commas; doses and
+   * misses, a line each; cooling_ends_at_ms: until when they may not claim.
    */
   person: (id: string) => `fs:v1:{p:${id}}:person`,
 
@@ -167,6 +180,11 @@ export const keys = {
   deviceAccounts: (id: string) => `fs:v1:{d:${id}}:accounts`,
 
   // --- the rest: a tag each ---
+
+  /** string: wrong security codes of an operator key on a day, and those being tried; two days. */
+  keyTries: (key: string, day: string) => `fs:v1:{v:${key}}:tries:${day}`,
+  /** zset: `<person>|<dose>|<vaccine>` of a next dose by when to tell of it, in ms; until then. */
+  dosesDue: () => 'fs:v1:{doses}:due',
 
   /** string: which request used a captcha's ticket; longer than the ticket lives. */
   captcha: (nonce: string) => `fs:v1:{c:${nonce}}:used`,

@@ -2,12 +2,12 @@
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import { unpackBooking } from '../bookings/rules.ts';
-import type { Message, Place } from '../notify/messages.ts';
+import type { Message } from '../notify/messages.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
-import { tell, type TellParts, type Told } from './tell.ts';
+import { placeOf, tell, type TellParts, type Told } from './tell.ts';
 
 /** Entries looked up and told together. */
 const BATCH = 500;
@@ -66,17 +66,4 @@ function messageOf(
   }
   if (!lost || state === 'BOOKED') return undefined;
   return { template: 'displaced', title, lost, waits: state === 'WAITING' };
-}
-
-function placeOf(manifest: LotteryManifest, slotNumber: number): Place {
-  const slot = present(manifest.slots[slotNumber], 'the slot of an offer');
-  const session = present(
-    manifest.sessions.find((one) => one.session === slot.session),
-    slot.session,
-  );
-  const centre = present(
-    manifest.centres.find((one) => one.centre === session.centre),
-    session.centre,
-  );
-  return { centre: centre.name, date: session.date, from: slot.from };
 }

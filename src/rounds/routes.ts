@@ -68,6 +68,9 @@ const Entry = z
         slot: SlotId,
         state: z.string(),
         confirmBy: Instant.nullable(),
+        securityCode: z.string().nullable().meta({
+          description: 'Of a booking: what to tell the centre on the day.',
+        }),
       })
       .nullable(),
   })
@@ -135,8 +138,10 @@ const enterRoute = (rounds: RoundService): Route =>
       'CARRY_OVER_DATE',
       'BENEFICIARY_UNKNOWN',
       'CLAIMED_ELSEWHERE',
+      'COOLING_DOWN',
       'ID_TYPE_NOT_ACCEPTED',
       'NOT_ELIGIBLE',
+      'DOSE_NOT_DUE',
       'RELEASE_NOT_OPEN',
       'RELEASE_ENDED',
       'ENTRY_SEALED',

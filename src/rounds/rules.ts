@@ -2,6 +2,7 @@
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { ageInYear } from '../people/rules.ts';
+import { type Dose, doseProblem } from '../people/vaccines.ts';
 import { refuse, type Refusal } from '../refusal.ts';
 import type { LotteryManifest, Manifest } from '../releases/manifest.ts';
 import type { Published } from '../releases/service.ts';
@@ -88,7 +89,7 @@ export function preferenceNumbers(
 /** Why a person may not have one of these slots; undefined when they may have them all. */
 export function ineligible(
   { manifest, slotSessions }: Published,
-  person: { birthYear: number; idType: string },
+  person: { birthYear: number; idType: string; doses: readonly Dose[] },
   slotNumbers: readonly number[],
 ): Refusal | undefined {
   if (!manifest.id_types.includes(person.idType)) {
@@ -102,6 +103,11 @@ export function ineligible(
       return refuse('NOT_ELIGIBLE', {
         extra: { slot: manifest.slots[number]?.slot, minAge, maxAge },
       });
+    }
+    const problem = doseProblem(person.doses, session);
+    if (problem) {
+      const { slot } = present(manifest.slots[number], 'a slot');
+      return refuse('DOSE_NOT_DUE', { extra: { slot, dose: session.dose, ...problem } });
     }
   }
   return undefined;

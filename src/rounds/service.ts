@@ -4,6 +4,7 @@ import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
+import { securityCodeOf } from '../bookings/security-code.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
 import type { Claims } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
@@ -70,6 +71,7 @@ export type EntryView = {
     readonly slot: string;
     readonly state: string;
     readonly confirmBy: string | null;
+    readonly securityCode: string | null;
   };
 };
 
@@ -195,7 +197,12 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
         // A group's entry is its lead's, and is shown once.
         if (state === 'NONE' || lead !== entryId) return [];
         return [
-          entryView({ found, signer }, entryId, peopleOf(standing, entryId, byEntry), standing),
+          entryView(
+            { found, signer, secrets },
+            entryId,
+            peopleOf(standing, entryId, byEntry),
+            standing,
+          ),
         ];
       });
     },
@@ -265,7 +272,7 @@ function carryOverView({ state, standing }: EntryStanding): EntryView['carryOver
 }
 
 function entryView(
-  { found, signer }: { found: Published; signer: Signer | undefined },
+  { found, signer, secrets }: { found: Published; signer: Signer | undefined; secrets: Secrets },
   entryId: string,
   beneficiaries: readonly string[],
   standing: EntryStanding,
@@ -273,7 +280,6 @@ function entryView(
   const { manifest } = found;
   const slotId = (number: number): string => present(manifest.slots[number], 'a slot').slot;
   const entry = standing.entry === '' ? undefined : unpackEntry(standing.entry);
-  const booking = standing.booking === '' ? undefined : unpackBooking(standing.booking);
   const documentOf = ({ persons, prefs, categories }: PackedEntry): EntryDocument =>
     entryDocument(manifest, { entry: entryId, size: persons.length, categories, prefs });
   return {
@@ -287,14 +293,24 @@ function entryView(
         ? signer.receipt(documentOf(entry), standing.issuedAtMs)
         : null,
     carryOver: carryOverView(standing),
-    booking: booking
-      ? {
-          bookingId: bookingId({ release: manifest.release, entry: entryId, grant: booking.grant }),
-          slot: slotId(booking.slot),
-          state: standing.state.toLowerCase(),
-          confirmBy: standing.state === 'OFFERED' ? isoFromMs(standing.confirmByMs) : null,
-        }
-      : null,
+    booking: standing.booking === '' ? null : bookingView(found, entryId, standing, secrets),
+  };
+}
+
+function bookingView(
+  { manifest }: Published,
+  entry: string,
+  { state, booking, confirmByMs }: EntryStanding,
+  secrets: Secrets,
+): NonNullable<EntryView['booking']> {
+  const { slot, grant } = unpackBooking(booking);
+  const id = bookingId({ release: manifest.release, entry, grant });
+  return {
+    bookingId: id,
+    slot: present(manifest.slots[slot], 'a slot').slot,
+    state: state.toLowerCase(),
+    confirmBy: state === 'OFFERED' ? isoFromMs(confirmByMs) : null,
+    securityCode: state === 'BOOKED' ? securityCodeOf(secrets, id) : null,
   };
 }
 
@@ -393,12 +409,27 @@ function proofs({ store, releases }: Parts) {
  * group's, is still alive.
  */
 export const createIsLive =
-  (store: RoundStore, releases: ReleaseService, secrets: Secrets) =>
+  (
+    store: RoundStore,
+    releases: ReleaseService,
+    secrets: Secrets,
+    people: Pick<PeopleStore, 'dosesOf'>,
+  ) =>
   async (release: string, person: string): Promise<boolean> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return false;
-    const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
+    const entryId = entryIdOf(secrets, release, person);
+    const [standing] = await store.view(release, [entryId]);
     const reading = await releases.read(release);
     if (!standing || !reading) return false;
+    // What a booking was for is over with its dose. Nobody can cancel it since they arrived, nor
+    // enter here again beside it; and if a change takes it after all, nothing that comes in its
+    // place can be confirmed (lua/bookings/confirm).
+    if (standing.state === 'BOOKED') {
+      const { grant } = unpackBooking(standing.booking);
+      const booking = bookingId({ release, entry: standing.group[0] ?? entryId, grant });
+      const [doses = []] = await people.dosesOf([person]);
+      if (doses.some((dose) => dose.booking === booking)) return false;
+    }
     return keepsClaim(standing.state, reading.nowMs, found.lastDayEndsAtMs);
   };

@@ -1,11 +1,18 @@
 /** From people to SMS: whom a message reaches, and at which number. */
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
-import type { Message } from '../notify/messages.ts';
+import { present } from '../lib/assert.ts';
+import type { Message, Place } from '../notify/messages.ts';
 import type { Outbox, Sms } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
+import type { Manifest } from '../releases/manifest.ts';
 
-export type TellParts = { people: PeopleStore; outbox: Outbox; secrets: Secrets; log: Log };
+export type TellParts = {
+  people: Pick<PeopleStore, 'contactsOf'>;
+  outbox: Outbox;
+  secrets: Secrets;
+  log: Log;
+};
 
 /** `id`: what it is about, the same whenever the same is told again (Sms.id). */
 export type Told = { readonly id: string; readonly person: string; readonly message: Message };
@@ -32,4 +39,18 @@ export async function tell(
     }
   });
   if ((await outbox.send(messages)) === 'FULL') throw new Error('the outbox is full');
+}
+
+/** Where and when a slot is, in words. */
+export function placeOf(manifest: Manifest, slotNumber: number): Place {
+  const slot = present(manifest.slots[slotNumber], 'a slot to tell of');
+  const session = present(
+    manifest.sessions.find((one) => one.session === slot.session),
+    slot.session,
+  );
+  const centre = present(
+    manifest.centres.find((one) => one.centre === session.centre),
+    session.centre,
+  );
+  return { centre: centre.name, date: session.date, from: slot.from };
 }

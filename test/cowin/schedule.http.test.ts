@@ -110,7 +110,9 @@ describe('a client, where a release books at once', () => {
     const [{ appointments }] = await client.beneficiaries();
     expect(appointments).toMatchObject([{ appointment_id: id, slot: BANDS[1] }]);
     // what it left can be had, what it took cannot
-    expect((await other.client.schedule({ session, people: other.people, slot: BANDS[1] })).status).toBe(409);
+    expect(
+      (await other.client.schedule({ session, people: other.people, slot: BANDS[1] })).status,
+    ).toBe(409);
     expect((await other.client.schedule({ session, people: other.people })).status).toBe(200);
     const back = { ...to, slot: BANDS[0] };
     const full = await client.post('/appointment/reschedule', back);
@@ -175,7 +177,8 @@ describe('a client, where seats are given by lottery', () => {
     await nextRound(api.engine, release.release);
     const ids = new Set(
       (await client.beneficiaries()).map(
-        (one: { appointments: { appointment_id: string }[] }) => one.appointments[0]?.appointment_id,
+        (one: { appointments: { appointment_id: string }[] }) =>
+          one.appointments[0]?.appointment_id,
       ),
     );
     expect(ids.size).toBe(1);

@@ -131,7 +131,7 @@ describe('the configuration', () => {
     ['a bad template', { ...HTTP, SMS_HTTP_BODY: '{}' }, 'has {text}'],
     ['an unknown method', { ...HTTP, SMS_HTTP_METHOD: 'DELETE' }, 'SMS_HTTP_METHOD'],
     ['too long a wait', { ...HTTP, SMS_HTTP_TIMEOUT_MS: '60000' }, 'SMS_HTTP_TIMEOUT_MS'],
-    ['no time zone', { SMS_TIME_ZONE: 'Pune' }, 'no time zone'],
+    ['no time zone', { TIME_ZONE: 'Pune' }, 'no time zone'],
     ['no checks of certificates', { ...HTTP, NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'hand SMS to'],
     [
       'clear text in production',

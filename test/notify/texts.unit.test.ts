@@ -7,6 +7,7 @@ import {
   type Template,
   TEMPLATES,
 } from '../../src/notify/messages.ts';
+import { VACCINE_NAMES } from '../../src/people/vaccines.ts';
 import { createTexts, isTimeZone } from '../../src/notify/texts.ts';
 import { segmentsOf } from '../support/segments.ts';
 
@@ -33,6 +34,15 @@ const SAMPLES: { readonly [T in Template]: Extract<Message, { template: T }> } =
     lost: { centre: 'Kamla Nehru Hospital', date: '2027-09-28', from: '09:00' },
     waits: true,
   },
+  booked: {
+    template: 'booked',
+    title: 'Pune, 11 April',
+    centre: 'Kamla Nehru Hospital',
+    date: '2027-09-28',
+    from: '09:00',
+    securityCode: '0471',
+  },
+  'dose-due': { template: 'dose-due', vaccine: 'COVISHIELD', dose: 2 },
   carried: { template: 'carried', title: 'Pune, 11 April', until: '2027-09-27T18:29:00.000Z' },
   'standing-over': {
     template: 'standing-over',
@@ -47,7 +57,7 @@ const renamed = (message: Message, name: string): Message =>
   ) as Message;
 /** All that must be read in the text as it is: names, times of day, an OTP. */
 const said = (value: unknown): string[] => {
-  if (typeof value === 'string') return [value];
+  if (typeof value === 'string' || typeof value === 'number') return [String(value)];
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value)
     .filter(([key]) => !['template', 'date', 'confirmBy', 'until'].includes(key))
@@ -89,6 +99,16 @@ describe.each(ALL)('$template in $language', ({ language, template, message }) =
 describe('an English offer with usual names', () => {
   it('takes one SMS', () => {
     expect(segmentsOf(inIndia(SAMPLES.offer, 'en'))).toBe(1);
+  });
+});
+
+describe.each(LANGUAGES)('a next dose, in %s', (language) => {
+  it('is one SMS for each vaccine', () => {
+    for (const vaccine of VACCINE_NAMES)
+      expect(
+        segmentsOf(inIndia({ ...SAMPLES['dose-due'], vaccine }, language)),
+        vaccine,
+      ).toBeLessThanOrEqual(TEMPLATES['dose-due'].segments);
   });
 });
 

@@ -111,7 +111,7 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const people = held(scheduler, moved.people);
   const store = held(scheduler, moved.rounds);
   const { secrets, receipts } = engine;
-  const claims = createClaims(people, createIsLive(store, engine.releases, secrets));
+  const claims = createClaims(people, createIsLive(store, engine.releases, secrets, people));
   const rounds = createRoundService({
     store,
     releases: engine.releases,

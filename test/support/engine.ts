@@ -76,6 +76,8 @@ export type ReleaseWishes = {
   readonly pools?: readonly PoolShare[];
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
+  /** A day on which each centre has the same seats again. */
+  readonly alsoOn?: string;
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
   readonly series?: string;
   readonly limits?: { readonly preferences?: number; readonly groupSize?: number };
@@ -116,9 +118,13 @@ export async function publishRelease(
   });
   granted(await engine.releases.create(terms));
   const places = { ...IMPORT_TERMS, ...wishes.places };
-  const { slots } = granted(
-    await engine.releases.importInto(release, csvOf(wishes.seats), places),
-  ).places;
+  const dates = [places.date, ...(wishes.alsoOn === undefined ? [] : [wishes.alsoOn])];
+  let slots: readonly { readonly slot: string }[] = [];
+  for (const date of dates) {
+    const terms = { ...places, date };
+    const imported = await engine.releases.importInto(release, csvOf(wishes.seats), terms);
+    slots = granted(imported).places.slots;
+  }
   granted(await engine.releases.publish(release, nowMs));
   return { release, slots: slots.map(({ slot }) => slot) };
 }

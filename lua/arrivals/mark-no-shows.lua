@@ -1,0 +1,29 @@
+#!lua
+--[[ arrivals/mark-no-shows: write down whose people did not come, and that it is yet to be counted
+  for each of them; those who came after all, or hold it no more, are left as they are.
+  KEYS[1] bookings  hash    entry_id -> packed booking
+  KEYS[2] entries   hash    entry_id -> packed entry
+  KEYS[3] visits    hash    entry_id.grant -> packed visit
+  KEYS[4] missed    hash    entry_id.grant -> missed_at_ms persons
+  KEYS[5] audit     stream
+  ARGV[.] entry_id, grant, slot, missed_at_ms, …
+  REPLY   MARKED count     (again: none)
+]]
+--#include lib/booking
+--#include lib/visit
+local count = 0
+for i = 1, #ARGV, 4 do
+  local entry_id, grant, slot, missed_at = unpack(ARGV, i, i + 3)
+  local id = entry_id .. '.' .. grant
+  local packed = redis.call('HGET', KEYS[1], entry_id)
+  local booking = packed and unpack_booking(packed)
+  local held = booking and booking.state == 'BOOKED' and booking.grant == grant
+  if held and booking.slot == slot and redis.call('HEXISTS', KEYS[3], id) == 0 then
+    local persons = persons_of(redis.call('HGET', KEYS[2], entry_id))
+    redis.call('HSET', KEYS[3], id, pack_visit('NO_SHOW', slot, missed_at, persons))
+    redis.call('HSET', KEYS[4], id, missed_at .. ' ' .. persons)
+    redis.call('XADD', KEYS[5], '*', 'e', 'no-show ' .. entry_id)
+    count = count + 1
+  end
+end
+return { 'MARKED', count }

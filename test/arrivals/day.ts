@@ -1,0 +1,85 @@
+/**
+ * The day of a session, in tests: it is today in one time zone, and over in another, so that no
+ * test has to wait for it.
+ */
+import type { Attendance } from '../../src/arrivals/no-shows.ts';
+import { createAttendance } from '../../src/arrivals/no-shows.ts';
+import { securityCodeOf } from '../../src/bookings/security-code.ts';
+import { createEngine, type Engine, type Watch } from '../../src/engine.ts';
+import { dayAt } from '../../src/lib/days.ts';
+import { redisNowMs, type Redis } from '../../src/redis/client.ts';
+import { SECRET } from '../support/app.ts';
+import {
+  fresh,
+  granted,
+  publishRelease,
+  register,
+  type ReleaseWishes,
+  type TestRelease,
+} from '../support/engine.ts';
+
+/** Where the day ends last on Earth, and where it has ended first. */
+export const HERE = 'Etc/GMT+12';
+export const AFTERWARDS = 'Etc/GMT-14';
+
+export const engineHere = (redis: Redis, watch: Partial<Watch> = {}): Engine =>
+  createEngine(redis, { secret: SECRET, timeZone: HERE }, watch);
+
+export const today = async (redis: Redis): Promise<string> => dayAt(await redisNowMs(redis), HERE);
+
+/** A far day, so that a release can be over neither today nor tomorrow. */
+const FAR = '2099-01-01';
+
+/** Books at once: each centre has these seats today, and again on a far day. */
+export const openToday = async (
+  engine: Engine,
+  redis: Redis,
+  wishes: Partial<ReleaseWishes> = {},
+): Promise<TestRelease> =>
+  publishRelease(engine, redis, {
+    mode: 'immediate',
+    seats: [100],
+    alsoOn: FAR,
+    ...wishes,
+    places: { date: await today(redis), ...wishes.places },
+  });
+
+export type Booked = {
+  readonly account: string;
+  readonly person: string;
+  readonly booking: string;
+  readonly code: string;
+};
+
+/** Somebody with a booking; on the first slot unless said otherwise. */
+export async function bookSomebody(
+  engine: Engine,
+  { release, slots }: TestRelease,
+  slot = slots[0] ?? '',
+  account = fresh('account'),
+): Promise<Booked> {
+  const person = await register(engine, account);
+  const wish = { release, beneficiary: person, slot };
+  const { bookingId: booking } = granted(await engine.bookings.book(account, wish));
+  return { account, person, booking, code: securityCodeOf(engine.secrets, booking) };
+}
+
+export const bookMany = (engine: Engine, one: TestRelease, count: number): Promise<Booked[]> =>
+  Promise.all(Array.from({ length: count }, () => bookSomebody(engine, one)));
+
+/** A code that is not this one. */
+export const wrong = (code: string): string => (code === '0000' ? '0001' : '0000');
+
+export const arrive = (engine: Engine, { booking, code }: Booked, key = 'centre') =>
+  engine.arrivals.arrive(key, booking, code);
+
+export const BATCH = '4121Z025';
+export const giveDose = (engine: Engine, { booking, person }: Booked, batch = BATCH) =>
+  engine.arrivals.recordDose({ booking, beneficiary: person, vaccine: 'covishield', batch });
+
+/** Sees to a release where its day is over. */
+export const attendanceAfterwards = (
+  { stores, releases }: Engine,
+  store = stores.arrivals,
+  timeZone = AFTERWARDS,
+): Attendance => createAttendance({ store, people: stores.people, releases, timeZone });
