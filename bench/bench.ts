@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { captcha } from './captcha.ts';
 import { carry } from './carry.ts';
+import { discovery } from './discovery.ts';
 import { draw } from './draw.ts';
 import { flood, type Mix } from './flood.ts';
 import { KIND_NAMES, type KindName } from './flood/kinds.ts';
@@ -69,6 +70,17 @@ program
   .option('--captcha', 'every entry brings a device token and a solved captcha', false)
   .action(async (options: Parameters<typeof floor>[0]) =>
     report('floor', await floor(options, progress)),
+  );
+
+program
+  .command('discovery')
+  .description('the CoWIN calendar of a district, against node:http with the same bytes in memory')
+  .option('--requests <number>', 'requests of one volley', count, 3_000)
+  .option('--connections <number>', 'connections at once', count, 50)
+  .option('--repeats <number>', 'volleys that count', count, 5)
+  .option('--profile <directory>', 'write a CPU profile of each server there')
+  .action(async (options: Parameters<typeof discovery>[0]) =>
+    report('discovery', await discovery(options, progress)),
   );
 
 program

@@ -64,6 +64,10 @@ const UNAUTHENTICATED = 'Unauthenticated access!';
 const TOO_MANY = { error: 'Too Many Requests' };
 const TOO_MANY_STATUS = 429;
 
+/** A claim that ends within seconds is no booking. */
+const faultOf = (code: ErrorCode, retryAfterS: number | undefined): FaultCode | undefined =>
+  code === 'CLAIMED_ELSEWHERE' && retryAfterS !== undefined ? undefined : BY_REFUSAL[code];
+
 function refusal({ refused: code, detail, extra, retryAfterS }: Refusal): Answer {
   const { status, title } = ERRORS[code];
   const retry = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
@@ -73,9 +77,9 @@ function refusal({ refused: code, detail, extra, retryAfterS }: Refusal): Answer
       headers: { 'content-type': 'text/plain; charset=utf-8', 'www-authenticate': 'Bearer' },
       body: UNAUTHENTICATED,
     };
-  const known = BY_REFUSAL[code];
+  const known = faultOf(code, retryAfterS);
   // A client of this surface asks again at once where it hears 5xx, and waits where it hears 429.
-  if (!known && (status === TOO_MANY_STATUS || status === 503))
+  if (!known && (retryAfterS !== undefined || status === TOO_MANY_STATUS || status === 503))
     return { status: TOO_MANY_STATUS, headers: retry, body: { ...TOO_MANY, fairslot: { code } } };
   const fault = known ? FAULTS[known] : { status, error: title };
   return {

@@ -93,8 +93,13 @@ describe('a client, where a release books at once', () => {
     expect((await client.beneficiaries())[0].appointments).toEqual([]);
     const wide = await publish({ mode: 'immediate', seats: 4 });
     await aSecond();
-    expect((await client.schedule({ session: sessionOf(wide), people })).status).toBe(200);
-    for (const one of await client.beneficiaries()) expect(one.appointments).toHaveLength(1);
+    // what was refused a moment ago binds them for seconds yet, and is no booking
+    const soon = await client.schedule({ session: sessionOf(wide), people });
+    expect([soon.status, soon.json.error]).toEqual([429, 'Too Many Requests']);
+    const other = await arrive(2);
+    const ask = { session: sessionOf(wide), people: other.people };
+    expect((await other.client.schedule(ask)).status).toBe(200);
+    for (const one of await other.client.beneficiaries()) expect(one.appointments).toHaveLength(1);
   });
 
   test('moves its appointment, and gives it back', async () => {

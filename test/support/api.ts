@@ -34,7 +34,6 @@ export async function serveApi(
     routes,
     metrics,
     url: server.url,
-    url: server.url,
     close: server.close,
     call: (method: string, path: string, options?: CallOptions) =>
       call(server.url, method, path, options),

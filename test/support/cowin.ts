@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { CalendarCenter } from '../../bench/support/calendar.ts';
 import type { Engine } from '../../src/engine.ts';
-import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
