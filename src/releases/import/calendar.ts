@@ -63,7 +63,7 @@ function sessionOf(raw: unknown) {
   return CalendarSession.safeParse(raw);
 }
 
-/** Two sessions of ours, of one dose each, either of which may be empty; both keep the public id. */
+/** Two sessions of ours, a dose each, of which one may be empty; both keep the public id. */
 function* dosesOf(
   at: string,
   center: CalendarCentre,
