@@ -385,7 +385,7 @@ describe('a district', () => {
 describe('the command', () => {
   it.each([
     ['pune.json', '[]', 'calendar', 'application/json'],
-    ['PUNE.JSON', '{}', 'calendar', 'application/json'],
+    ['PUNE.JSON', '[]', 'calendar', 'application/json'],
     ['pune', '\uFEFF {"centers":[]}', 'calendar', 'application/json'],
     ['pune.csv', 'centre_id,centre_name', 'import', 'text/csv'],
     ['pune', '"centre_id",centre_name', 'import', 'text/csv'],

@@ -270,6 +270,7 @@ describe('sessions of their own', () => {
       row({ date: '2099-01-02' }),
       row({ vaccine: 'COVAXIN' }),
       row({ min_age: '45' }),
+      row({ dose: '2', max_age: '60' }),
     ];
     const places = granted(imported(rows));
     expect(places.centres).toHaveLength(1);
@@ -279,6 +280,7 @@ describe('sessions of their own', () => {
       '6291-20990102-d1',
       '6291-20990101-covaxin-0-d1',
       '6291-20990101-covishield-45-d1',
+      '6291-20990101-covishield-0-d2',
     ]);
     expect(idsOf(granted(imported(rows.toReversed()))).toReversed()).toEqual(idsOf(places));
   });
@@ -385,6 +387,22 @@ describe('a whole file', () => {
     const { centres, sessions } = granted(imported(csv));
     expect(centres[0]?.directory?.address).toBe('"Hall", 3');
     expect(sessions[0]?.fee).toBe(0);
+  });
+
+  it('has no more slots and no more centres than a release holds', () => {
+    const header = 'centre_id,centre_name,seats,dose,date\n';
+    const centres = (count: number): string =>
+      header + Array.from({ length: count }, (_row, i) => `${i + 1},A,1,1,2099-01-01`).join('\n');
+    const day = (i: number): string =>
+      new Date(Date.UTC(2099, 0, 1 + i)).toISOString().slice(0, 10);
+    const slots = (count: number): string =>
+      header + Array.from({ length: count }, (_row, i) => `1,A,2,1,${day(i)}`).join('\n');
+    const bands = [...IMPORT_TERMS.bands, { from: '11:00', to: '13:00' }];
+    const many = 'a release holds at most 20000 slots and 10000 centres';
+    expect(granted(imported(centres(10_000))).centres).toHaveLength(10_000);
+    expect(reasons(centres(10_001))).toEqual([[1, many]]);
+    expect(granted(imported(slots(10_000), { bands })).slots).toHaveLength(20_000);
+    expect(reasons(slots(10_001), { bands })).toEqual([[1, many]]);
   });
 
   it('has each column that is read once', () => {

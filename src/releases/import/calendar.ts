@@ -63,7 +63,7 @@ function sessionOf(raw: unknown) {
   return CalendarSession.safeParse(raw);
 }
 
-/** Up to two sessions of ours, of one dose each; both keep the public id. */
+/** Two sessions of ours, a dose each, of which one may be empty; both keep the public id. */
 function* dosesOf(
   at: string,
   center: CalendarCentre,
@@ -73,7 +73,6 @@ function* dosesOf(
   const { centre, name, fees, directory } = center;
   const fee = fees.get(vaccine.toUpperCase());
   for (const [index, seats] of capacity.entries()) {
-    if (seats === 0) continue;
     const dose = index + 1;
     const id = `${sessionId}-d${dose}`;
     const session: ManifestSession = {

@@ -12,7 +12,7 @@ const HOURS_OF_HALF_DAY = 12;
 /** `09:00AM-11:00AM`, `FORENOON`; also by 24 hours. */
 export function slotBand(text: string): Band | undefined {
   const name = text.trim().toUpperCase();
-  const halfDay = Object.hasOwn(HALF_DAYS, name) ? HALF_DAYS[name] : undefined;
+  const halfDay = HALF_DAYS[name];
   if (halfDay) return halfDay;
   const [from, to, ...more] = name.split('-').map((part) => timeOf(part.trim()));
   return from !== undefined && to !== undefined && more.length === 0 ? { from, to } : undefined;
