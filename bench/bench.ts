@@ -1,6 +1,6 @@
 /** `npm run bench -- SCENARIO`: measures one thing on a Redis of its own and prints the figures. */
 import { availableParallelism, cpus } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { captcha } from './captcha.ts';
 import { carry } from './carry.ts';
@@ -79,6 +79,9 @@ program
   .option('--connections <number>', 'connections at once', count, 50)
   .option('--repeats <number>', 'volleys that count', count, 5)
   .option('--profile <directory>', 'write a CPU profile of each server there')
+  .addOption(
+    new Option('--only <what>', 'for a profile').choices(['gzip', 'plain', 'schedule']),
+  )
   .action(async (options: Parameters<typeof discovery>[0]) =>
     report('discovery', await discovery(options, progress)),
   );

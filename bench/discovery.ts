@@ -11,7 +11,7 @@ import { dayText } from '../src/cowin/words.ts';
 import { isoFromMs, nowMs } from '../src/lib/clock.ts';
 import { present } from '../src/lib/assert.ts';
 import { ReleaseTerms } from '../src/releases/rules.ts';
-import { PUNE, puneCalendar } from './support/calendar.ts';
+import { type CalendarSession, PUNE, puneCalendar } from './support/calendar.ts';
 import { type BenchEngine, SECRET, withEngine } from './support/engine.ts';
 import { fire, median, type Volley } from './support/fire.ts';
 import { granted, openRelease, registerCitizens } from './support/pune.ts';
@@ -25,10 +25,15 @@ export type DiscoveryOptions = {
   readonly repeats: number;
   /** Directory for a CPU profile of each process. */
   readonly profile?: string | undefined;
+  /** One of the three, for a profile of nothing else. */
+  readonly only?: PairName | undefined;
 };
 
+type PairName = 'gzip' | 'plain' | 'schedule';
 const GOALS = { discovery: 0.7, schedule: 0.5 } as const;
 const WARM_UP = 2;
+/** Of people whom registerCitizens registers, all are older. */
+const AGE = 45;
 const RELEASE = 'pune-calendar';
 const FLOOR_RELEASE = 'pune-floor-01';
 const HOUR_MS = 3_600_000;
@@ -125,19 +130,28 @@ async function asking(
   const { account, person } = present(citizen, 'a citizen');
   const tokens = createAccessTokens([SECRET]);
   const { accessToken } = await tokens.issue({ account, epoch: 0 });
-  const [center] = puneCalendar(isoFromMs(nowMs() + DAY_MS).slice(0, 10)).centers;
-  const session = present(center?.sessions[0], 'a session');
+  const { centers } = puneCalendar(isoFromMs(nowMs() + DAY_MS).slice(0, 10));
+  const session = present(
+    centers.flatMap(({ sessions }) => sessions).find(suits),
+    'a session for everyone',
+  );
   const json = { 'content-type': 'application/json' };
   const wish = {
     dose: 1,
     session_id: session.session_id,
-    slot: present(session.slots[0], 'a slot').replace('FORENOON', '09:00AM-01:00PM'),
+    slot: present(session.slots[0], 'a slot'),
     beneficiaries: [referenceOf(engine.secrets, person)],
   };
   const floor = await start('bench/floor-server.ts', {
     REDIS_URL: redis.address.url,
     BENCH_RELEASE: FLOOR_RELEASE,
   });
+  const headers = { ...json, authorization: `Bearer ${accessToken}` };
+  const body = JSON.stringify(wish);
+  const path = '/api/v2/appointment/schedule';
+  const first = await fetch(`${ours.url}${path}`, { method: 'POST', headers, body });
+  const said = await first.text();
+  if (!said.includes('ENTERED_IN_LOTTERY')) throw new Error(`the schedule was answered ${said}`);
   const entry = JSON.stringify({ beneficiaries: [person], preferences: ['0'] });
   return {
     floor: {
@@ -146,15 +160,17 @@ async function asking(
     },
     ours: {
       server: ours,
-      requests: manyOf(requests, {
-        method: 'POST',
-        path: '/api/v2/appointment/schedule',
-        headers: { ...json, authorization: `Bearer ${accessToken}` },
-        body: JSON.stringify(wish),
-      }),
+      requests: manyOf(requests, { method: 'POST', path, headers, body }),
     },
   };
 }
+
+/** Whatever the age, and with its slots as times of day. */
+const suits = (session: CalendarSession): boolean =>
+  session.available_capacity_dose1 > 0 &&
+  session.min_age_limit === AGE &&
+  session.allow_all_age &&
+  session.slots[0] !== 'FORENOON';
 
 const bytesOf = (url: string, headers: Record<string, string>): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -167,11 +183,9 @@ const bytesOf = (url: string, headers: Record<string, string>): Promise<number> 
     }).once('error', reject);
   });
 
-type PairName = 'gzip' | 'plain' | 'schedule';
-
 async function measureAll(
   pairs: Readonly<Record<PairName, Pair>>,
-  { connections, repeats }: DiscoveryOptions,
+  { connections, repeats, only }: DiscoveryOptions,
   progress: Progress,
 ) {
   const measured: Record<PairName, Record<keyof Pair, Measured[]>> = {
@@ -179,7 +193,7 @@ async function measureAll(
     plain: { floor: [], ours: [] },
     schedule: { floor: [], ours: [] },
   };
-  const names = Object.keys(pairs) as PairName[];
+  const names = (Object.keys(pairs) as PairName[]).filter((name) => name === (only ?? name));
   const phase = progress('firing volleys', names.length * 2 * (WARM_UP + repeats));
   for (const name of names)
     for (let volley = 0; volley < WARM_UP + repeats; volley++)
@@ -196,6 +210,9 @@ async function measureAll(
   return measured;
 }
 
+/** Of what was not measured. */
+const NOTHING = { floorRps: 0, rps: 0, ratio: 0, p99Ms: 0, floorCpuUs: 0, cpuUs: 0, errors: 0 };
+
 function figures(
   measured: Awaited<ReturnType<typeof measureAll>>,
   bytes: { readonly gzip: number; readonly plain: number },
@@ -203,6 +220,7 @@ function figures(
 ) {
   const of = (name: PairName) => {
     const { floor, ours } = measured[name];
+    if (ours.length === 0) return NOTHING;
     const middle = (side: Measured[], what: keyof Measured): number =>
       median(side.map((one) => one[what]));
     const rps = { floor: middle(floor, 'rps'), ours: middle(ours, 'rps') };

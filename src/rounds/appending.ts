@@ -5,6 +5,7 @@
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { networkIdOf, type Origin } from '../gates/origin.ts';
 import type { Secrets } from '../lib/secrets.ts';
+import { together } from '../lib/together.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { type Admission, enterRefusal } from './admission.ts';
 import { entryIdOf, groupProblem, unpackEntry } from './rules.ts';
@@ -32,15 +33,14 @@ type Parts = {
 };
 
 export function appending({ store, releases, secrets, admission }: Parts) {
-  /** Where each of these people stands: one script. */
-  const standings = async (
-    release: string,
-    persons: readonly string[],
-  ): Promise<PersonStanding[]> => {
-    const ids = persons.map((person) => entryIdOf(secrets, release, person));
+  const view = together(async (key) => {
+    const [release = '', ...ids] = key.split(' ');
     const found = await store.view(release, ids);
     return found.map((standing, index) => ({ ...standing, entryId: ids[index] ?? '' }));
-  };
+  });
+  /** Where each of these people stands: one script, for all who ask it in one turn. */
+  const standings = (release: string, persons: readonly string[]): Promise<PersonStanding[]> =>
+    view([release, ...persons.map((person) => entryIdOf(secrets, release, person))].join(' '));
 
   const attempt = async (
     account: string,
