@@ -4,12 +4,20 @@
  */
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
-import { create, type Font } from 'fontkit';
+import { create, type Font, type GlyphRun } from 'fontkit';
+import { assert } from '../../lib/assert.ts';
 import { correctShaping } from './shaping.ts';
 import { fontOfWoff } from './woff.ts';
 
 /** What draws one script. pdfkit takes the font under this name. */
-export type Face = { readonly name: string; readonly font: Font };
+export type Face = {
+  readonly name: string;
+  readonly font: Font;
+  /** Words that are on every slip: laid out once and for all. */
+  readonly keep: (words: readonly string[]) => void;
+  /** To be called after each slip: names do not stay in memory for the sake of the next one. */
+  readonly forget: () => void;
+};
 
 export type Faces = {
   /** For headings, in English. */
@@ -28,9 +36,35 @@ const BOLD = 'noto-sans/files/noto-sans-latin-700-normal.woff';
 
 const { resolve } = createRequire(import.meta.url);
 
+/** pdfkit scales what it gets to this, in place: only so may it be given the same thing twice. */
+const UNITS_PER_EM = 1_000;
+
+/** Laying words out is most of what a slip costs, and measuring and drawing both need it. */
+function remembering(name: string, font: Font): Face {
+  assert(font.unitsPerEm === UNITS_PER_EM, `${name} has other units than pdfkit`);
+  const layout = font.layout.bind(font);
+  const kept = new Map<string, GlyphRun>();
+  const own = new Map<string, GlyphRun>();
+  font.layout = (text) => {
+    const known = kept.get(text) ?? own.get(text);
+    if (known) return known;
+    const run = layout(text);
+    own.set(text, run);
+    return run;
+  };
+  return {
+    name,
+    font,
+    keep: (words) => {
+      for (const word of words) kept.set(word, layout(word));
+    },
+    forget: () => own.clear(),
+  };
+}
+
 async function load([name, file]: readonly [string, string]): Promise<Face> {
   const woff = await readFile(resolve(`@fontsource/${file}`));
-  return { name, font: correctShaping(create(fontOfWoff(woff))) };
+  return remembering(name, correctShaping(create(fontOfWoff(woff))));
 }
 
 export async function loadFaces(): Promise<Faces> {

@@ -19,7 +19,7 @@ export type Box = {
 export const LINE_HEIGHT = 1.4;
 export const BASELINE = 1.07;
 /** Shown for what no font has; the first font of all must have it. */
-const REPLACEMENT = '\u{FFFD}';
+export const REPLACEMENT = '\u{FFFD}';
 /** From one size tried to the next; at the least size what does not fit is cut off. */
 const STEP = 0.92;
 const LEAST = 1;
