@@ -7,6 +7,8 @@ import { DEVICE_LIFETIME_MS } from './gates/devices.ts';
 import { createLog, type Log } from './log.ts';
 import { createSecrets } from './lib/secrets.ts';
 import { createBookingService } from './bookings/service.ts';
+import { createSlipPress } from './bookings/slip/press.ts';
+import { createSlips } from './bookings/slips.ts';
 import { createBookingStore } from './bookings/store.ts';
 import { createBotReports } from './gates/bots/service.ts';
 import { createBotStore } from './gates/bots/store.ts';
@@ -135,6 +137,7 @@ export function createEngine(
     people,
     rounds,
     bookings,
+    slips: createSlips({ bookings, rounds, people, releases, secrets, print: createSlipPress() }),
     bots: createBotReports({ store: stores.bots, releases }),
   };
 }

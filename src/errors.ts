@@ -469,6 +469,11 @@ export const ERRORS = {
     title: 'This booking was cancelled or has lapsed.',
     remedy: 'List the bookings of the account.',
   },
+  SLIP_NOT_BOOKED: {
+    status: 409,
+    title: 'Only a confirmed booking has an appointment slip.',
+    remedy: 'Confirm the offer first; `state` is what the booking is in.',
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof ERRORS;

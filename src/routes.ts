@@ -1,5 +1,6 @@
 /** Every route of the engine: what Express, OpenAPI and the tests are made from. */
 import { bookingRoutes } from './bookings/routes.ts';
+import { slipRoute } from './bookings/slip-route.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine.ts';
 import { createAccessTokens } from './gates/access-tokens.ts';
@@ -26,6 +27,7 @@ export function apiRoutes(
     ...releaseRoutes(releases),
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
+    slipRoute(engine.slips),
     ...notifyRoutes(engine.outbox),
     ...auditRoutes(createAuditReader(redis)),
     ...botRoutes(engine.bots),

@@ -3,7 +3,7 @@
  * in reading order and carries the letters as they were written beside the shapes that are drawn of
  * them, so that it can be searched, copied and read aloud in any script.
  */
-import PDFDocument from 'pdfkit';
+import Pdf from 'pdfkit';
 import { msFromIso } from '../../lib/clock.ts';
 import type { SlipFacts } from './facts.ts';
 import { type Face, type Faces, loadFaces } from './fonts.ts';
@@ -28,7 +28,7 @@ export function createSlipPrinter(): SlipPrinter {
 }
 
 async function print(facts: SlipFacts, faces: Faces): Promise<Buffer> {
-  const doc = new PDFDocument({
+  const doc = new Pdf({
     size: [PAGE.width, PAGE.height],
     margin: 0,
     pdfVersion: '1.7',
@@ -60,11 +60,7 @@ async function print(facts: SlipFacts, faces: Faces): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function deskOf(
-  doc: PDFKit.PDFDocument,
-  page: PDFKit.PDFStructureElement,
-  faces: Faces,
-): Desk {
+function deskOf(doc: PDFKit.PDFDocument, page: PDFKit.PDFStructureElement, faces: Faces): Desk {
   let replaced = false;
   return {
     write: (text, box, { size, bold, tag = 'P' }) => {

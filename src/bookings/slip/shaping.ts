@@ -21,6 +21,7 @@ const glyphsOf = (coverage: Coverage): Set<number> =>
 /** Changes the font: once is enough, and twice is wrong. */
 export function correctShaping(font: Font): Font {
   const sets = (font.GDEF?.markGlyphSetsDef?.coverage ?? []).map(glyphsOf);
+  // oxlint-disable-next-line no-underscore-dangle -- the only way in
   const { GSUBProcessor, GPOSProcessor } = font._layoutEngine.engine ?? {};
   for (const processor of [GSUBProcessor, GPOSProcessor]) {
     if (!processor) continue;

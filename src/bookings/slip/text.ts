@@ -110,7 +110,10 @@ export function fit(
   }
 }
 
-type Part = { readonly runs: Line; /** To what is before it, without a space. */ readonly glued: boolean };
+type Part = {
+  readonly runs: Line /** To what is before it, without a space. */;
+  readonly glued: boolean;
+};
 
 const lettersOf = (pieces: readonly { face: Face; text: string }[]): Part[] =>
   pieces.map(({ face, text }, at) => ({ runs: [measured(face, text)], glued: at > 0 }));
