@@ -70,7 +70,7 @@ function deskOf(doc: PDFKit.PDFDocument, page: PDFKit.PDFStructureElement, faces
       const fitted = fit(actual, tried, box, size);
       replaced ||= fitted.lines.flat().some(({ text }) => text.includes(REPLACEMENT));
       page.add(
-        doc.struct(tag, () => {
+        doc.struct(tag, { actual }, () => {
           doc.markContent('Span', { actual });
           drawLines(doc, fitted, box);
           doc.endMarkedContent();

@@ -11,7 +11,7 @@ const WOFF = { header: 44, record: 20 };
 const SFNT = { header: 12, record: 16 };
 const ALIGNED_BYTES = 4;
 
-export function fontOfWoff(woff: Buffer): Buffer {
+export function fontOfWoff(woff: Buffer<ArrayBuffer>): Buffer {
   assert(woff.readUInt32BE(0) === SIGNATURE, 'this is no WOFF');
   const count = woff.readUInt16BE(12);
   const directory = Buffer.alloc(SFNT.header + SFNT.record * count);
