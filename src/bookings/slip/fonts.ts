@@ -1,6 +1,6 @@
 /**
- * The fonts of a slip: Noto Sans for Devanagari (Hindi, Marathi), Bengali, and the letters of Europe.
- * Read and parsed once, 150 to 300 ms in all.
+ * The fonts of a slip: Noto Sans for Devanagari (Hindi, Marathi), Bengali, and the letters of
+ * Europe. Read and parsed once, 150 to 300 ms in all.
  */
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';

@@ -1,6 +1,7 @@
 /**
- * Slips made on another thread: four names in Indian scripts take some 20 ms, in which the server's
- * own thread would answer nobody. The thread starts with the first slip, and keeps no process alive.
+ * Slips made on another thread: four names in Indian scripts take some 20 ms, in which the thread
+ * of the server would answer nobody. This one starts with the first slip, and keeps no process
+ * alive.
  */
 import { Worker } from 'node:worker_threads';
 import type { SlipFacts } from './facts.ts';

@@ -1,7 +1,7 @@
 /**
- * The appointment slip: one A4 page, black on white, the same bytes for the same facts. It is tagged
- * in reading order and carries the letters as they were written beside the shapes that are drawn of
- * them, so that it can be searched, copied and read aloud in any script.
+ * The appointment slip: one A4 page, black on white, the same bytes for the same facts. It is
+ * tagged in reading order and carries the letters as they were written beside the shapes that are
+ * drawn of them, so that it can be searched, copied and read aloud in any script.
  */
 import Pdf from 'pdfkit';
 import { msFromIso } from '../../lib/clock.ts';
@@ -23,7 +23,12 @@ export function createSlipPrinter(): SlipPrinter {
   };
   return async (facts) => {
     loading ??= load();
-    return print(facts, await loading);
+    const faces = await loading;
+    try {
+      return await print(facts, faces);
+    } finally {
+      for (const face of [faces.bold, ...faces.scripts]) face.forget();
+    }
   };
 }
 
@@ -55,7 +60,6 @@ async function print(facts: SlipFacts, faces: Faces): Promise<Buffer> {
   drawSlip(facts, deskOf(doc, page, faces));
   page.end();
   doc.end();
-  for (const face of [faces.bold, ...faces.scripts]) face.forget();
   await ended;
   return Buffer.concat(chunks);
 }

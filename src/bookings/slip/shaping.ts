@@ -2,10 +2,10 @@
  * Two things of OpenType that fontkit 2.0.4 gets wrong, and Noto Sans Bengali builds its conjuncts
  * on: without them the sign of r in `ndra` and `tra` stands under the next letter.
  *
- * Mark filtering sets (lookup flag 0x10) are unknown to it: a lookup with one passes over every mark
- * that is not in it. And what must stand before a letter is listed backwards, the nearest first, but
- * read forwards. Beside that it looks for a rule's surroundings before the letter that the rule is
- * for, which made a word of Bengali take three times as long.
+ * Mark filtering sets (lookup flag 0x10) are unknown to it: a lookup with one passes over every
+ * mark that is not in it. And what must stand before a letter is listed backwards, the nearest
+ * first, but read forwards. Beside that it looks for a rule's surroundings before the letter that
+ * the rule is for, which makes a word of Bengali take half as long again.
  */
 import type { Coverage, Font, Lookup, Processor, Subtable } from 'fontkit';
 

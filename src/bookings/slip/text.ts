@@ -39,7 +39,7 @@ export const cleaned = (text: string): string =>
 const has = ({ font }: Face, text: string): boolean =>
   Array.from(text).every((one) => font.hasGlyphForCodePoint(one.codePointAt(0) ?? 0));
 
-/** A font for each letter, the one before it first; letters that no font has become replacements. */
+/** A font for each letter, the last one first; what no font has becomes a replacement. */
 function drawable(text: string, faces: readonly Face[]): { face: Face; text: string }[] {
   const first = present(faces[0], 'a font');
   let last = first;
