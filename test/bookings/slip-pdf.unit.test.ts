@@ -132,7 +132,7 @@ describe('names', () => {
     expect(right).toHaveLength(4 * 4);
     expect(Math.min(...rows.map(({ size }) => size))).toBeGreaterThan(3);
     const inRows = new Set(left.map(({ baseline }) => Math.floor((842 - 478 - baseline) / 54)));
-    expect([...inRows].toSorted()).toEqual([0, 1, 2, 3]);
+    expect(inRows).toEqual(new Set([0, 1, 2, 3]));
   });
 
   it('of any kind make one page with all of it inside', async () => {

@@ -93,7 +93,7 @@ export async function scan(slip: Uint8Array): Promise<string | undefined> {
     const viewport = page.getViewport({ scale: 2 });
     const factory = document.canvasFactory as { create(width: number, height: number): Easel };
     const { canvas, context } = factory.create(viewport.width, viewport.height);
-    await page.render({ canvas, canvasContext: context, viewport } as never).promise;
+    await page.render({ canvas, canvasContext: context, viewport }).promise;
     const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
     return present(jsqr.default, 'the reader of QR codes')(data, width, height)?.data;
   } finally {
