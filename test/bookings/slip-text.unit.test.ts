@@ -1,6 +1,7 @@
 /** Letters of Indian scripts as they are put together, and text in a box. */
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { type Faces, loadFaces } from '../../src/bookings/slip/fonts.ts';
+import { drawQr } from '../../src/bookings/slip/qr.ts';
 import { fit, LINE_HEIGHT, type Line } from '../../src/bookings/slip/text.ts';
 
 let faces: Faces;
@@ -67,5 +68,31 @@ describe('a text', () => {
       const said = lines.flat().map((run) => run.text);
       expect(said.join('').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''));
     }
+  });
+});
+
+describe('a word', () => {
+  it('is laid out once a slip, and not kept for the next', () => {
+    const face = faces.scripts.find(({ name }) => name === 'devanagari')!;
+    const run = face.font.layout('काळे');
+    expect(face.font.layout('काळे')).toBe(run);
+    face.forget();
+    expect(face.font.layout('काळे')).not.toBe(run);
+  });
+});
+
+describe('a QR code', () => {
+  it('has four modules of white on each side', () => {
+    const drawn: { x: number; y: number; right: number; bottom: number }[] = [];
+    const rect = (x: number, y: number, width: number, height: number) =>
+      drawn.push({ x, y, right: x + width, bottom: y + height });
+    const side = 100;
+    drawQr({ rect }, 'pune-2021-04-10', { x: 10, y: 20, side });
+    const module = drawn[0]!.bottom - drawn[0]!.y;
+    const [edge, far] = [4 * module, side - 4 * module];
+    expect(Math.min(...drawn.map(({ x }) => x))).toBeCloseTo(10 + edge);
+    expect(Math.min(...drawn.map(({ y }) => y))).toBeCloseTo(20 + edge);
+    expect(Math.max(...drawn.map(({ right }) => right))).toBeCloseTo(10 + far);
+    expect(Math.max(...drawn.map(({ bottom }) => bottom))).toBeCloseTo(20 + far);
   });
 });
