@@ -11,6 +11,7 @@ import { KIND_NAMES, type KindName } from './flood/kinds.ts';
 import { floor } from './floor.ts';
 import { kill } from './kill.ts';
 import { memory } from './memory.ts';
+import { slip } from './slip.ts';
 
 /** No scenario may hold the machine longer than this, in milliseconds. */
 const TIME_LIMIT_MS = 10 * 60_000;
@@ -92,6 +93,14 @@ program
   .option('--repeats <number>', 'measures of which the median counts', count, 5)
   .action(async (options: Parameters<typeof captcha>[0]) =>
     report('captcha', await captcha(options, progress)),
+  );
+
+program
+  .command('slip')
+  .description('what an appointment slip costs, on the thread of the server and on its own')
+  .option('--slips <number>', 'slips that count, of each kind', count, 200)
+  .action(async (options: Parameters<typeof slip>[0]) =>
+    report('slip', await slip(options, progress)),
   );
 
 const entries = ['--entries <number>', 'people who enter', count, 100_000] as const;

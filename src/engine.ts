@@ -9,6 +9,8 @@ import { createSecrets } from './lib/secrets.ts';
 import { type ArrivalOutcome, createArrivalService } from './arrivals/service.ts';
 import { createArrivalStore } from './arrivals/store.ts';
 import { createBookingService } from './bookings/service.ts';
+import { createSlipPress } from './bookings/slip/press.ts';
+import { createSlips } from './bookings/slips.ts';
 import { createBookingStore } from './bookings/store.ts';
 import { createBotReports } from './gates/bots/service.ts';
 import { createBotStore } from './gates/bots/store.ts';
@@ -149,6 +151,7 @@ export function createEngine(
     rounds,
     bookings,
     arrivals,
+    slips: createSlips({ bookings, rounds, people, releases, secrets, print: createSlipPress() }),
     bots: createBotReports({ store: stores.bots, releases }),
   };
 }

@@ -508,6 +508,11 @@ export const ERRORS = {
     title: 'This booking was cancelled, has lapsed or was kept.',
     remedy: 'List the bookings of the account.',
   },
+  SLIP_NOT_BOOKED: {
+    status: 409,
+    title: 'Only a confirmed booking has an appointment slip.',
+    remedy: 'Confirm the offer first; `state` is what the booking is in.',
+  },
 
   // on the day
   ARRIVAL_CODE_WRONG: {

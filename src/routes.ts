@@ -1,6 +1,7 @@
 /** Every route of the engine: what Express, OpenAPI and the tests are made from. */
 import { arrivalRoutes } from './arrivals/routes.ts';
 import { bookingRoutes } from './bookings/routes.ts';
+import { slipRoute } from './bookings/slip-route.ts';
 import type { Config } from './config.ts';
 import { cowinRoutes } from './cowin/routes.ts';
 import type { Engine } from './engine.ts';
@@ -40,6 +41,7 @@ export function apiRoutes(
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),
     ...arrivalRoutes(engine.arrivals),
+    slipRoute(engine.slips),
     ...notifyRoutes(engine.outbox),
     ...auditRoutes(createAuditReader(redis)),
     ...botRoutes(engine.bots),

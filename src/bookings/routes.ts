@@ -22,7 +22,7 @@ const Booking = z
     securityCode: z.string().nullable(),
   })
   .meta({ id: 'Booking' });
-const params = z.strictObject({ booking: BookingId });
+export const bookingParams = z.strictObject({ booking: BookingId });
 
 export const bookingRoutes = (bookings: BookingService): Route[] => [
   ...holdingRoutes(bookings),
@@ -87,7 +87,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     slice: 'bookings',
     summary: 'Confirm an offer before its deadline',
     gates: { limit: 'answer', caller: 'account' },
-    params,
+    params: bookingParams,
     answers: { 200: Booking },
     errors: ['BOOKING_UNKNOWN', 'BOOKING_DISPLACED', 'BOOKING_OVER', 'OFFER_TOO_LATE'],
     ahead: ({ account, params }) => bookings.own(account, params.booking),
@@ -103,7 +103,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     slice: 'bookings',
     summary: 'Give back an offer or a booking',
     gates: { limit: 'answer', caller: 'account' },
-    params,
+    params: bookingParams,
     answers: { 204: null },
     errors: ['BOOKING_UNKNOWN', 'BOOKING_DISPLACED', 'BOOKING_OVER', 'ROUND_DRAWING'],
     ahead: ({ account, params }) => bookings.own(account, params.booking),

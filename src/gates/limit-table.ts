@@ -19,6 +19,11 @@ export const LIMIT_TABLE = {
    * the right to confirm.
    */
   answer: { address: 240, network: 12_000, account: 30 },
+  /**
+   * Appointment slips made. One costs 7 to 30 ms of a core: an account has at most a two-hundredth
+   * of a core, an address a sixteenth, a network half of one.
+   */
+  slip: { address: 120, network: 1_200, account: 10 },
   /** OTPs asked for. */
   otp: { address: 30, network: 6_000, device: 10 },
   /** Sign-ins tried. */

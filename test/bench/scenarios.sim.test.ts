@@ -32,6 +32,7 @@ describe('the bench', () => {
 
   it.each([
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
+    ['slip', ['--slips', '5'], { ownThread: expect.any(Object), thisThread: expect.any(Object) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
     ['kill', ['--entries', '300', '--runs', '2', '--kills', '3'], { sameDigest: true, errors: 0 }],

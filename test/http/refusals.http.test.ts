@@ -143,7 +143,7 @@ const bookingOf = async (by = who): Promise<string> => {
   const { json } = await ask('listBookings', { token: by.token });
   return present((json['bookings'] as { bookingId: string }[])[0], 'a booking').bookingId;
 };
-const answer = (name: 'confirmBooking' | 'cancelBooking', booking: string, by = who) =>
+const answer = (name: 'confirmBooking' | 'cancelBooking' | 'readSlip', booking: string, by = who) =>
   ask(name, { token: by.token, params: { booking } });
 const draw = async (): Promise<void> => {
   await letPass(used.redis, 600);
@@ -366,11 +366,12 @@ describe('an entry', () => {
 
 describe('a booking', () => {
   test('of an offer is refused when it is unknown, over or too late', async () => {
-    for (const name of ['confirmBooking', 'cancelBooking'] as const)
+    for (const name of ['confirmBooking', 'cancelBooking', 'readSlip'] as const)
       expect(await codeOf(answer(name, 'nonsense'))).toBe('BOOKING_UNKNOWN');
     await enter();
     await draw();
     const offer = await bookingOf();
+    expect(await codeOf(answer('readSlip', offer))).toBe('SLIP_NOT_BOOKED');
     expect(await codeOf(answer('confirmBooking', offer, await arrive()))).toBe('BOOKING_UNKNOWN');
     expect((await answer('confirmBooking', offer)).json['state']).toBe('booked');
     expect((await answer('cancelBooking', offer)).status).toBe(204);

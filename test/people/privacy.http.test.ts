@@ -143,7 +143,7 @@ afterAll(async () => {
 type Asked = CallOptions & { readonly params?: Record<string, string>; readonly search?: string };
 
 /** Their own people are an account's to read. */
-const OWN = new Set(['addBeneficiary done', 'listBeneficiaries done']);
+const OWN = new Set(['addBeneficiary done', 'listBeneficiaries done', 'readSlip done']);
 
 async function ask(
   name: string,
@@ -258,6 +258,7 @@ async function playEvening(people: readonly SignedIn[]): Promise<void> {
     booking: present(await bookingOf(who), 'a booking'),
   });
   await done('confirmBooking', { token: confirms.token, params: await booking(confirms) });
+  await done('readSlip', { token: confirms.token, params: await booking(confirms) });
   await done('cancelBooking', { token: cancels.token, params: await booking(cancels) });
   const [slot] = await publish('at-once', 'immediate', 0);
   const body = { release: 'at-once', beneficiary: books.person, slot };

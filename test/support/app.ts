@@ -33,6 +33,7 @@ export type Answered = {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  readonly bytes: Buffer;
   /** The body as JSON. */
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look at what they expect
   readonly json: any;
@@ -72,8 +73,10 @@ export function call(
       received.on('data', (chunk: Buffer) => chunks.push(chunk));
       received.once('error', reject);
       received.once('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
+        const bytes = Buffer.concat(chunks);
+        const text = bytes.toString('utf8');
         resolve({
+          bytes,
           status: received.statusCode ?? 0,
           headers: received.headers,
           text,

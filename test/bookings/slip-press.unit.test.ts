@@ -1,0 +1,45 @@
+/** Slips made on another thread, which may die. */
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { createSlipPress } from '../../src/bookings/slip/press.ts';
+import { createSlipPrinter } from '../../src/bookings/slip/printer.ts';
+import { factsWith, person } from '../support/slips.ts';
+
+const THREAD = new URL('../../src/bookings/slip/thread.ts', import.meta.url);
+
+it('makes what the printer makes, each for whoever asked for it', async () => {
+  const press = createSlipPress();
+  const print = createSlipPrinter();
+  const all = ['Asha', 'Ravi', 'আশা', 'आशा'].map((name) => factsWith({ people: [person(name)] }));
+  const slips = await Promise.all(all.map(press));
+  for (const [number, facts] of all.entries()) expect(slips[number]).toEqual(await print(facts));
+});
+
+it('fails for one slip only when that cannot be made', async () => {
+  const press = createSlipPress();
+  const bad = press(factsWith({ bookingId: 'p'.repeat(5_000) }));
+  const good = press(factsWith());
+  await expect(bad).rejects.toThrow('a slip could not be made');
+  await expect(good).resolves.toBeInstanceOf(Buffer);
+});
+
+it('fails those that wait when its thread ends, and starts another for the next', async () => {
+  const starts: Worker[] = [];
+  const press = createSlipPress(() => {
+    const dies = starts.length === 0;
+    const worker = dies
+      ? new Worker(
+          "require('node:worker_threads').parentPort.on('message', () => process.exit())",
+          {
+            eval: true,
+          },
+        )
+      : new Worker(THREAD);
+    starts.push(worker);
+    return worker;
+  });
+  const waiting = await Promise.allSettled([press(factsWith()), press(factsWith())]);
+  expect(waiting.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  await expect(press(factsWith())).resolves.toBeInstanceOf(Buffer);
+  expect(starts).toHaveLength(2);
+});
