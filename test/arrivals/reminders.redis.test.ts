@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createReminder, type ReminderOutcome } from '../../src/arrivals/reminders.ts';
 import type { ArrivalStore } from '../../src/arrivals/store.ts';
 import type { Engine } from '../../src/engine.ts';
-import { clockAt } from '../../src/lib/days.ts';
 import { createLog } from '../../src/log.ts';
 import { createOutbox } from '../../src/notify/outbox.ts';
 import type { Dose } from '../../src/people/vaccines.ts';
@@ -11,7 +10,7 @@ import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { forgetSms, fresh, register, smsOf } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
-import { engineHere } from './day.ts';
+import { engineHere, zoneAt } from './day.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
 const MOBILE = '+919812345678';
@@ -42,14 +41,6 @@ beforeEach(async () => {
   await engine.stores.arrivals.schedule(second(), nowMs - 1_000);
 });
 
-/** A zone where it is now this hour of the day. */
-function zoneAt(hour: number): string {
-  for (let offset = -14; offset <= 12; offset++) {
-    const zone = `Etc/GMT${offset < 0 ? offset : `+${offset}`}`;
-    if (clockAt(nowMs, zone).startsWith(String(hour).padStart(2, '0'))) return zone;
-  }
-  throw new Error(`it is nowhere ${hour} o'clock`);
-}
 const reminderWith = (parts: Partial<Parameters<typeof createReminder>[0]> = {}) =>
   createReminder({
     store: engine.stores.arrivals,
@@ -57,7 +48,7 @@ const reminderWith = (parts: Partial<Parameters<typeof createReminder>[0]> = {})
     outbox: engine.outbox,
     secrets: engine.secrets,
     log: createLog('silent'),
-    timeZone: zoneAt(13),
+    timeZone: zoneAt(nowMs, 13),
     onReminders: (outcome, count) => void (count > 0 && outcomes.push([outcome, count])),
     ...parts,
   });
@@ -95,11 +86,11 @@ describe('a next dose that is due', () => {
 
   it('waits for the day, and for its time', async () => {
     for (const hour of [3, 8, 21, 23])
-      expect(await reminderWith({ timeZone: zoneAt(hour) })()).toBe(0);
+      expect(await reminderWith({ timeZone: zoneAt(nowMs, hour) })()).toBe(0);
     await engine.stores.arrivals.schedule(second(), nowMs + 60_000);
     expect(await reminderWith()()).toBe(0);
     await engine.stores.arrivals.schedule(second(), nowMs);
-    expect(await reminderWith({ timeZone: zoneAt(9) })()).toBe(1);
+    expect(await reminderWith({ timeZone: zoneAt(nowMs, 9) })()).toBe(1);
   });
 
   it('is no news to who has it already, or never had the one before', async () => {
