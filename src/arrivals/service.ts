@@ -239,9 +239,8 @@ function dosing({ store, releases, doses, timeZone, onDose }: Parts) {
       await store.schedule({ person, dose: next.dose, vaccine }, atMs);
     }
     await store.markDosed(ref);
-    const reply = await doses.recordDose(person, held, dose);
-    if (reply === 'CHANGED') return undefined;
-    if (reply === 'RECORDED') onDose(vaccine);
+    if ((await doses.recordDose(person, held, dose)) === 'CHANGED') return undefined;
+    onDose(vaccine);
     return [...held, dose];
   };
 

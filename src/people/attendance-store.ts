@@ -11,9 +11,9 @@ const recordDoseScript = script({
   file: 'people/record-dose',
   keys: ['person'],
   args: ['expected', 'doses'],
-  reply: (raw): 'RECORDED' | 'ALREADY' | 'CHANGED' => {
+  reply: (raw): 'RECORDED' | 'CHANGED' => {
     const { word } = replyWord(raw);
-    if (word === 'RECORDED' || word === 'ALREADY' || word === 'CHANGED') return word;
+    if (word === 'RECORDED' || word === 'CHANGED') return word;
     throw unexpectedReply('people/record-dose', word);
   },
 });

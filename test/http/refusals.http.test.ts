@@ -749,6 +749,22 @@ test('what an operator does is in the audit stream, with its release', async () 
   ]);
 });
 
+test('what a centre does is in a stream of its own, with the release of the booking', async () => {
+  const body = { booking: `${release}.AAAAAAAAAAAAAAAAAAAAAA.0`, securityCode: '0000' };
+  await operate('arrive', { params: {}, body });
+  const lines = async (query: Record<string, string>) => {
+    const { json } = await ask('readAudit', { token: OPERATOR_KEY, query });
+    return (json['lines'] as Record<string, string>[]).map(
+      ({ who: key, what, subject, outcome }) => `${key} ${what} ${subject} ${outcome}`,
+    );
+  };
+  expect(await lines({ limit: '2', of: 'centres' })).toEqual([
+    `bootstrap arrive ${release} ARRIVAL_CODE_WRONG`,
+    `bootstrap arrive ${release} STARTED`,
+  ]);
+  expect((await lines({})).filter((line) => line.includes('arrive'))).toEqual([]);
+});
+
 test('all of this was every refusal that the routes document', () => {
   const documented = routes.flatMap(({ name, errors }) => errors.map((code) => `${name} ${code}`));
   expect(documented.filter((one) => !answered.has(one))).toEqual([]);
