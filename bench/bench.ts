@@ -80,9 +80,7 @@ program
   .option('--connections <number>', 'connections at once', count, 50)
   .option('--repeats <number>', 'volleys that count', count, 5)
   .option('--profile <directory>', 'write a CPU profile of each server there')
-  .addOption(
-    new Option('--only <what>', 'for a profile').choices(['gzip', 'plain', 'schedule']),
-  )
+  .addOption(new Option('--only <what>', 'for a profile').choices(['gzip', 'plain', 'schedule']))
   .action(async (options: Parameters<typeof discovery>[0]) =>
     report('discovery', await discovery(options, progress)),
   );

@@ -242,8 +242,7 @@ function figures(
     ratio: gzip.ratio,
     scheduleRatio: schedule.ratio,
     goals: GOALS,
-    met:
-      gzip.ratio >= GOALS.discovery && schedule.ratio >= GOALS.schedule && errors === 0,
+    met: gzip.ratio >= GOALS.discovery && schedule.ratio >= GOALS.schedule && errors === 0,
     errors,
     bytes,
     gzip,

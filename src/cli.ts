@@ -308,6 +308,7 @@ program
   .description('what operators did, newest first; needs a key with the scope audit')
   .option('--limit <lines>', 'lines of one page', '100')
   .option('--before <id>', 'the page behind this line')
+  .option('--of <whom>', 'operators, or centres', 'operators')
   .action(async (options: Record<string, string>) => {
     const query = new URLSearchParams(options);
     show(await call(`/v1/admin/audit?${query.toString()}`));

@@ -3,10 +3,8 @@
   KEYS[1] person  hash  doses
   ARGV[1] expected  the doses as they were read, packed; '' for none
   ARGV[2] doses     the same with the new one
-  REPLY   RECORDED | CHANGED     (again: RECORDED)
+  REPLY   RECORDED | CHANGED     (again: CHANGED, and the dose is there)
 ]]
-local held = redis.call('HGET', KEYS[1], 'doses') or ''
-if held == ARGV[2] then return 'RECORDED' end
-if held ~= ARGV[1] then return 'CHANGED' end
+if (redis.call('HGET', KEYS[1], 'doses') or '') ~= ARGV[1] then return 'CHANGED' end
 redis.call('HSET', KEYS[1], 'doses', ARGV[2])
 return 'RECORDED'

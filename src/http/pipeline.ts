@@ -268,15 +268,27 @@ const outcomeWord = (outcome: Answer | Refusal): string =>
 
 /** What the audit stream says of a request. `body`: parsed, where it has been. */
 function actionOf({ served, params, requestId }: Passage, { operator }: Caller, body?: unknown) {
-  const named = typeof body === 'object' && body !== null && 'release' in body ? body.release : '';
-  const subject = params['release'] ?? named;
+  const subject = params['release'] ?? releaseNamedIn(body);
+  const { gates } = served.route;
+  const isCentre =
+    gates.caller === 'operator' &&
+    gates.scope === 'vaccinator' &&
+    operator?.scopes.includes(gates.scope);
   return {
+    ...(isCentre && { of: 'centres' as const }),
     who: operator?.name ?? '',
     what: served.route.name,
     // Of an address that no schema has seen yet, no more than a release's id can hold.
     subject: typeof subject === 'string' && RELEASE_ID.test(subject) ? subject : '',
     requestId,
   };
+}
+
+/** Also of a booking, whose id begins with it. */
+function releaseNamedIn(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return '';
+  if ('release' in body) return body.release;
+  return 'booking' in body && typeof body.booking === 'string' ? body.booking.split('.')[0] : '';
 }
 
 /** Elsewhere a device token changes nothing, and is not looked at. */

@@ -197,6 +197,8 @@ export const keys = {
   operatorKeys: () => 'fs:v1:{operators}:keys',
   /** stream: what operators did (src/gates/audit.ts); the latest 100,000 lines. */
   operatorAudit: () => 'fs:v1:{operators}:audit',
+  /** stream: what centres did, likewise; the latest 1,000,000 lines. */
+  centreAudit: () => 'fs:v1:{operators}:audit-of-centres',
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
   /** zset: release id by opens_at_ms; of one series, those where somebody stands or may yet. */

@@ -6,7 +6,7 @@ import type { Attendance } from '../../src/arrivals/no-shows.ts';
 import { createAttendance } from '../../src/arrivals/no-shows.ts';
 import { securityCodeOf } from '../../src/bookings/security-code.ts';
 import { createEngine, type Engine, type Watch } from '../../src/engine.ts';
-import { dayAt } from '../../src/lib/days.ts';
+import { clockAt, dayAt } from '../../src/lib/days.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { SECRET } from '../support/app.ts';
 import {
@@ -83,3 +83,12 @@ export const attendanceAfterwards = (
   store = stores.arrivals,
   timeZone = AFTERWARDS,
 ): Attendance => createAttendance({ store, people: stores.people, releases, timeZone });
+
+/** A zone where it is this hour of the day. */
+export function zoneAt(nowMs: number, hour: number): string {
+  for (let offset = -14; offset <= 12; offset++) {
+    const zone = `Etc/GMT${offset < 0 ? offset : `+${offset}`}`;
+    if (clockAt(nowMs, zone).startsWith(String(hour).padStart(2, '0'))) return zone;
+  }
+  throw new Error(`it is nowhere ${hour} o'clock`);
+}

@@ -275,7 +275,7 @@ function bodyOf(
  * ends with them; what operators try is in the audit stream, and what was refused in the tally.
  */
 const COUNTED =
-  /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|\}:arrival-tries$|^fs:v1:\{v:|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit$/;
+  /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|\}:arrival-tries$|^fs:v1:\{v:|:otp:[^:]+$|^fs:v1:\{sms\}:|^fs:v1:\{operators\}:audit(?:-of-centres)?$/;
 
 /** Fields of a claim. */
 const MARKS = new Set(['claim', 'claimed_at_ms']);

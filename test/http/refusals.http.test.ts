@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 import { createDeviceTokens } from '../../src/gates/devices.ts';
+import { operatorKeyring } from '../../src/gates/operator-keys.ts';
 import { createApp } from '../../src/http/app.ts';
 import { codesOf } from '../../src/http/openapi.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -15,6 +16,7 @@ import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { createTexts } from '../../src/notify/texts.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
+import { dayAt } from '../../src/lib/days.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
@@ -413,6 +415,94 @@ describe('a booking', () => {
   });
 });
 
+describe('who may not have this dose, or not for a while', () => {
+  const another = (wishes: Partial<ReleaseWishes> = {}) => open({ places: { dose: 2 }, ...wishes });
+
+  test('is refused to enter, and to book at once', async () => {
+    await another();
+    const refused = await enter();
+    expect(refused.json).toMatchObject({ code: 'DOSE_NOT_DUE', slot: slots[0], dueFrom: null });
+    who = await arrive();
+    await another({ mode: 'immediate' });
+    expect(await codeOf(book())).toBe('DOSE_NOT_DUE');
+    who = await arrive();
+    const until = (await redisNowMs(used.redis)) + 60_000;
+    await used.redis.hset(keys.person(who.person), 'cooling_ends_at_ms', until);
+    const cooling = { code: 'COOLING_DOWN', until: isoFromMs(until) };
+    expect((await book()).json).toMatchObject(cooling);
+    await open();
+    expect((await enter()).json).toMatchObject(cooling);
+  });
+});
+
+describe('the day', () => {
+  const come = (booking: string, securityCode: string, key = OPERATOR_KEY) =>
+    ask('arrive', { token: key, body: { booking, securityCode } });
+  const dose = (change: object) => {
+    const body = { beneficiary: who.person, vaccine: 'COVISHIELD', batch: 'B1', ...change };
+    return ask('recordDose', { token: OPERATOR_KEY, body });
+  };
+  const bookingToday = async () => {
+    const date = dayAt(await redisNowMs(used.redis), 'UTC');
+    await open({ mode: 'immediate', seats: [9], alsoOn: '2099-01-01', places: { date } });
+    who = await arrive();
+    const { json } = await book();
+    const [booking, code] = [String(json['bookingId']), String(json['securityCode'])];
+    return { booking, code, wrong: code === '0000' ? '0001' : '0000' };
+  };
+
+  test('of an arrival is refused for its code, its day and what became of the booking', async () => {
+    const { booking, code, wrong } = await bookingToday();
+    expect((await come(booking, wrong)).json).toMatchObject({
+      code: 'ARRIVAL_CODE_WRONG',
+      triesLeft: 4,
+    });
+    const far = await ask('book', {
+      token: who.token,
+      body: { release, beneficiary: who.person, slot: slots[1] },
+    });
+    expect(far.json['code']).toBe('HAS_BOOKING');
+    await answer('cancelBooking', booking);
+    expect(await codeOf(come(booking, code))).toBe('ARRIVAL_NOT_BOOKED');
+    const { json } = await book({ slot: slots[1] });
+    const later = String(json['bookingId']);
+    expect((await come(later, '0000')).json).toMatchObject({
+      code: 'ARRIVAL_NOT_TODAY',
+      date: '2099-01-01',
+    });
+    for (let tries = 1; tries < 5; tries++) await come(booking, wrong);
+    const spent = await come(booking, code);
+    expect(spent.json['code']).toBe('ARRIVAL_TRIES_SPENT');
+    expect(spent.headers['retry-after']).toBeUndefined();
+  });
+
+  test('of a dose is refused without an arrival, and for what it is', async () => {
+    const { booking, code } = await bookingToday();
+    expect(await codeOf(dose({ booking }))).toBe('ARRIVAL_MISSING');
+    expect((await come(booking, code)).json['people']).toHaveLength(1);
+    for (const batch of ['', ' ', 'a\nb', 'é', 'x'.repeat(41)])
+      expect(await codeOf(dose({ booking, batch }))).toBe('REQUEST_INVALID');
+    expect(await codeOf(dose({ booking, vaccine: 'COVAXIN' }))).toBe('DOSE_MISMATCH');
+    const given = { dose: 1, vaccine: 'COVISHIELD', date: '2021-01-01' } as const;
+    const recordedElsewhere = { ...given, booking: 'elsewhere', batch: '1' };
+    await engine.stores.people.recordDose(who.person, [], recordedElsewhere);
+    expect(await codeOf(dose({ booking }))).toBe('DOSE_NOT_DUE');
+    await used.redis.hdel(keys.person(who.person), 'doses');
+    expect((await dose({ booking })).json).toMatchObject({ dose: 1, batch: 'B1' });
+    expect(await codeOf(dose({ booking, batch: 'B2' }))).toBe('DOSE_RECORDED');
+  });
+
+  test('is for keys of vaccinators only', async () => {
+    const made = await operatorKeyring(used.redis).create('an-importer', ['import']);
+    const key = typeof made === 'string' ? '' : made.key;
+    expect((await come('x', '0000', key)).json).toMatchObject({
+      code: 'SCOPE_MISSING',
+      scope: 'vaccinator',
+    });
+    expect((await come('x', '0000', who.token)).json['code']).toBe('OPERATOR_KEY_INVALID');
+  });
+});
+
 describe('a change', () => {
   const close = (body: object, asked: Asked = {}) => operate('closeSlots', { body, ...asked });
   const lose = (change: object = {}, asked: Asked = {}) => {
@@ -670,6 +760,22 @@ test('what an operator does is in the audit stream, with its release', async () 
     'bootstrap endRelease nowhere STARTED',
     'bootstrap endRelease nowhere RELEASE_UNKNOWN',
   ]);
+});
+
+test('what a centre does is in a stream of its own, with the release of the booking', async () => {
+  const body = { booking: `${release}.AAAAAAAAAAAAAAAAAAAAAA.0`, securityCode: '0000' };
+  await operate('arrive', { params: {}, body });
+  const lines = async (query: Record<string, string>) => {
+    const { json } = await ask('readAudit', { token: OPERATOR_KEY, query });
+    return (json['lines'] as Record<string, string>[]).map(
+      ({ who: key, what, subject, outcome }) => `${key} ${what} ${subject} ${outcome}`,
+    );
+  };
+  expect(await lines({ limit: '2', of: 'centres' })).toEqual([
+    `bootstrap arrive ${release} ARRIVAL_CODE_WRONG`,
+    `bootstrap arrive ${release} STARTED`,
+  ]);
+  expect((await lines({})).filter((line) => line.includes('arrive'))).toEqual([]);
 });
 
 test('all of this was every refusal that the routes document', () => {

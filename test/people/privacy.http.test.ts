@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, nowMs, sleep } from '../../src/lib/clock.ts';
+import { dayAt } from '../../src/lib/days.ts';
 import { PRIORITIES } from '../../src/notify/messages.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
 import { freePort } from '../../src/redis/embedded.ts';
@@ -143,7 +144,12 @@ afterAll(async () => {
 type Asked = CallOptions & { readonly params?: Record<string, string>; readonly search?: string };
 
 /** Their own people are an account's to read. */
-const OWN = new Set(['addBeneficiary done', 'listBeneficiaries done', 'readSlip done']);
+const OWN = new Set([
+  'addBeneficiary done',
+  'listBeneficiaries done',
+  'readSlip done',
+  'arrive done',
+]);
 
 async function ask(
   name: string,
@@ -231,8 +237,10 @@ async function publish(release: string, mode: string, closesInMs: number): Promi
   const params = { release };
   await done('createRelease', { token, body });
   const headers = { 'content-type': 'text/csv' };
-  const search = 'date=2099-01-01&bands=09:00-11:00';
-  await done('importPlaces', { token, params, search, headers, body: CSV });
+  for (const date of [dayAt(nowMs(), 'UTC'), '2099-01-01']) {
+    const search = `date=${date}&bands=09:00-11:00`;
+    await done('importPlaces', { token, params, search, headers, body: CSV });
+  }
   await done('showRelease', { token, params });
   await done('publishRelease', { token, params });
   const { slots } = (await done('listSlots', { params })).json;
@@ -262,7 +270,8 @@ async function playEvening(people: readonly SignedIn[]): Promise<void> {
   await done('cancelBooking', { token: cancels.token, params: await booking(cancels) });
   const [slot] = await publish('at-once', 'immediate', 0);
   const body = { release: 'at-once', beneficiary: books.person, slot };
-  await done('book', { token: books.token, body });
+  const booked = (await done('book', { token: books.token, body })).json;
+  await onTheDay(books, booked);
 
   const drawn = (await done('listEntries', { token: confirms.token, params })).json;
   const round = { ...params, round: '0' };
@@ -271,6 +280,19 @@ async function playEvening(people: readonly SignedIn[]): Promise<void> {
   await done('readProof', { params: { ...params, entry: drawn.entries[0].entryId } });
   for (const name of ['listReleases', 'listKeys']) await done(name);
   await done('endRelease', { token: OPERATOR_KEY, params: { release: 'at-once' } });
+}
+
+/** A centre sees who is there, and says what they were given. */
+async function onTheDay(
+  { person, name }: SignedIn,
+  { bookingId: booking, securityCode }: { bookingId: string; securityCode: string },
+): Promise<void> {
+  const token = OPERATOR_KEY;
+  // What its people are called is in this answer alone.
+  const arrival = await done('arrive', { token, body: { booking, securityCode } });
+  expect(arrival.json.people).toMatchObject([{ beneficiaryId: person, name }]);
+  const given = { beneficiary: person, vaccine: 'COVISHIELD', batch: '4121Z025' };
+  await done('recordDose', { token, body: { booking, ...given } });
 }
 
 /** What operators change in a lottery under way. */
@@ -469,10 +491,13 @@ describe('personal data', () => {
       true,
     );
     expect(stored.includes('female'), 'a gender').toBe(false);
+    // Four digits are found by chance; what they are called is not.
+    expect(stored.includes('securityCode'), 'a security code').toBe(false);
     search('the files of Redis', stored);
 
     const log = Buffer.concat(output);
     expect(log.toString()).toContain('a request failed');
+    expect(log.toString()).not.toContain('securityCode');
     search('the log', log);
 
     for (const metricsUrl of metricsUrls) {

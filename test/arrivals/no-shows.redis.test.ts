@@ -1,0 +1,280 @@
+/** Who did not come: marked once, where a centre says who came; and what missed seats cost. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ArrivalStore } from '../../src/arrivals/store.ts';
+import type { Engine } from '../../src/engine.ts';
+import { addDays } from '../../src/lib/days.ts';
+import { isoFromMs } from '../../src/lib/clock.ts';
+import { PEOPLE_LIMITS } from '../../src/people/rules.ts';
+import { redisNowMs } from '../../src/redis/client.ts';
+import { keys } from '../../src/redis/keys.ts';
+import {
+  codeOf,
+  fresh,
+  granted,
+  letPass,
+  nextRound,
+  publishRelease,
+  register,
+  type TestRelease,
+} from '../support/engine.ts';
+import { useRedis } from '../support/redis.ts';
+import {
+  arrive,
+  attendanceAfterwards,
+  bookMany,
+  bookSomebody,
+  type Booked,
+  engineHere,
+  HERE,
+  openToday,
+  today,
+} from './day.ts';
+
+const test = useRedis(['--appendfsync', 'no']);
+const DAY_MS = 86_400_000;
+
+let engine: Engine;
+let release: TestRelease;
+
+beforeEach(async () => {
+  engine = engineHere(test.redis);
+  release = await openToday(engine, test.redis);
+});
+
+const states = (people: readonly Booked[]) =>
+  Promise.all(
+    people.map(async ({ account }) => {
+      const [view] = await engine.bookings.list(account);
+      return view?.state;
+    }),
+  );
+const attend = (store?: ArrivalStore) => attendanceAfterwards(engine, store)(release.release);
+/** Missed seats of each of these people. */
+const misses = (people: readonly { readonly person: string }[]) =>
+  Promise.all(
+    people.map(async ({ person }) => {
+      const held = await test.redis.hget(keys.person(person), 'misses');
+      return held === null ? 0 : held.split('\n').length;
+    }),
+  );
+const fill = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
+
+describe('a booking whose people did not come', () => {
+  it('is marked when its day is over, once', async () => {
+    const people = await bookMany(engine, release, 6);
+    for (const one of people.slice(0, 2)) granted(await arrive(engine, one));
+    const here = attendanceAfterwards(engine, undefined, HERE);
+    expect(await here(release.release)).toBe('LATER');
+    expect(await states(people)).toEqual(['arrived', 'arrived', ...fill(4, 'booked')]);
+
+    const marked = ['arrived', 'arrived', ...fill(4, 'no-show')];
+    for (let again = 0; again < 2; again++) {
+      expect(await attend()).toBe('LATER');
+      expect(await states(people)).toEqual(marked);
+      expect(await misses(people)).toEqual([0, 0, 1, 1, 1, 1]);
+    }
+    const [last] = await engine.bookings.list(people[5]?.account ?? '');
+    expect(last).toMatchObject({ state: 'no-show', securityCode: null });
+    const { account = '', booking = '' } = people[5] ?? {};
+    expect(codeOf(await engine.bookings.cancel(account, booking))).toBe('BOOKING_OVER');
+    const date = await today(test.redis);
+    expect(await engine.stores.arrivals.attendance(release.release)).toBe(date);
+  });
+
+  it('is left alone at a centre that says of nobody that they came', async () => {
+    const two = await openToday(engine, test.redis, { seats: [5, 5] });
+    release = two;
+    const [first, second] = two.slots;
+    const here = await bookSomebody(engine, two, first);
+    const missing = await bookSomebody(engine, two, first);
+    const elsewhere = await bookSomebody(engine, two, second);
+    granted(await arrive(engine, here));
+    await attend();
+    expect(await states([here, missing, elsewhere])).toEqual(['arrived', 'no-show', 'booked']);
+    expect(await misses([here, missing, elsewhere])).toEqual([0, 1, 0]);
+  });
+
+  it('on a later day is left for that day', async () => {
+    const later = await bookSomebody(engine, release, release.slots[1]);
+    granted(await arrive(engine, await bookSomebody(engine, release)));
+    await attend();
+    expect(await states([later])).toEqual(['booked']);
+  });
+
+  it('is marked and counted once, wherever a worker dies, and under two of them', async () => {
+    const people = await bookMany(engine, release, 40);
+    const [came, ...missing] = people as [Booked, ...Booked[]];
+    granted(await arrive(engine, came));
+    let died = 0;
+    for (let diesAt = 0; ; diesAt++) {
+      let calls = 0;
+      const dying = Object.fromEntries(
+        Object.entries(engine.stores.arrivals).map(([name, call]) => [
+          name,
+          async (...parts: unknown[]) => {
+            if (calls++ === diesAt) throw new Error('the worker is gone');
+            return (call as (...parts: unknown[]) => unknown)(...parts);
+          },
+        ]),
+      ) as ArrivalStore;
+      // From the beginning: as if nothing of this had been done, but for what was counted.
+      await test.redis.hdel(keys.release(release.release), 'attendance');
+      try {
+        await attend(dying);
+        break;
+      } catch {
+        died++;
+      }
+    }
+    expect(died).toBeGreaterThan(4);
+    await Promise.all([attend(), attend()]);
+    expect(await states(people)).toEqual(['arrived', ...fill(39, 'no-show')]);
+    expect(await misses(missing)).toEqual(fill(39, 1));
+    expect(await test.redis.exists(keys.missed(release.release))).toBe(0);
+  });
+
+  it('is found among more bookings than one look takes, and a stop keeps the rest', async () => {
+    granted(await arrive(engine, await bookSomebody(engine, release)));
+    const persons = Array.from({ length: 1_200 }, (_, index) => `p${index}`.padEnd(22, 'x'));
+    for (const [index, person] of persons.entries()) {
+      const id = `e${index}`.padEnd(22, 'x');
+      await test.redis.hset(keys.bookings(release.release), id, 'BOOKED|iabc|0|0|1|0');
+      await test.redis.hset(keys.entries(release.release), id, `${person}|0|`);
+    }
+    const stopping = new AbortController();
+    const stopped: ArrivalStore = {
+      ...engine.stores.arrivals,
+      markNoShows: async (...parts) => {
+        const count = await engine.stores.arrivals.markNoShows(...parts);
+        stopping.abort();
+        return count;
+      },
+    };
+    await attendanceAfterwards(engine, stopped)(release.release, stopping.signal);
+    const marked = await test.redis.hlen(keys.visits(release.release));
+    expect(marked).toBeGreaterThan(1);
+    expect(marked).toBeLessThan(1_201);
+    expect(await engine.stores.arrivals.attendance(release.release)).toBe('');
+    await attend();
+    expect(await test.redis.hlen(keys.visits(release.release))).toBe(1_201);
+    const counted = await misses(persons.map((person) => ({ person })));
+    expect(counted).toEqual(fill(1_200, 1));
+  });
+});
+
+describe('a release', () => {
+  it('that is over for good is not looked at again', async () => {
+    const reads: string[] = [];
+    const releases = {
+      ...engine.releases,
+      published: async (id: string) => {
+        reads.push(id);
+        const found = granted(await engine.releases.published(id));
+        // As it is read long after its last day.
+        const sessions = found.manifest.sessions.filter(({ date }) => date < '2099-01-01');
+        const manifest = { ...found.manifest, ends_at: '2020-01-01T00:00:00.000Z', sessions };
+        return { ...found, manifest, lastDayEndsAtMs: 0 };
+      },
+    } as Engine['releases'];
+    const over = attendanceAfterwards({ ...engine, releases });
+    expect(await over(release.release)).toBe('OVER');
+    expect(await over(release.release)).toBe('OVER');
+    expect(reads).toEqual([release.release]);
+  });
+});
+
+describe('missed seats', () => {
+  const terms = { windowMs: PEOPLE_LIMITS.missedWithinMs, coolDownMs: PEOPLE_LIMITS.coolDownMs };
+  let account: string;
+  let person: string;
+  beforeEach(async () => {
+    account = fresh('account');
+    person = await register(engine, account);
+  });
+  const miss = (missedAtMs: number, booking = fresh('booking')) =>
+    engine.stores.people.countMiss(person, { booking, missedAtMs }, terms);
+  const book = () =>
+    engine.bookings.book(account, {
+      release: release.release,
+      beneficiary: person,
+      slot: release.slots[0] ?? '',
+    });
+
+  it('cost nothing the first time, and two weeks from the second on', async () => {
+    const nowMs = await redisNowMs(test.redis);
+    const at = nowMs - 100 * DAY_MS;
+    await miss(at, 'one');
+    await miss(at, 'one');
+    granted(await book());
+    await miss(nowMs - DAY_MS);
+    const until = isoFromMs(nowMs + 13 * DAY_MS);
+    expect(await book()).toMatchObject({ refused: 'COOLING_DOWN', extra: { until } });
+    // Of an ID, not of an account.
+    await letPass(test.redis, 11);
+    const [booking] = await engine.bookings.list(account);
+    granted(await engine.bookings.cancel(account, booking?.bookingId ?? ''));
+    granted(await engine.people.removeBeneficiary(account, person));
+    expect(await test.redis.hget(keys.person(person), 'misses')).not.toBeNull();
+    await letPass(test.redis, 13 * 86_400 + 60, [keys.person(person)]);
+    expect(Number(await test.redis.hget(keys.person(person), 'cooling_ends_at_ms'))).toBeLessThan(
+      nowMs,
+    );
+  });
+
+  it('end by themselves', async () => {
+    const nowMs = await redisNowMs(test.redis);
+    await miss(nowMs - 60 * DAY_MS);
+    await miss(nowMs - 14 * DAY_MS - 1_000);
+    granted(await book());
+  });
+
+  it('count together only within half a year, in whichever order they are told', async () => {
+    const nowMs = await redisNowMs(test.redis);
+    await miss(nowMs);
+    await miss(nowMs - 181 * DAY_MS);
+    granted(await book());
+    await miss(nowMs - 179 * DAY_MS);
+    expect(codeOf(await book())).toBe('COOLING_DOWN');
+  });
+
+  it('are offers that lapsed, and no-shows beside them, of every one of a group', async () => {
+    const lottery = await publishRelease(engine, test.redis, {
+      seats: [2],
+      confirmWithinS: 900,
+      alsoOn: '2099-01-01',
+      places: { date: await today(test.redis) },
+    });
+    const second = await register(engine, account);
+    const people = [{ person }, { person: second }];
+    granted(
+      await engine.rounds.enter(account, lottery.release, {
+        beneficiaries: [person, second],
+        preferences: lottery.slots.slice(0, 1),
+      }),
+    );
+    await letPass(test.redis, 600);
+    await nextRound(engine, lottery.release);
+    await letPass(test.redis, 901);
+    await nextRound(engine, lottery.release);
+    const attendance = attendanceAfterwards(engine);
+    await attendance(lottery.release);
+    await attendance(lottery.release);
+    expect(await misses(people)).toEqual([1, 1]);
+
+    await letPass(test.redis, 11);
+    granted(await book());
+    granted(await arrive(engine, await bookSomebody(engine, release)));
+    await attend();
+    expect(await misses(people)).toEqual([2, 1]);
+    const next = await openToday(engine, test.redis, {
+      places: { date: addDays(await today(test.redis), 30) },
+    });
+    const wish = (one: string) => ({
+      release: next.release,
+      beneficiary: one,
+      slot: next.slots[0] ?? '',
+    });
+    expect(codeOf(await engine.bookings.book(account, wish(person)))).toBe('COOLING_DOWN');
+    expect(codeOf(await engine.bookings.book(account, wish(second)))).toBeUndefined();
+  });
+});
