@@ -1,6 +1,6 @@
 #!lua
---[[ bookings/move: exchange a seat that was booked at once for one in another slot, in one step: the
-  old one is given back only once there is a new one.
+--[[ bookings/move: exchange a seat that was booked at once for one in another slot, in one step:
+  the old one is given back only once there is a new one.
   KEYS[1] release   hash    times as numbers
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking

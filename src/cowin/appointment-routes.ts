@@ -26,6 +26,7 @@ export const appointmentRoutes = (parts: AppointmentParts): Route[] => [
   scheduleRoute(parts),
   rescheduleRoute(parts),
   cancelRoute(parts),
+  slipRoute(parts),
 ];
 
 const References14 = z
@@ -143,5 +144,36 @@ const cancelRoute = ({ appointments, references }: AppointmentParts): Route =>
       if (isRefusal(persons)) return persons;
       const cancelled = await appointments.cancel(account, body.appointment_id, persons);
       return isRefusal(cancelled) ? cancelled : { status: 204 };
+    },
+  });
+
+const PDF = 'application/pdf';
+
+const slipRoute = ({ appointments }: AppointmentParts): Route =>
+  route({
+    ...shared,
+    method: 'get',
+    path: '/api/v2/appointment/appointmentslip/download',
+    name: 'cowin-slip',
+    summary: 'The slip of an appointment as PDF; one that is offered is taken by it',
+    gates: { limit: 'slip', caller: 'account' },
+    query: z.looseObject({ appointment_id: AppointmentId }),
+    answers: { 200: { mediaType: PDF } },
+    errors: [
+      'BOOKING_UNKNOWN',
+      'BOOKING_DISPLACED',
+      'BOOKING_OVER',
+      'OFFER_TOO_LATE',
+      'SLIP_NOT_BOOKED',
+    ],
+    handler: async ({ account, query }) => {
+      const slip = await appointments.slip(account, query.appointment_id);
+      if (isRefusal(slip)) return slip;
+      const headers = {
+        'content-type': PDF,
+        'content-disposition': 'attachment; filename="appointment-slip.pdf"',
+        'cache-control': 'private, no-store',
+      };
+      return { status: 200, body: slip, headers };
     },
   });

@@ -2,6 +2,7 @@
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { BookingService, BookingView } from '../bookings/service.ts';
+import type { Slips } from '../bookings/slips.ts';
 import type { PeopleService } from '../people/service.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -16,6 +17,7 @@ type Parts = {
   contacts: Pick<PeopleStore, 'contactsOf'>;
   releases: ReleaseService;
   bookings: BookingService;
+  slips: Slips;
   secrets: Secrets;
   place: Scheduler['place'];
 };
@@ -26,7 +28,7 @@ const HELD: readonly string[] = ['offered', 'booked', 'arrived'];
 export type Appointments = ReturnType<typeof createAppointments>;
 
 export function createAppointments(parts: Parts) {
-  const { people, contacts, releases, bookings, secrets, place } = parts;
+  const { people, contacts, releases, bookings, slips, secrets, place } = parts;
 
   const held = async (account: string): Promise<BookingView[]> =>
     (await bookings.list(account)).filter(({ state }) => HELD.includes(state));
@@ -107,6 +109,18 @@ export function createAppointments(parts: Parts) {
       if (isRefusal(to)) return to;
       if (booking.release !== to.places.release) return refuse('NOT_MOVABLE');
       return bookings.move(account, booking.bookingId, to.slotNumber);
+    },
+
+    /**
+     * As PDF. Whoever fetches the slip of what they were offered takes it: clients of the surface
+     * have no other word for it.
+     */
+    async slip(account: string, id: string): Promise<Buffer | Refusal> {
+      const booking = await find(account, id);
+      if (isRefusal(booking)) return booking;
+      const { bookingId, state } = booking;
+      const taken = state === 'offered' ? await bookings.confirm(account, bookingId) : booking;
+      return isRefusal(taken) ? taken : slips.of(account, bookingId);
     },
 
     /**

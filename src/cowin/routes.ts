@@ -23,7 +23,7 @@ export function cowinRoutes(
   redis: Redis,
   config: Pick<Config, 'accessTokenSecrets' | 'captcha'>,
 ): Route[] {
-  const { secrets, people, releases, rounds, bookings, stores } = engine;
+  const { secrets, people, releases, rounds, bookings, slips, stores } = engine;
   const catalogue = createCatalogue(releases);
   const asked = createAsked(rounds);
   const references = createReferences(stores.people, secrets);
@@ -34,6 +34,7 @@ export function cowinRoutes(
     contacts: stores.people,
     releases,
     bookings,
+    slips,
     secrets,
     place: scheduler.place,
   });

@@ -87,7 +87,7 @@ export function createScheduler(parts: Parts) {
   };
 }
 
-/** A round may still give a seat to whoever stands here, and nothing may be changed until it has. */
+/** A round may still give a seat to whoever stands here; until it has, nothing may be changed. */
 const WAITS: readonly string[] = ['SEALED', 'WAITING'];
 
 async function enter(parts: Parts, ask: Ask): Promise<string | Refusal> {

@@ -1,10 +1,9 @@
 /**
- * The budget of OTPs by SMS: what stops toll fraud in total, from one network
- * and from one device. Strangers, who
- * sign in from where their mobile never signed in, and those who come back are apart, so that a
- * flood of strangers leaves the others theirs; and so are strangers of the CoWIN surface, which asks
- * for no captcha. Whether somebody comes back is a matter of mobile
- * and requester together: the answer to a stranger tells nothing of the mobile.
+ * The budget of OTPs by SMS: what stops toll fraud in total, from one network and from one device.
+ * Strangers, who sign in from where their mobile never signed in, and those who come back are
+ * apart, so that a flood of strangers leaves the others theirs; and so are strangers of the CoWIN
+ * surface, which asks for no captcha. Whether somebody comes back is a matter of mobile and
+ * requester together: the answer to a stranger tells nothing of the mobile.
  */
 import type { Config } from '../config.ts';
 import type { Redis } from '../redis/client.ts';

@@ -29,8 +29,8 @@ export const accountOf = (secrets: Secrets, mobile: string): string =>
   secrets.pseudonym('account', mobile);
 
 /**
- * What Redis keeps of an OTP: a keyed hash of it and its transaction, never the OTP. Of its SHA-256,
- * which is what some clients send in its place.
+ * What Redis keeps of an OTP: a keyed hash of its transaction and its SHA-256, which is what some
+ * clients send in its place; never the OTP.
  */
 const otpDigest = (secrets: Secrets, txnId: string, otpHash: string): string =>
   secrets.mac('otp', `${txnId}|${otpHash}`).toString('base64url');

@@ -10,7 +10,15 @@ import { entryIdOf } from '../../src/rounds/rules.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
 import { SECRET, secrets } from '../support/app.ts';
-import { aSecond, BANDS, type CowinRelease, oldClient, publishCowin } from '../support/cowin.ts';
+import {
+  aSecond,
+  BANDS,
+  type CowinRelease,
+  oldClient,
+  publishCowin,
+  ROOT,
+} from '../support/cowin.ts';
+import { readSlip } from '../support/slips.ts';
 import { freshId, letPass, nextRound } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -35,6 +43,13 @@ async function arrive(people = 1): Promise<{ client: Client; people: string[] }>
 
 const sessionOf = (release: CowinRelease, centre = 0): string =>
   present(release.centers[centre]?.sessions[0], 'a session').session_id;
+async function download(client: Client, appointment: string) {
+  const path = `${ROOT}/appointment/appointmentslip/download?appointment_id=${appointment}`;
+  const headers = { authorization: `Bearer ${client.token()}` };
+  const answer = await fetch(`${api.url}${path}`, { headers });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  return { status: answer.status, type: answer.headers.get('content-type'), bytes };
+}
 const publish = (wishes: Parameters<typeof publishCowin>[2]): Promise<CowinRelease> =>
   publishCowin(api.engine, used.redis, wishes);
 
@@ -73,6 +88,9 @@ describe('a client, where a release books at once', () => {
         },
       ],
     });
+    const slip = await download(client, id);
+    expect([slip.status, slip.type]).toEqual([200, 'application/pdf']);
+    expect((await readSlip(slip.bytes)).drawn).toContain('Asha 0');
     // one that could not read its terminal asked again
     const again = await client.schedule(ask);
     expect([again.status, again.json.errorCode]).toEqual([400, 'APPOIN0022']);
@@ -168,6 +186,22 @@ describe('a client, where seats are given by lottery', () => {
     const taken = await client.schedule(ask);
     expect(taken.status).toBe(200);
     expect(taken.json.appointment_confirmation_no).toBe(appointments[0].appointment_id);
+    const [after] = await client.beneficiaries();
+    expect(after.appointments[0].fairslot.state).toBe('booked');
+  });
+
+  test('takes what it was offered by fetching the slip, as it knows no other word for it', async () => {
+    const release = await publish({ mode: 'lottery', seats: 2 });
+    await aSecond();
+    const [{ client, people }, other] = [await arrive(), await arrive()];
+    await client.schedule({ session: sessionOf(release), people });
+    await letPass(used.redis, 700);
+    await nextRound(api.engine, release.release);
+    const [{ appointments }] = await client.beneficiaries();
+    const id = appointments[0].appointment_id;
+    expect((await download(other.client, id)).status).toBe(404);
+    const slip = await download(client, id);
+    expect((await readSlip(slip.bytes)).drawn).toContain('Asha 0');
     const [after] = await client.beneficiaries();
     expect(after.appointments[0].fairslot.state).toBe('booked');
   });
