@@ -21,7 +21,7 @@ export const LIMIT_TABLE = {
   answer: { address: 240, network: 12_000, account: 30 },
   /**
    * Appointment slips made. One costs 7 to 30 ms of a core: an account has at most a two-hundredth
-   * of a core, an address a sixteenth, a network half of one.
+   * of a core, an address a sixteenth, a network six tenths.
    */
   slip: { address: 120, network: 1_200, account: 10 },
   /** OTPs asked for. */

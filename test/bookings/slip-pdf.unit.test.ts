@@ -93,6 +93,7 @@ describe('names', () => {
     ['Hebrew', 'שלום', 4],
     ['a control character', 'A\u0007B', 1],
     ['an override of direction', 'A\u202EB', 1],
+    ['a letter that is not seen', 'A\u00ADB', 1],
     ['half a character', 'A\uD800B', 1],
   ])('with %s show a sign for each letter that no font has, and say so', async (_case, name, n) => {
     const { pieces, written } = await read({ people: [person(name)] });

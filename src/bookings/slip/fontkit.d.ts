@@ -22,15 +22,22 @@ declare module 'fontkit' {
     readonly subTables: readonly Subtable[];
   };
   export type LayoutTable = { readonly lookupList: { toArray(): Lookup[] } };
-  export type LaidGlyph = { readonly id: number; readonly isMark: boolean };
+  export type LaidGlyph = {
+    readonly id: number;
+    readonly isMark: boolean;
+    /** Which of several that one glyph was replaced by; none for the first. */
+    ligatureComponent?: number | null;
+  };
   /** Walks over the glyphs of a text, on behalf of one lookup after another. */
   export type GlyphIterator = {
     readonly options: Lookup['flags'];
+    readonly index: number;
     readonly cur: LaidGlyph | null;
     shouldIgnore: (glyph: LaidGlyph) => boolean;
   };
   export type Processor = {
     readonly table: LayoutTable;
+    readonly glyphs: readonly LaidGlyph[];
     glyphIterator: GlyphIterator;
     applyLookup: (type: number, table: Subtable) => boolean;
   };

@@ -37,8 +37,7 @@ const LABEL = { size: 9, bold: true, tag: 'H2' } as const;
 
 const TELL =
   'Security code. Tell it to the vaccinator when you have arrived, and to nobody before.';
-const BRING =
-  'This slip, on paper or on a screen; and of each person named above the photo ID that is named there.';
+const BRING = 'This slip, on paper or on a screen, and the photo ID of each person named above.';
 const REPLACED =
   '\u{FFFD} stands for a letter that cannot be printed here; the ID says who is meant.';
 const LABELS = 'Appointment slip When Where For Who What to bring Booking reference';
