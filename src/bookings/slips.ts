@@ -10,7 +10,7 @@ import type { RoundService } from '../rounds/service.ts';
 import { securityCodeOf } from './security-code.ts';
 import type { BookingService } from './service.ts';
 import type { SlipFacts, SlipPerson } from './slip/facts.ts';
-import type { SlipPrinter } from './slip/printer.ts';
+import type { SlipPress } from './slip/printer.ts';
 
 type Parts = {
   readonly bookings: Pick<BookingService, 'own'>;
@@ -18,8 +18,10 @@ type Parts = {
   readonly people: Pick<PeopleService, 'listBeneficiaries'>;
   readonly releases: Pick<ReleaseService, 'published'>;
   readonly secrets: Secrets;
-  readonly print: SlipPrinter;
+  readonly print: SlipPress;
 };
+
+const BUSY = 'Many slips wait to be made just now.';
 
 export type Slips = ReturnType<typeof createSlips>;
 
@@ -46,12 +48,13 @@ export function createSlips({ bookings, rounds, people, releases, secrets, print
         ),
       );
       const securityCode = securityCodeOf(secrets, bookingId);
-      return print({
+      const slip = await print({
         ...appointmentOf(found, slot),
         people: persons.map(personOn),
         bookingId,
         securityCode,
       });
+      return slip === 'BUSY' ? refuse('UNAVAILABLE', { detail: BUSY, retryAfterS: 2 }) : slip;
     },
   };
 }

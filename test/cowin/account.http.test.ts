@@ -119,8 +119,8 @@ function readCaptcha(svg: string): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
   const shapes = new Map(
     [...letters].map((letter) => {
-      const drawn = svgCaptcha(letter, { noise: 0, color: true });
-      return [shapeOf(present(pathsOf(drawn)[0], 'a path')), letter] as const;
+      const { data } = svgCaptcha.create({ size: 1, charPreset: letter, noise: 0, color: true });
+      return [shapeOf(present(pathsOf(data)[0], 'a path')), letter] as const;
     }),
   );
   return pathsOf(svg)

@@ -5,18 +5,21 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { SlipFacts } from './facts.ts';
-import type { SlipPrinter } from './printer.ts';
+import type { SlipPress } from './printer.ts';
 
 export type Ordered = { readonly order: number; readonly facts: SlipFacts };
 export type Printed =
   | { readonly order: number; readonly slip: Uint8Array }
   | { readonly order: number; readonly failed: string };
 
+/** Slips that wait to be made: a few seconds of the thread. */
+export const WAITING_MOST = 100;
+
 type Waiting = Pick<PromiseWithResolvers<Buffer>, 'resolve' | 'reject'>;
 
 export function createSlipPress(
   start = () => new Worker(new URL('./thread.ts', import.meta.url)),
-): SlipPrinter {
+): SlipPress {
   const waiting = new Map<number, Waiting>();
   let [orders, running]: [number, Worker | undefined] = [0, undefined];
 
@@ -49,7 +52,8 @@ export function createSlipPress(
     return worker;
   };
 
-  return (facts) => {
+  return async (facts) => {
+    if (waiting.size >= WAITING_MOST) return 'BUSY';
     running ??= begin();
     running.ref();
     const { promise, ...settling } = Promise.withResolvers<Buffer>();

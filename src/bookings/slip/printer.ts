@@ -12,6 +12,8 @@ import { drawQr } from './qr.ts';
 import { BASELINE, type Box, cleaned, fit, LINE_HEIGHT, REPLACEMENT } from './text.ts';
 
 export type SlipPrinter = (facts: SlipFacts) => Promise<Buffer>;
+/** BUSY: too many wait to be made already. */
+export type SlipPress = (facts: SlipFacts) => Promise<Buffer | 'BUSY'>;
 
 /** Fonts are read when the first slip is asked for. */
 export function createSlipPrinter(): SlipPrinter {
