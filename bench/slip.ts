@@ -5,7 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SlipFacts } from '../src/bookings/slip/facts.ts';
 import { createSlipPress } from '../src/bookings/slip/press.ts';
-import { createSlipPrinter, type SlipPrinter } from '../src/bookings/slip/printer.ts';
+import { createSlipPrinter, type SlipPress } from '../src/bookings/slip/printer.ts';
 import type { Progress } from '../src/demo/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
@@ -52,7 +52,7 @@ const four: SlipFacts = {
 
 export async function slip({ slips }: SlipOptions, progress: Progress) {
   const phase = progress('making slips', 4 * slips);
-  const figures = async (print: SlipPrinter, facts: SlipFacts) => {
+  const figures = async (print: SlipPress, facts: SlipFacts) => {
     for (let n = 0; n < WARM_UP; n++) await print(facts);
     const loop = monitorEventLoopDelay({ resolution: 1 });
     const times: number[] = [];
@@ -81,7 +81,7 @@ export async function slip({ slips }: SlipOptions, progress: Progress) {
       bytes,
     };
   };
-  const both = async (print: SlipPrinter) => ({
+  const both = async (print: SlipPress) => ({
     one: await figures(print, one),
     four: await figures(print, four),
   });

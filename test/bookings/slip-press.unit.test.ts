@@ -1,7 +1,7 @@
 /** Slips made on another thread, which may die. */
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { createSlipPress } from '../../src/bookings/slip/press.ts';
+import { createSlipPress, WAITING_MOST } from '../../src/bookings/slip/press.ts';
 import { createSlipPrinter } from '../../src/bookings/slip/printer.ts';
 import { factsWith, person } from '../support/slips.ts';
 
@@ -43,3 +43,11 @@ it('fails those that wait when its thread ends, and starts another for the next'
   await expect(press(factsWith())).resolves.toBeInstanceOf(Buffer);
   expect(starts).toHaveLength(2);
 });
+
+it('takes no more than it can make within seconds', async () => {
+  const press = createSlipPress();
+  const asked = Array.from({ length: WAITING_MOST + 5 }, () => press(factsWith()));
+  const slips = await Promise.all(asked);
+  expect(slips.filter((slip) => slip === 'BUSY')).toHaveLength(5);
+  await expect(press(factsWith())).resolves.toBeInstanceOf(Buffer);
+}, 20_000);
