@@ -142,7 +142,7 @@ const EXPIRE_AT_MOST = 500;
 export type BookingStore = ReturnType<typeof createBookingStore>;
 
 export function createBookingStore(redis: Redis) {
-  return { ...answerStore(redis), ...grantStore(redis) };
+  return { ...answerStore(redis), ...grantStore(redis), ...moveStore(redis) };
 }
 
 function answerStore(redis: Redis) {
@@ -182,26 +182,8 @@ function answerStore(redis: Redis) {
   };
 }
 
-function grantStore(redis: Redis) {
+function moveStore(redis: Redis) {
   return {
-    expire: (release: string, round: number): Promise<ExpireReply> =>
-      expireScript(
-        redis,
-        {
-          release: keys.release(release),
-          rounds: keys.rounds(release),
-          entries: keys.entries(release),
-          bookings: keys.bookings(release),
-          offers: keys.offers(release, round),
-          seats: keys.seats(release),
-          happened: keys.happened(release),
-          visits: keys.visits(release),
-          missed: keys.missed(release),
-          audit: keys.audit(release),
-        },
-        { round, at_most: EXPIRE_AT_MOST },
-      ),
-
     /** `entry`: packed, with the new slot. */
     move: (
       { release, entry, grant }: BookingRef,
@@ -220,6 +202,28 @@ function grantStore(redis: Redis) {
         },
         { entry_id: entry, grant, entry: packed, from_slot: to.from, slot: to.slot },
         to.pools,
+      ),
+  };
+}
+
+function grantStore(redis: Redis) {
+  return {
+    expire: (release: string, round: number): Promise<ExpireReply> =>
+      expireScript(
+        redis,
+        {
+          release: keys.release(release),
+          rounds: keys.rounds(release),
+          entries: keys.entries(release),
+          bookings: keys.bookings(release),
+          offers: keys.offers(release, round),
+          seats: keys.seats(release),
+          happened: keys.happened(release),
+          visits: keys.visits(release),
+          missed: keys.missed(release),
+          audit: keys.audit(release),
+        },
+        { round, at_most: EXPIRE_AT_MOST },
       ),
 
     book: (

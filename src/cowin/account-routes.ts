@@ -7,7 +7,7 @@ import { PEOPLE_LIMITS } from '../people/rules.ts';
 import type { PeopleService } from '../people/service.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse } from '../refusal.ts';
-import type { Appointments } from './appointments.ts';
+import type { Beneficiaries } from './beneficiaries.ts';
 import { COWIN } from './dialect.ts';
 import { referenceOf } from './ids.ts';
 import type { ImageCaptcha } from './image-captcha.ts';
@@ -20,7 +20,7 @@ const get = { ...shared, method: 'get', errors: [] } as const;
 
 export type AccountParts = {
   readonly people: PeopleService;
-  readonly appointments: Appointments;
+  readonly beneficiaries: Beneficiaries;
   readonly references: References;
   readonly captcha: ImageCaptcha;
   readonly secrets: Secrets;
@@ -144,7 +144,7 @@ const beneficiaryRoutes = (parts: AccountParts): Route[] => [
   removeRoute(parts),
 ];
 
-const listRoute = ({ appointments }: AccountParts): Route =>
+const listRoute = ({ beneficiaries }: AccountParts): Route =>
   route({
     ...get,
     path: '/api/v2/appointment/beneficiaries',
@@ -154,7 +154,7 @@ const listRoute = ({ appointments }: AccountParts): Route =>
     answers: { 200: z.object({ beneficiaries: z.array(Beneficiary) }) },
     handler: async ({ account }) => ({
       status: 200,
-      body: { beneficiaries: await appointments.beneficiaries(account) },
+      body: { beneficiaries: await beneficiaries.list(account) },
     }),
   });
 

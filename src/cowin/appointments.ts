@@ -1,35 +1,27 @@
-/** What an account's people have and hold, as the surface shows it; and what it does with it. */
+/** An account's appointments as the surface shows them, and what it does with them. */
 import { present } from '../lib/assert.ts';
-import type { Secrets } from '../lib/secrets.ts';
 import type { BookingService, BookingView } from '../bookings/service.ts';
 import type { Slips } from '../bookings/slips.ts';
-import type { PeopleService } from '../people/service.ts';
-import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { appointmentIdOf, referenceOf, sessionIdOf } from './ids.ts';
-import { GENDERS, maskedNumber, PHOTO_IDS, statusText } from './registration.ts';
+import { appointmentIdOf, sessionIdOf } from './ids.ts';
 import type { Scheduler } from './schedule.ts';
 import { bandText, dayText, secondsText } from './words.ts';
 
 type Parts = {
-  people: PeopleService;
-  contacts: Pick<PeopleStore, 'contactsOf'>;
   releases: ReleaseService;
   bookings: BookingService;
   slips: Slips;
-  secrets: Secrets;
   place: Scheduler['place'];
 };
 
 /** A seat that is held, or offered and not yet given up. */
 const HELD: readonly string[] = ['offered', 'booked', 'arrived'];
 
+export type AppointmentView = ReturnType<typeof appointmentView>;
 export type Appointments = ReturnType<typeof createAppointments>;
 
-export function createAppointments(parts: Parts) {
-  const { people, contacts, releases, bookings, slips, secrets, place } = parts;
-
+export function createAppointments({ releases, bookings, slips, place }: Parts) {
   const held = async (account: string): Promise<BookingView[]> =>
     (await bookings.list(account)).filter(({ state }) => HELD.includes(state));
 
@@ -37,62 +29,19 @@ export function createAppointments(parts: Parts) {
     (await held(account)).find((one) => appointmentIdOf(one.bookingId) === id) ??
     refuse('BOOKING_UNKNOWN');
 
-  /** By person. */
-  const appointmentsOf = async (account: string): Promise<Map<string, object[]>> => {
-    const byPerson = new Map<string, object[]>();
-    for (const booking of await held(account)) {
-      const found = await releases.published(booking.release);
-      if (isRefusal(found)) continue;
-      for (const person of booking.beneficiaries)
-        byPerson.set(person, [...(byPerson.get(person) ?? []), appointmentView(found, booking)]);
-    }
-    return byPerson;
-  };
-
-  /** The last four digits of an account's mobile; '' where there is nobody to show them beside. */
-  const mobileEnd = async (persons: readonly string[]): Promise<string> => {
-    const [contact] = await contacts.contactsOf(persons.slice(0, 1));
-    return contact ? secrets.decrypt(contact.mobile).slice(-4) : '';
-  };
-
   return {
-    /** Every member of each, whether or not there is anything to say. */
-    async beneficiaries(account: string) {
-      const [listed, appointments] = await Promise.all([
-        people.listBeneficiaries(account),
-        appointmentsOf(account),
-      ]);
-      const mobile = await mobileEnd(listed.map(({ beneficiaryId }) => beneficiaryId));
-      return listed.map((one) => {
-        const doseDate = (dose: number): string => {
-          const given = one.doses.find((record) => record.dose === dose);
-          return given ? dayText(given.date) : '';
-        };
-        return {
-          beneficiary_reference_id: referenceOf(secrets, one.beneficiaryId),
-          name: one.name,
-          birth_year: String(one.birthYear),
-          gender: present(
-            GENDERS.find(({ is }) => is === one.gender),
-            one.gender,
-          ).gender,
-          mobile_number: mobile,
-          photo_id_type: present(
-            PHOTO_IDS.find(({ is }) => is === one.idType),
-            one.idType,
-          ).type,
-          photo_id_number: maskedNumber(one.idLast4),
-          comorbidity_ind: 'N',
-          vaccination_status: statusText(one.vaccinationStatus),
-          vaccine: one.doses[0]?.vaccine ?? '',
-          dose1_date: doseDate(1),
-          dose2_date: doseDate(2),
-          appointments: appointments.get(one.beneficiaryId) ?? [],
-        };
-      });
+    /** Of each person. */
+    byPerson: async (account: string): Promise<Map<string, AppointmentView[]>> => {
+      const views = new Map<string, AppointmentView[]>();
+      for (const booking of await held(account)) {
+        const found = await releases.published(booking.release);
+        if (isRefusal(found)) continue;
+        const view = appointmentView(found, booking);
+        for (const person of booking.beneficiaries)
+          views.set(person, [...(views.get(person) ?? []), view]);
+      }
+      return views;
     },
-
-    find,
 
     /** Exchanges a seat that was booked at once for one in another slot of the release. */
     async reschedule(

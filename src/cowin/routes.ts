@@ -11,6 +11,7 @@ import { accountRoutes } from './account-routes.ts';
 import { appointmentRoutes } from './appointment-routes.ts';
 import { createAppointments } from './appointments.ts';
 import { createAsked } from './asked.ts';
+import { createBeneficiaries } from './beneficiaries.ts';
 import { createCatalogue } from './catalogue.ts';
 import { createDiscovery } from './discovery.ts';
 import { discoveryRoutes } from './discovery-routes.ts';
@@ -29,19 +30,13 @@ export function cowinRoutes(
   const references = createReferences(stores.people, secrets);
   const captcha = createImageCaptcha(redis, secrets, config.captcha.driver !== 'none');
   const scheduler = createScheduler({ catalogue, references, captcha, rounds, bookings });
-  const appointments = createAppointments({
-    people,
-    contacts: stores.people,
-    releases,
-    bookings,
-    slips,
-    secrets,
-    place: scheduler.place,
-  });
+  const appointments = createAppointments({ releases, bookings, slips, place: scheduler.place });
+  const contacts = stores.people;
+  const beneficiaries = createBeneficiaries({ people, contacts, appointments, secrets });
   const issueToken = createAccessTokens(config.accessTokenSecrets).issue;
   return [
     ...discoveryRoutes({ discovery: createDiscovery(catalogue), asked }),
-    ...accountRoutes({ people, appointments, references, captcha, secrets, issueToken }),
+    ...accountRoutes({ people, beneficiaries, references, captcha, secrets, issueToken }),
     ...appointmentRoutes({ scheduler, appointments, references, asked }),
   ];
 }

@@ -118,7 +118,7 @@ describe('signing in', () => {
 function readCaptcha(svg: string): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
   const shapes = new Map(
-    [...letters].map((letter) => {
+    letters.split('').map((letter) => {
       const { data } = svgCaptcha.create({ size: 1, charPreset: letter, noise: 0, color: true });
       return [shapeOf(present(pathsOf(data)[0], 'a path')), letter] as const;
     }),

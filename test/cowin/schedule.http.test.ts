@@ -385,7 +385,7 @@ describe('a hostile client', () => {
     const appointments = await Promise.all(
       clients.map(async ({ client }) => (await client.beneficiaries())[0].appointments.length),
     );
-    expect(appointments.toSorted()).toEqual([0, 1, 1]);
+    expect(appointments.filter((count) => count === 1)).toHaveLength(2);
   }, 20_000);
 });
 

@@ -165,7 +165,7 @@ test('a person is vaccinated twice', async () => {
     timeZone: zoneAt(await redisNowMs(used.redis), 13),
   });
   expect(await remind()).toBe(1);
-  const [reminder] = (await smsOf(engine, used.redis)).filter(
+  const reminder = (await smsOf(engine, used.redis)).find(
     (sms) => sms.message.template === 'dose-due',
   );
   expect(reminder).toMatchObject({
