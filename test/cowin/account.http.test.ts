@@ -1,10 +1,9 @@
 /** Signing in, image captchas and registration on the CoWIN surface. */
 import { createHash } from 'node:crypto';
-import svgCaptcha from 'svg-captcha';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
-import { aSecond, oldClient, publishCowin, ROOT } from '../support/cowin.ts';
+import { aSecond, oldClient, publishCowin, readCaptcha, ROOT } from '../support/cowin.ts';
 import { freshId, lastSms, letPass } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -110,33 +109,6 @@ describe('signing in', () => {
     }
   });
 });
-
-/**
- * Reads an image captcha as programs did in 2021: each letter is one path, whose commands, but for
- * their numbers, are the same whenever it is drawn.
- */
-function readCaptcha(svg: string): string {
-  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-  const shapes = new Map(
-    letters.split('').map((letter) => {
-      const { data } = svgCaptcha.create({ size: 1, charPreset: letter, noise: 0, color: true });
-      return [shapeOf(present(pathsOf(data)[0], 'a path')), letter] as const;
-    }),
-  );
-  return pathsOf(svg)
-    .flatMap((path) => {
-      const letter = shapes.get(shapeOf(path));
-      const at = Number(/^M(-?[\d.]+)/.exec(path)?.[1]);
-      return letter === undefined ? [] : [{ letter, at }];
-    })
-    .toSorted((one, other) => one.at - other.at)
-    .map(({ letter }) => letter)
-    .join('');
-}
-/** What is filled: noise is only drawn. */
-const pathsOf = (svg: string): string[] =>
-  [...svg.matchAll(/<path fill="(?!none)[^"]*" d="([^"]*)"/g)].map((match) => match[1] ?? '');
-const shapeOf = (path: string): string => path.replaceAll(/[^A-Za-z]/g, '');
 
 describe('an image captcha', () => {
   const captchaOf = async (client: Awaited<ReturnType<typeof signedIn>>): Promise<string> => {

@@ -4,6 +4,7 @@
  * own, and their Redis is one that a test can read the files of.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -26,6 +27,7 @@ import {
   SECRET,
   secrets,
 } from '../support/app.ts';
+import { readCaptcha } from '../support/cowin.ts';
 import { found, type Needle, needlesOf } from '../support/personal.ts';
 import { passingHeaders } from '../support/passing.ts';
 import { useRedis } from '../support/redis.ts';
@@ -76,7 +78,10 @@ let url = '';
 /** Everybody's, once it is minted. */
 let device = '';
 let metricsUrls: readonly string[] = [];
-let operations: readonly { name: string; method: string; path: string }[] = [];
+type Operation = { readonly name: string; readonly method: string; readonly path: string };
+/** Of every surface; and of our own. */
+let operations: readonly Operation[] = [];
+let own: readonly Operation[] = [];
 
 function startDoor(door: string, settings: Record<string, string>): ChildProcess {
   const { address } = used.server;
@@ -125,14 +130,14 @@ beforeAll(async () => {
     { timeout: 30_000, interval: 50 },
   );
   type Paths = Record<string, Record<string, { operationId: string }>>;
-  const { paths } = (await call(url, 'GET', '/openapi.json')).json as { paths: Paths };
-  operations = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { operationId }]) => ({
-      name: operationId,
-      method,
-      path,
-    })),
-  );
+  const described = async (document: string) => {
+    const { paths } = (await call(url, 'GET', document)).json as { paths: Paths };
+    return Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId: name }]) => ({ name, method, path })),
+    );
+  };
+  own = await described('/openapi.json');
+  operations = [...own, ...(await described('/api/openapi.json'))];
 });
 afterAll(async () => {
   for (const child of children.filter(({ exitCode }) => exitCode === null)) {
@@ -149,6 +154,8 @@ const OWN = new Set([
   'listBeneficiaries done',
   'readSlip done',
   'arrive done',
+  'cowin-beneficiaries done',
+  'cowin-slip done',
 ]);
 
 async function ask(
@@ -219,9 +226,26 @@ async function arrive(citizen: Citizen): Promise<SignedIn> {
   return { ...citizen, token, person: added.json.beneficiaryId };
 }
 
+const CENTRE = {
+  center_id: 6291,
+  name: 'Ranjangaon',
+  state_name: 'Maharashtra',
+  district_name: 'Pune',
+  block_name: 'Shirur',
+  pincode: 412_209,
+  from: '09:00:00',
+  to: '17:00:00',
+  fee_type: 'Free',
+};
 const CSV = 'centre_id,centre_name,seats\na,Alpha,9\nb,Beta,9\n';
 
-async function publish(release: string, mode: string, closesInMs: number): Promise<string[]> {
+/** `listed`: sessions of a centre that a directory has. */
+async function publish(
+  release: string,
+  mode: string,
+  closesInMs: number,
+  listed: readonly object[] = [],
+): Promise<string[]> {
   const at = (inMs: number): string => isoFromMs(nowMs() + inMs);
   const lottery = { closesAt: at(closesInMs), roundEveryS: 1, confirmWithinS: 600 };
   const body = {
@@ -240,6 +264,11 @@ async function publish(release: string, mode: string, closesInMs: number): Promi
   for (const date of [dayAt(nowMs(), 'UTC'), '2099-01-01']) {
     const search = `date=${date}&bands=09:00-11:00`;
     await done('importPlaces', { token, params, search, headers, body: CSV });
+  }
+  if (listed.length > 0) {
+    const search = 'stateId=21&districtId=363';
+    const body = { centers: [{ ...CENTRE, sessions: listed }] };
+    await done('importCalendar', { token, params, search, body });
   }
   await done('showRelease', { token, params });
   await done('publishRelease', { token, params });
@@ -293,6 +322,59 @@ async function onTheDay(
   expect(arrival.json.people).toMatchObject([{ beneficiaryId: person, name }]);
   const given = { beneficiary: person, vaccine: 'COVISHIELD', batch: '4121Z025' };
   await done('recordDose', { token, body: { booking, ...given } });
+}
+
+/** A client of the portal's surface asks, books, fetches its slip and gives it back. */
+async function onThePortal({ mobile, name }: Citizen): Promise<void> {
+  const release = 'listed';
+  const session = {
+    session_id: '0f7c9a52-6f86-4b6a-8f0e-3d2f0a6f1b7e',
+    date: '01-01-2099',
+    available_capacity_dose1: 4,
+    min_age_limit: 18,
+    vaccine: 'COVISHIELD',
+    slots: ['09:00AM-11:00AM', '11:00AM-01:00PM'],
+  };
+  await publish(release, 'immediate', 0, [session]);
+  const digits = mobile.slice(-10);
+  const { txnId } = (await done('cowin-generateOTP', { body: { mobile: digits } })).json;
+  const search = `mobile=${encodeURIComponent(mobile)}`;
+  const proved = await vi.waitFor(
+    async () => {
+      const text = (await done('readInbox', { search })).json.messages[0]?.text ?? '';
+      const otp = createHash('sha256')
+        .update(/\d{6}/.exec(text)?.[0] ?? '')
+        .digest('hex');
+      const answer = await ask('cowin-confirmOTP', { body: { txnId, otp } });
+      expect(answer.status).toBe(200);
+      return answer;
+    },
+    { timeout: 10_000, interval: 100 },
+  );
+  const { token } = proved.json;
+  const [known] = (await done('cowin-beneficiaries', { token })).json.beneficiaries;
+  expect(known.name).toBe(name);
+  const people = [known.beneficiary_reference_id];
+  const wish = { dose: 1, session_id: session.session_id, slot: session.slots[0] };
+  const booked = await vi.waitFor(
+    async () => {
+      const { captcha } = (await done('cowin-getRecaptcha', { token })).json;
+      const body = { ...wish, beneficiaries: people, captcha: readCaptcha(captcha) };
+      const answer = await ask('cowin-schedule', { token, body });
+      expect(answer.status, answer.text).toBe(200);
+      return answer;
+    },
+    { timeout: 20_000, interval: 2_000 },
+  );
+  const id = booked.json.appointment_confirmation_no;
+  await done('cowin-slip', { token, search: `appointment_id=${id}` });
+  const to = { appointment_id: id, session_id: session.session_id, slot: session.slots[1] };
+  await done('cowin-reschedule', { token, body: to });
+  await done('cowin-cancel', { token, body: { ...to, beneficiariesToCancel: people } });
+  const where = 'district_id=363&date=01-01-2099';
+  for (const route of ['cowinCalendarByDistrict', 'cowinFindByDistrict'])
+    await done(route, { token, search: where });
+  await done('cowinCalendarByDistrictPublic', { search: where });
 }
 
 /** What operators change in a lottery under way. */
@@ -446,6 +528,7 @@ describe('personal data', () => {
     for (const citizen of CITIZENS) people.push(await arrive(citizen));
     await playEvening(people);
     await change();
+    await onThePortal(present(people[3], 'a citizen'));
     const [, , third, fourth, fifth] = people;
     await done('readAudit', { token: OPERATOR_KEY });
     for (const name of ['readBots', 'readBotsCsv'])
@@ -472,7 +555,7 @@ describe('personal data', () => {
     });
     await done('removeBeneficiary', { token, params: { beneficiary: spare.json.beneficiaryId } });
 
-    const missing = operations.flatMap(({ name }) =>
+    const missing = own.flatMap(({ name }) =>
       ['done', 'refused'].map((outcome) => `${name} ${outcome}`).filter((one) => !seen.has(one)),
     );
     expect(missing, 'every route was used, granted and refused').toEqual([]);

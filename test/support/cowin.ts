@@ -1,7 +1,9 @@
 /** Releases that the CoWIN surface shows, and a client of the kind that was written for it. */
 import { createHash } from 'node:crypto';
+import svgCaptcha from 'svg-captcha';
 import type { CalendarCenter } from '../../bench/support/calendar.ts';
 import type { Engine } from '../../src/engine.ts';
+import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { ReleaseTerms } from '../../src/releases/rules.ts';
@@ -173,3 +175,30 @@ export function oldClient(api: TestApi, redis: Redis, mobile: string, from?: str
     },
   };
 }
+
+/**
+ * Reads an image captcha as programs did in 2021: each letter is one path, whose commands, but for
+ * their numbers, are the same whenever it is drawn.
+ */
+export function readCaptcha(svg: string): string {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+  const shapes = new Map(
+    letters.split('').map((letter) => {
+      const { data } = svgCaptcha.create({ size: 1, charPreset: letter, noise: 0, color: true });
+      return [shapeOf(present(pathsOf(data)[0], 'a path')), letter] as const;
+    }),
+  );
+  return pathsOf(svg)
+    .flatMap((path) => {
+      const letter = shapes.get(shapeOf(path));
+      const at = Number(/^M(-?[\d.]+)/.exec(path)?.[1]);
+      return letter === undefined ? [] : [{ letter, at }];
+    })
+    .toSorted((one, other) => one.at - other.at)
+    .map(({ letter }) => letter)
+    .join('');
+}
+/** What is filled: noise is only drawn. */
+const pathsOf = (svg: string): string[] =>
+  [...svg.matchAll(/<path fill="(?!none)[^"]*" d="([^"]*)"/g)].map((match) => match[1] ?? '');
+const shapeOf = (path: string): string => path.replaceAll(/[^A-Za-z]/g, '');
