@@ -234,6 +234,40 @@ function immediate(parts: Parts) {
     );
   };
 
+  /** One script for all of them. */
+  const bookAll = async (
+    account: string,
+    release: string,
+    prepared: readonly Prepared[],
+    { device, network }: Origin,
+  ): Promise<BookingView[] | Refusal> => {
+    const { found, slotNumber } = present(prepared[0], 'somebody to book for');
+    const people = prepared.map(({ claim, pools, categories }) => ({
+      person: claim.person,
+      id: entryIdOf(secrets, release, claim.person),
+      packed: packEntry({ persons: [claim.person], prefs: [slotNumber], categories }),
+      pools,
+    }));
+    const enterBeforeMs = Math.min(...prepared.map(({ claim }) => claim.enterBeforeMs));
+    const by = { account, device, network: networkIdOf(secrets, network), enterBeforeMs };
+    const grant = `i${randomInt(NONCE_BELOW).toString(36)}`;
+    const reply = await store.book(release, by, { grant, slot: slotNumber }, people);
+    if (reply.outcome === 'RELEASE_NOT_OPEN') {
+      return refuse('RELEASE_NOT_OPEN', { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
+    }
+    if (reply.outcome === 'CLAIM_EXPIRED') return refuse('UNAVAILABLE', { retryAfterS: 1 });
+    if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
+    return Promise.all(
+      people.map(({ id: entry, person }) =>
+        booked(parts, found, {
+          ref: { release, entry, grant },
+          slot: slotNumber,
+          beneficiaries: [person],
+        }),
+      ),
+    );
+  };
+
   return {
     prepareBooking: prepare,
 
@@ -242,36 +276,25 @@ function immediate(parts: Parts) {
       account: string,
       wish: Wish,
       preparing: Promise<Prepared | Refusal> = prepare(account, wish),
-      { device, network }: Origin = NOWHERE,
+      from: Origin = NOWHERE,
     ): Promise<BookingView | Refusal> {
       const prepared = await preparing;
       if (isRefusal(prepared)) return prepared;
-      const { found, claim, slotNumber, pools, categories } = prepared;
-      const { release, beneficiary } = wish;
-      const entry = entryIdOf(secrets, release, beneficiary);
-      const packed = packEntry({ persons: [beneficiary], prefs: [slotNumber], categories });
-      const reply = await store.book(
-        release,
-        {
-          id: entry,
-          packed,
-          account,
-          device,
-          network: networkIdOf(secrets, network),
-          enterBeforeMs: claim.enterBeforeMs,
-        },
-        { grant: `i${randomInt(NONCE_BELOW).toString(36)}`, slot: slotNumber, pools },
+      const all = await bookAll(account, wish.release, [prepared], from);
+      return isRefusal(all) ? all : present(all[0], 'a booking');
+    },
+
+    /** Books for several people, a booking each: all of them or none. */
+    async bookTogether(
+      account: string,
+      { release, slot, beneficiaries }: Omit<Wish, 'beneficiary'> & { beneficiaries: string[] },
+      from: Origin,
+    ): Promise<BookingView[] | Refusal> {
+      const prepared = await Promise.all(
+        beneficiaries.map((beneficiary) => prepare(account, { release, slot, beneficiary })),
       );
-      if (reply.outcome === 'RELEASE_NOT_OPEN') {
-        return refuse('RELEASE_NOT_OPEN', { extra: { opensAt: isoFromMs(reply.opensAtMs) } });
-      }
-      if (reply.outcome === 'CLAIM_EXPIRED') return refuse('UNAVAILABLE', { retryAfterS: 1 });
-      if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
-      return booked(parts, found, {
-        ref: { release, entry, grant: reply.grant },
-        slot: slotNumber,
-        beneficiaries: [beneficiary],
-      });
+      const refusal = prepared.find(isRefusal);
+      return refusal ?? bookAll(account, release, prepared as Prepared[], from);
     },
   };
 }

@@ -30,7 +30,7 @@ const BOOK_REFUSALS = [
 ] as const;
 
 export type BookReply =
-  | { outcome: 'BOOKED'; grant: string }
+  | { outcome: 'BOOKED' }
   | { outcome: 'RELEASE_NOT_OPEN'; opensAtMs: number }
   | { outcome: (typeof BOOK_REFUSALS)[number] };
 
@@ -100,11 +100,11 @@ const expireScript = script({
 const bookScript = script({
   file: 'bookings/book',
   keys: ['release', 'entries', 'bookings', 'seats', 'accounts', 'audit'],
-  args: ['entry_id', 'entry', 'by', 'enter_before_ms', 'grant', 'slot'],
+  args: ['by', 'enter_before_ms', 'slot', 'grant'],
   rest: true,
   reply: (raw): BookReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'BOOKED') return { outcome: word, grant: String(fields[0]) };
+    if (word === 'BOOKED') return { outcome: word };
     if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
     const refusal = BOOK_REFUSALS.find((one) => one === word);
     if (refusal) return { outcome: refusal };
@@ -226,18 +226,12 @@ function grantStore(redis: Redis) {
         { round, at_most: EXPIRE_AT_MOST },
       ),
 
+    /** All of these people or none. `enterBeforeMs`: the first end of their claims' leases. */
     book: (
       release: string,
-      entry: {
-        id: string;
-        packed: string;
-        account: string;
-        device?: string;
-        /** Keyed hash. */
-        network?: string;
-        enterBeforeMs: number;
-      },
-      seat: { grant: string; slot: number; pools: readonly number[] },
+      by: { account: string; device?: string; network?: string; enterBeforeMs: number },
+      seat: { grant: string; slot: number },
+      people: readonly { id: string; packed: string; pools: readonly number[] }[],
     ): Promise<BookReply> =>
       bookScript(
         redis,
@@ -250,14 +244,12 @@ function grantStore(redis: Redis) {
           audit: keys.audit(release),
         },
         {
-          entry_id: entry.id,
-          entry: entry.packed,
-          by: enteredBy(entry.account, entry.device, entry.network),
-          enter_before_ms: entry.enterBeforeMs,
-          grant: seat.grant,
+          by: enteredBy(by.account, by.device, by.network),
+          enter_before_ms: by.enterBeforeMs,
           slot: seat.slot,
+          grant: seat.grant,
         },
-        seat.pools,
+        people.flatMap(({ id, packed, pools }) => [id, packed, pools.join(',')]),
       ),
   };
 }

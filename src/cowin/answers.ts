@@ -54,47 +54,65 @@ function sessionOf(session: Session, { availability, isHidden }: Part) {
 const isWanted = ({ vaccine }: Session, wanted: Wanted): boolean =>
   wanted.vaccine === undefined || vaccine.toUpperCase() === wanted.vaccine;
 
-/** `{"sessions": […]}`: one day, a session and its centre in one. */
-export function sessionsOn(parts: readonly Part[], wanted: Wanted) {
-  const sessions = parts.flatMap((part) =>
-    part.places.centres.flatMap((centre) =>
-      centre.sessions
-        .filter((session) => session.date === wanted.date && isWanted(session, wanted))
-        .map((session) => ({
-          ...placeOf(centre),
-          ...sessionOf(session, part),
-          fee: String(session.fee),
-        })),
-    ),
-  );
-  return { sessions };
+/** A session and its centre in one, as `find…` answers them. */
+const flatOf = (centre: Centre, session: Session, part: Part) => ({
+  ...placeOf(centre),
+  ...sessionOf(session, part),
+  fee: String(session.fee),
+});
+
+/** Of a session that two releases have, what has more to show. */
+function keepFuller<T extends { readonly available_capacity: number; readonly session_id: string }>(
+  shown: Map<string, T>,
+  one: T,
+): void {
+  const before = shown.get(one.session_id);
+  if (!before || before.available_capacity < one.available_capacity) shown.set(one.session_id, one);
 }
 
-type CalendarCentre = ReturnType<typeof placeOf> & {
-  sessions: ReturnType<typeof sessionOf>[];
+/** `{"sessions": […]}`: one day. */
+export function sessionsOn(parts: readonly Part[], wanted: Wanted) {
+  const shown = new Map<string, ReturnType<typeof flatOf>>();
+  for (const part of parts)
+    for (const centre of part.places.centres)
+      for (const session of centre.sessions)
+        if (session.date === wanted.date && isWanted(session, wanted))
+          keepFuller(shown, flatOf(centre, session, part));
+  return { sessions: [...shown.values()] };
+}
+
+type SessionView = ReturnType<typeof sessionOf>;
+type CentreView = ReturnType<typeof placeOf> & {
   vaccine_fees?: { readonly vaccine: string; readonly fee: string }[];
 };
 
 /** `{"centers": […]}`: seven days, each centre once whatever releases it is in. */
 export function calendarFrom(parts: readonly Part[], wanted: Wanted) {
   const end = daysAfter(wanted.date, CALENDAR_DAYS);
-  const centres = new Map<number, CalendarCentre>();
+  const centres = new Map<number, CentreView>();
+  const sessions = new Map<number, Map<string, SessionView>>();
   for (const part of parts)
     for (const centre of part.places.centres)
       for (const session of centre.sessions) {
         const within = session.date >= wanted.date && session.date < end;
         if (!within || !isWanted(session, wanted)) continue;
-        const shown = centres.get(centre.id) ?? { ...placeOf(centre), sessions: [] };
+        const shown = centres.get(centre.id) ?? placeOf(centre);
         centres.set(centre.id, shown);
-        shown.sessions.push(sessionOf(session, part));
+        const here = sessions.get(centre.id) ?? new Map<string, SessionView>();
+        sessions.set(centre.id, here);
+        keepFuller(here, sessionOf(session, part));
         if (session.fee > 0) addFee(shown, session);
       }
-  const byId = (one: CalendarCentre, other: CalendarCentre): number =>
-    one.center_id - other.center_id;
-  return { centers: [...centres.values()].toSorted(byId) };
+  const byId = (one: CentreView, other: CentreView): number => one.center_id - other.center_id;
+  return {
+    centers: [...centres.values()].toSorted(byId).map((centre) => ({
+      ...centre,
+      sessions: [...(sessions.get(centre.center_id)?.values() ?? [])],
+    })),
+  };
 }
 
-function addFee(centre: CalendarCentre, { vaccine, fee }: Session): void {
+function addFee(centre: CentreView, { vaccine, fee }: Session): void {
   centre.vaccine_fees ??= [];
   if (!centre.vaccine_fees.some((one) => one.vaccine === vaccine))
     centre.vaccine_fees.push({ vaccine, fee: String(fee) });

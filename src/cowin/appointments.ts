@@ -12,7 +12,7 @@ type Parts = {
   releases: ReleaseService;
   bookings: BookingService;
   slips: Slips;
-  place: Scheduler['place'];
+  places: Scheduler['places'];
 };
 
 /** A seat that is held, or offered and not yet given up. */
@@ -21,7 +21,7 @@ const HELD: readonly string[] = ['offered', 'booked', 'arrived'];
 export type AppointmentView = ReturnType<typeof appointmentView>;
 export type Appointments = ReturnType<typeof createAppointments>;
 
-export function createAppointments({ releases, bookings, slips, place }: Parts) {
+export function createAppointments({ releases, bookings, slips, places }: Parts) {
   const held = async (account: string): Promise<BookingView[]> =>
     (await bookings.list(account)).filter(({ state }) => HELD.includes(state));
 
@@ -54,9 +54,10 @@ export function createAppointments({ releases, bookings, slips, place }: Parts) 
       const found = await releases.published(booking.release);
       if (isRefusal(found)) return found;
       const { dose } = slotOf(found, booking.slot).session;
-      const to = await place({ ...wish, dose });
-      if (isRefusal(to)) return to;
-      if (booking.release !== to.places.release) return refuse('NOT_MOVABLE');
+      const named = await places({ ...wish, dose });
+      if (isRefusal(named)) return named;
+      const to = named.find((one) => one.places.release === booking.release);
+      if (!to) return refuse('NOT_MOVABLE');
       return bookings.move(account, booking.bookingId, to.slotNumber);
     },
 

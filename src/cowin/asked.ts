@@ -1,21 +1,24 @@
 /** Where an account has asked already, remembered for a second: clients look again and again. */
 import { LRUCache } from 'lru-cache';
-import type { RoundService } from '../rounds/service.ts';
+import type { RoundService, WhereAsked } from '../rounds/service.ts';
+
+const NOWHERE: WhereAsked = { lotteries: new Set(), allBound: false };
 
 export const ASKED_LIMITS = { accounts: 20_000, rememberedMs: 1_000 } as const;
 
 export type Asked = ReturnType<typeof createAsked>;
 
 export function createAsked(rounds: Pick<RoundService, 'askedIn'>) {
-  const remembered = new LRUCache<string, ReadonlySet<string>>({
+  const remembered = new LRUCache<string, WhereAsked>({
     max: ASKED_LIMITS.accounts,
     ttl: ASKED_LIMITS.rememberedMs,
+    // Forgotten while it is being read, it still answers who waits for it.
+    ignoreFetchAbort: true,
     fetchMethod: (account) => rounds.askedIn(account),
   });
   return {
-    /** Lotteries. */
-    in: async (account: string): Promise<ReadonlySet<string>> =>
-      (await remembered.fetch(account)) ?? new Set<string>(),
+    in: async (account: string): Promise<WhereAsked> =>
+      (await remembered.fetch(account)) ?? NOWHERE,
     /** The account has just asked. */
     forget: (account: string): void => void remembered.delete(account),
   };

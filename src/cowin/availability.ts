@@ -14,6 +14,7 @@ export type Availability = {
   /** By slot number: seats to be shown; all zero where nobody may ask. */
   readonly seats: readonly number[];
   readonly isCoarse: boolean;
+  readonly mayAsk: boolean;
   /** Slot numbers that operators have closed. */
   readonly closed: ReadonlySet<number>;
 };
@@ -48,11 +49,12 @@ export function availabilityOf(
     return free ? (free[number] ?? 0) : pools.reduce((sum, pool) => sum + pool.seats, 0);
   });
   const same =
-    before?.closed.size === closed.size &&
+    before?.mayAsk === mayAsk &&
+    before.closed.size === closed.size &&
     seats.every((count, number) => count === before.seats[number]);
   if (same) return before;
   serials += 1;
-  return { serial: serials, seats, isCoarse: manifest.mode === 'lottery', closed };
+  return { serial: serials, seats, isCoarse: manifest.mode === 'lottery', mayAsk, closed };
 }
 
 export type Shown = {

@@ -3,7 +3,8 @@
  * once a second however many ask. While Redis is away, what was known last is what is shown.
  */
 import { LRUCache } from 'lru-cache';
-import { nowMs, sleep } from '../lib/clock.ts';
+import { nowMs } from '../lib/clock.ts';
+import { createFresh } from '../lib/fresh.ts';
 import { present } from '../lib/assert.ts';
 import { isRefusal } from '../refusal.ts';
 import type { ReleaseService } from '../releases/service.ts';
@@ -19,20 +20,6 @@ export const CATALOGUE_LIMITS = {
   releaseAgeMs: 120 * 86_400_000,
   releases: 2_000,
 } as const;
-
-/** Read again when it is old, once for all who ask meanwhile; an old value is better than none. */
-const TERMS = {
-  ttl: CATALOGUE_LIMITS.freshForMs,
-  noDeleteOnFetchRejection: true,
-  allowStaleOnFetchRejection: true,
-} as const;
-
-/** What is read; or what was known before, where that takes long. */
-async function soon<T>(reading: Promise<T>, before: T | undefined): Promise<T> {
-  if (before === undefined) return reading;
-  reading.catch(() => undefined); // the next to look hears of it
-  return Promise.race([reading, sleep(CATALOGUE_LIMITS.patienceMs).then(() => before)]);
-}
 
 export type Catalogue = {
   readonly atlas: () => Promise<Atlas>;
@@ -85,21 +72,12 @@ export function createCatalogue(
     return { availability, nextRoundAtMs: reading.nextRoundAtMs };
   };
 
-  const atlases = new LRUCache<'atlas', Atlas>({
-    ...TERMS,
-    max: 1,
-    fetchMethod: (_one, before) => soon(readAtlas(), before),
-  });
-  const states = new LRUCache<string, Known>({
-    ...TERMS,
-    max: CATALOGUE_LIMITS.releases,
-    fetchMethod: (release, before) => soon(read(release, before), before),
-  });
-  const known = async ({ release }: ReleasePlaces): Promise<Known> =>
-    present(await states.fetch(release), `what is known of ${release}`);
+  const { freshForMs, patienceMs, releases: most } = CATALOGUE_LIMITS;
+  const atlas = createFresh({ freshForMs, patienceMs, most: 1 }, readAtlas);
+  const known = createFresh<Known>({ freshForMs, patienceMs, most }, read);
   return {
-    atlas: async () => present(await atlases.fetch('atlas'), 'an atlas'),
-    availability: async (part) => (await known(part)).availability,
-    nextRoundAtMs: async (part) => (await known(part)).nextRoundAtMs,
+    atlas: () => atlas('atlas'),
+    availability: async ({ release }) => (await known(release)).availability,
+    nextRoundAtMs: async ({ release }) => (await known(release)).nextRoundAtMs,
   };
 }

@@ -8,6 +8,7 @@ import {
   sessionsOn,
   type Wanted,
 } from './answers.ts';
+import type { WhereAsked } from '../rounds/service.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Area, Atlas, ReleasePlaces } from './places.ts';
 import { type Prepared, prepare } from './prepared.ts';
@@ -27,8 +28,8 @@ export type Kind = keyof typeof MAKERS;
 
 export type Question = Wanted & { readonly kind: Kind; readonly area: Area };
 
-/** Releases in which an account has asked already, of those that are named. */
-export type AskedIn = (releases: readonly string[]) => Promise<ReadonlySet<string>>;
+/** Where an account has asked already. */
+export type AskedIn = () => Promise<WhereAsked>;
 
 export type Discovery = ReturnType<typeof createDiscovery>;
 
@@ -65,11 +66,11 @@ export function createDiscovery(catalogue: Catalogue) {
       const places = (atlas.areas.get(question.area) ?? []).filter((part) =>
         concerns(part, question),
       );
-      const asked = await askedIn?.(places.map(({ release }) => release));
+      const asked = await askedIn?.();
       const parts = await Promise.all(
         places.map(async (part): Promise<Part> => {
           const availability = await catalogue.availability(part);
-          return { places: part, availability, isHidden: asked?.has(part.release) ?? false };
+          return { places: part, availability, isHidden: isBound(asked, part.release) };
         }),
       );
       // Whatever is asked where there is nothing is answered by the same few bytes.
@@ -95,6 +96,9 @@ function concerns({ days, vaccines }: ReleasePlaces, { kind, date, vaccine }: Qu
   for (const day of days) if (day >= date && day < end) return true;
   return false;
 }
+
+const isBound = (asked: WhereAsked | undefined, release: string): boolean =>
+  asked !== undefined && (asked.allBound || asked.lotteries.has(release));
 
 /** All that an answer depends on. */
 const keyOf = ({ kind, area, date, vaccine = '' }: Question, parts: readonly Part[]): string =>

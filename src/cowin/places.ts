@@ -117,8 +117,8 @@ export type Atlas = {
   >;
   /** Releases with a centre in an area, each with those centres. */
   readonly areas: ReadonlyMap<Area, readonly ReleasePlaces[]>;
-  /** By the surface's session id: the latest release that has it. */
-  readonly sessions: ReadonlyMap<string, Session>;
+  /** By the surface's session id: in each release that has it, the latest first. */
+  readonly sessions: ReadonlyMap<string, readonly Session[]>;
   readonly releases: ReadonlyMap<string, ReleasePlaces>;
 };
 
@@ -127,7 +127,7 @@ export function atlasOf(parts: readonly ReleasePlaces[]): Atlas {
   const states = new Map<number, string>();
   const districts = new Map<number, Map<number, string>>();
   const areas = new Map<Area, ReleasePlaces[]>();
-  const sessions = new Map<string, Session>();
+  const sessions = new Map<string, Session[]>();
   for (const part of parts) {
     const here = new Map<Area, Centre[]>();
     for (const centre of part.centres) {
@@ -140,7 +140,8 @@ export function atlasOf(parts: readonly ReleasePlaces[]): Atlas {
         centres.push(centre);
         here.set(area, centres);
       }
-      for (const session of centre.sessions) sessions.set(session.id, session);
+      for (const session of centre.sessions)
+        sessions.set(session.id, [session, ...(sessions.get(session.id) ?? [])]);
     }
     for (const [area, centres] of here)
       areas.set(area, [...(areas.get(area) ?? []), { ...part, centres }]);

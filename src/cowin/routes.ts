@@ -30,7 +30,7 @@ export function cowinRoutes(
   const references = createReferences(stores.people, secrets);
   const captcha = createImageCaptcha(redis, secrets, config.captcha.driver !== 'none');
   const scheduler = createScheduler({ catalogue, references, captcha, rounds, bookings });
-  const appointments = createAppointments({ releases, bookings, slips, place: scheduler.place });
+  const appointments = createAppointments({ releases, bookings, slips, places: scheduler.places });
   const contacts = stores.people;
   const beneficiaries = createBeneficiaries({ people, contacts, appointments, secrets });
   const issueToken = createAccessTokens(config.accessTokenSecrets).issue;

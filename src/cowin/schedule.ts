@@ -3,7 +3,7 @@
  * slots of the account are added as less and less wished for. Its clients know no draw: they are
  * told that all is booked, which makes them wait, and find the result among their appointments.
  */
-import { isoFromMs } from '../lib/clock.ts';
+import { nowMs, isoFromMs } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
 import type { BookingService } from '../bookings/service.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
@@ -19,14 +19,18 @@ import type { ReleasePlaces } from './places.ts';
 import type { References } from './references.ts';
 import { bandOf } from './words.ts';
 
-export type ScheduleAsk = {
-  readonly dose: number;
-  readonly session: string;
-  /** As a client writes it: `09:00AM-11:00AM`. */
-  readonly slot: string;
+export type ScheduleAsk = SlotWords & {
   /** References, 14 digits each; the first is the lead of a group. */
   readonly beneficiaries: readonly string[];
   readonly captcha?: string | undefined;
+};
+
+/** A slot as a client names it. */
+export type SlotWords = {
+  readonly dose: number;
+  readonly session: string;
+  /** `09:00AM-11:00AM`. */
+  readonly slot: string;
 };
 
 export type Place = { readonly places: ReleasePlaces; readonly slotNumber: number };
@@ -42,7 +46,6 @@ type Parts = {
 /** An ask of these people in one release, once it is known what it means. */
 type Ask = Place & {
   readonly account: string;
-  readonly release: string;
   readonly persons: readonly string[];
   readonly standings: readonly PersonStanding[];
   readonly from: Origin;
@@ -55,102 +58,122 @@ export type Scheduler = ReturnType<typeof createScheduler>;
 export function createScheduler(parts: Parts) {
   const { catalogue, references, captcha, rounds } = parts;
 
-  /** The slot that a client means. */
-  const place = async (
-    ask: Pick<ScheduleAsk, 'session' | 'dose' | 'slot'>,
-  ): Promise<Place | Refusal> => {
+  /** The slot that a client means, in each release that has it, the latest first. */
+  const places = async (words: SlotWords): Promise<readonly Place[] | Refusal> => {
     const atlas = await catalogue.atlas();
-    const session = atlas.sessions.get(ask.session.toLowerCase());
-    if (!session) return refuse('SESSION_UNKNOWN');
-    const slotNumber = session.slots.get(ask.dose)?.get(bandOf(ask.slot));
-    if (slotNumber === undefined) return refuse('SLOT_UNKNOWN');
-    return { places: present(atlas.releases.get(session.release), 'its release'), slotNumber };
+    const sessions = atlas.sessions.get(words.session.toLowerCase());
+    if (!sessions) return refuse('SESSION_UNKNOWN');
+    const found = sessions.flatMap((session) => {
+      const slotNumber = session.slots.get(words.dose)?.get(bandOf(words.slot));
+      const places = present(atlas.releases.get(session.release), session.release);
+      return slotNumber === undefined ? [] : [{ places, slotNumber }];
+    });
+    return found.length === 0 ? refuse('SLOT_UNKNOWN') : found;
+  };
+
+  /** Where one of these people stands; else where one may ask. */
+  const choose = async (found: readonly Place[], persons: readonly string[]) => {
+    const all = await Promise.all(
+      found.map(async (place) => ({
+        ...place,
+        standings: await rounds.standings(place.places.release, persons),
+      })),
+    );
+    const standing = all.find(({ standings }) => standings.some(isLive));
+    if (standing || all.length === 1) return present(standing ?? all[0], 'a place');
+    const open = await Promise.all(
+      all.map(async ({ places: one }) => (await catalogue.availability(one)).mayAsk),
+    );
+    return present(all[Math.max(0, open.indexOf(true))], 'a place');
   };
 
   return {
-    place,
+    places,
 
     /** The appointment's id, or what a client is told instead. */
     async schedule(account: string, ask: ScheduleAsk, from: Origin): Promise<string | Refusal> {
-      const found = await place(ask);
+      const found = await places(ask);
       if (isRefusal(found)) return found;
       if (new Set(ask.beneficiaries).size < ask.beneficiaries.length)
         return refuse('BENEFICIARY_DUPLICATE');
       const persons = await references.personsOf(account, ask.beneficiaries);
       if (isRefusal(persons)) return persons;
-      const { release, published } = found.places;
-      const standings = await rounds.standings(release, persons);
+      const chosen = await choose(found, persons);
       const pass = (): Promise<Refusal | undefined> => captcha.check(account, ask.captcha);
-      const whole = { ...found, account, release, persons, standings, from, pass };
-      return published.manifest.mode === 'lottery' ? enter(parts, whole) : book(parts, whole);
+      const whole = { ...chosen, account, persons, from, pass };
+      const isLottery = chosen.places.published.manifest.mode === 'lottery';
+      return isLottery ? enter(parts, whole) : book(parts, whole);
     },
   };
 }
 
-/** A round may still give a seat to whoever stands here; until it has, nothing may be changed. */
-const WAITS: readonly string[] = ['SEALED', 'WAITING'];
+/** Somebody in one of these states has something here already. */
+const LIVE: readonly string[] = ['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED'];
+const isLive = ({ state }: PersonStanding): boolean => LIVE.includes(state);
+const entryOf = ({ group: [lead], entryId }: PersonStanding): string => lead ?? entryId;
 
 async function enter(parts: Parts, ask: Ask): Promise<string | Refusal> {
-  const { rounds, catalogue } = parts;
-  const { account, release, persons, standings, slotNumber, from } = ask;
-  const holding = standings.find(({ state }) => state === 'OFFERED' || state === 'BOOKED');
-  if (holding) return take(parts, ask, holding);
-  const lead = present(standings[0], 'the lead');
-  const limit = ask.places.published.manifest.limits.preferences;
-  const isSettled = WAITS.includes(lead.state) || hasAsked(lead, persons, slotNumber, limit);
-  if (isSettled) return entered(lead.entryId, await catalogue.nextRoundAtMs(ask.places));
-  const refusal = await ask.pass();
+  const { catalogue } = parts;
+  const { persons, standings, slotNumber, places } = ask;
+  const live = standings.filter(isLive);
+  const [held] = live;
+  if (!held) return append(parts, ask, persons);
+  const isOne = live.length === persons.length && new Set(live.map(entryOf)).size === 1;
+  // Nobody is told of an entry that they are not in, and nobody leaves one because of another's ask.
+  if (!isOne) {
+    const isHeld = live.some(({ state }) => state === 'BOOKED' || state === 'OFFERED');
+    return refuse(isHeld ? 'HAS_BOOKING' : 'IN_ANOTHER_ENTRY');
+  }
+  if (held.state === 'BOOKED') return refuse('HAS_BOOKING');
+  if (held.state === 'OFFERED') return take(parts, ask, held);
+  const entry = unpackEntry(held.entry);
+  const isFull = entry.prefs.length >= places.published.manifest.limits.preferences;
+  // Of one that is sealed, or waits, a round decides next; until then nothing may be changed.
+  const isSettled = held.state !== 'ENTERED' || isFull || entry.prefs.includes(slotNumber);
+  if (isSettled) return entered(entryOf(held), await catalogue.nextRoundAtMs(places));
+  return append(parts, ask, entry.persons);
+}
+
+/** `persons`: those of the entry, who may be more than asked. */
+async function append(
+  { rounds }: Parts,
+  { account, places, slotNumber, from, pass }: Ask,
+  persons: readonly string[],
+): Promise<Refusal> {
+  const refusal = await pass();
   if (refusal) return refusal;
   const wish = { beneficiaries: persons, slotNumber };
-  const appended = await rounds.append(account, release, wish, from);
+  const appended = await rounds.append(account, places.release, wish, from);
   return isRefusal(appended) ? appended : entered(appended.entryId, appended.resultAtMs);
 }
 
+/** A round that is late is still to come. */
 const entered = (entryId: string, resultAtMs: number): Refusal =>
-  refuse('ENTERED_IN_LOTTERY', { extra: { entryId, resultAt: isoFromMs(resultAtMs) } });
-
-/** Whether the entry of these people is what it would be after another ask. */
-function hasAsked(
-  { state, entry }: PersonStanding,
-  persons: readonly string[],
-  slotNumber: number,
-  limit: number,
-): boolean {
-  if (state !== 'ENTERED') return false;
-  const held = unpackEntry(entry);
-  const isSame = held.persons.join() === persons.join();
-  return isSame && (held.prefs.includes(slotNumber) || held.prefs.length >= limit);
-}
+  refuse('ENTERED_IN_LOTTERY', {
+    extra: { entryId, resultAt: isoFromMs(Math.max(resultAtMs, nowMs())) },
+  });
 
 /** Who asks for the slot that a round has offered takes it: they have no other word for it. */
 async function take(
   { bookings }: Parts,
-  { account, release, slotNumber }: Ask,
-  { state, booking, entryId, group: [lead = entryId] }: PersonStanding,
+  { account, places, slotNumber }: Ask,
+  held: PersonStanding,
 ): Promise<string | Refusal> {
-  const { slot, grant } = unpackBooking(booking);
-  if (state !== 'OFFERED' || slot !== slotNumber) return refuse('HAS_BOOKING');
-  const id = bookingId({ release, entry: lead, grant });
+  const { slot, grant } = unpackBooking(held.booking);
+  if (slot !== slotNumber) return refuse('HAS_BOOKING');
+  const id = bookingId({ release: places.release, entry: entryOf(held), grant });
   const confirmed = await bookings.confirm(account, id);
   return isRefusal(confirmed) ? confirmed : appointmentIdOf(id);
 }
 
-/** All of them or none: whoever was booked before a refusal is given back. */
-async function book(parts: Parts, ask: Ask): Promise<string | Refusal> {
-  const { account, release, persons, standings, slotNumber, from } = ask;
+/** All of them or none. */
+async function book({ bookings }: Parts, ask: Ask): Promise<string | Refusal> {
+  const { account, places, persons, standings, slotNumber, from } = ask;
   if (standings.some(({ state }) => state === 'BOOKED')) return refuse('HAS_BOOKING');
   const refusal = await ask.pass();
   if (refusal) return refusal;
-  const { slot } = present(ask.places.published.manifest.slots[slotNumber], 'a slot');
-  const booked: string[] = [];
-  for (const beneficiary of persons) {
-    const wish = { release, beneficiary, slot };
-    const one = await parts.bookings.book(account, wish, undefined, from);
-    if (isRefusal(one)) {
-      await Promise.all(booked.map((id) => parts.bookings.cancel(account, id)));
-      return one;
-    }
-    booked.push(one.bookingId);
-  }
-  return appointmentIdOf(present(booked[0], 'a booking'));
+  const { slot } = present(places.published.manifest.slots[slotNumber], 'a slot');
+  const wish = { release: places.release, slot, beneficiaries: [...persons] };
+  const booked = await bookings.bookTogether(account, wish, from);
+  return isRefusal(booked) ? booked : appointmentIdOf(present(booked[0], 'a booking').bookingId);
 }

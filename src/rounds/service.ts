@@ -92,6 +92,13 @@ type Prepared = Terms &
     readonly untilMs: number | undefined;
   };
 
+export type WhereAsked = {
+  /** With an entry, an offer or a booking of one of them. */
+  readonly lotteries: ReadonlySet<string>;
+  /** Whether each of them is bound to some release, so that nothing else can be had for any. */
+  readonly allBound: boolean;
+};
+
 export type RoundService = ReturnType<typeof createRoundService>;
 
 export function createRoundService(parts: Parts) {
@@ -207,20 +214,25 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       });
     },
 
-    /** The lotteries in which an account's people have an entry that is alive, or a seat. */
-    async askedIn(account: string): Promise<ReadonlySet<string>> {
+    /** Where an account's people have asked, and are alive. */
+    async askedIn(account: string): Promise<WhereAsked> {
       const persons = await people.persons(account);
-      const claimed = (await people.claimsOf(persons)).filter((release) => release !== null);
+      const claimed = await people.claimsOf(persons);
       const alive = await Promise.all(
-        [...new Set(claimed)].map(async (release) => {
-          const found = await releases.published(release);
-          if (isRefusal(found) || found.manifest.mode !== 'lottery') return [];
-          const ids = persons.map((person) => entryIdOf(secrets, release, person));
-          const standings = await store.view(release, ids);
-          return standings.some(({ state }) => HAS_ASKED.includes(state)) ? [release] : [];
+        persons.map(async (person, index) => {
+          const release = claimed[index] ?? undefined;
+          const found = release === undefined ? undefined : await releases.published(release);
+          if (release === undefined || !found || isRefusal(found)) return undefined;
+          const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
+          if (!standing || !HAS_ASKED.includes(standing.state)) return undefined;
+          return { release, isLottery: found.manifest.mode === 'lottery' };
         }),
       );
-      return new Set(alive.flat());
+      const asked = alive.filter((one) => one !== undefined);
+      return {
+        lotteries: new Set(asked.flatMap((one) => (one.isLottery ? [one.release] : []))),
+        allBound: persons.length > 0 && asked.length === persons.length,
+      };
     },
 
     /** The people of an entry that took part in a round; empty once it is gone. */
