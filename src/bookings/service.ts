@@ -213,13 +213,10 @@ function moving({ store, releases, rounds, claims }: Parts) {
   };
 }
 
-function immediate(parts: Parts) {
-  const { store, releases, claims, secrets } = parts;
-  /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
-  const prepare = async (
-    account: string,
-    { release, beneficiary, slot }: Wish,
-  ): Promise<Prepared | Refusal> => {
+/** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
+const preparing =
+  ({ releases, claims }: Parts) =>
+  async (account: string, { release, beneficiary, slot }: Wish): Promise<Prepared | Refusal> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return found;
     if (found.manifest.mode !== 'immediate') return refuse('NOT_IMMEDIATE');
@@ -233,6 +230,10 @@ function immediate(parts: Parts) {
       ineligible(found, claim, [slotNumber]) ?? { found, claim, slotNumber, pools, categories }
     );
   };
+
+function immediate(parts: Parts) {
+  const { store, secrets } = parts;
+  const prepare = preparing(parts);
 
   /** One script for all of them. */
   const bookAll = async (

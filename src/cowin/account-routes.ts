@@ -199,6 +199,7 @@ const removeRoute = ({ people, references }: AccountParts): Route =>
       const persons = await references.personsOf(account, [body.beneficiary_reference_id]);
       if (isRefusal(persons)) return persons;
       const removed = await people.removeBeneficiary(account, persons[0] ?? '');
+      references.forget(account);
       return isRefusal(removed) ? removed : { status: 204 };
     },
   });

@@ -28,6 +28,11 @@ export type FaultCode = keyof typeof FAULTS;
 const BY_REFUSAL: Partial<Record<ErrorCode, FaultCode>> = {
   REQUEST_INVALID: 'USRRES0001',
   BODY_NOT_JSON: 'USRRES0001',
+  BODY_TOO_LARGE: 'USRRES0001',
+  BODY_TYPE_UNSUPPORTED: 'USRRES0001',
+  IDEMPOTENCY_KEY_INVALID: 'USRRES0001',
+  IDEMPOTENCY_KEY_REUSED: 'USRRES0001',
+  DEVICE_TOKEN_INVALID: 'USRRES0001',
   ID_NUMBER_INVALID: 'USRRES0001',
   OTP_WRONG: 'USRAUT0014',
   OTP_UNKNOWN: 'USRAUT0014',
@@ -40,18 +45,19 @@ const BY_REFUSAL: Partial<Record<ErrorCode, FaultCode>> = {
   SESSION_UNKNOWN: 'APPOIN0015',
   SLOT_UNKNOWN: 'APPOIN0015',
   HAS_BOOKING: 'APPOIN0022',
-  CLAIMED_ELSEWHERE: 'APPOIN0022',
-  IN_ANOTHER_ENTRY: 'APPOIN0022',
   CAPTCHA_WRONG: 'APPOIN0044',
   // Whoever hears that all is booked waits; anything else is asked again at once.
   SLOT_FULL: 'APPOIN0040',
+  CLAIMED_ELSEWHERE: 'APPOIN0040',
+  IN_ANOTHER_ENTRY: 'APPOIN0040',
+  OFFER_TOO_LATE: 'APPOIN0040',
+  BOOKING_DISPLACED: 'APPOIN0040',
   SLOTS_CLOSED: 'APPOIN0040',
   RELEASE_NOT_OPEN: 'APPOIN0040',
   RELEASE_ENDED: 'APPOIN0040',
   ENTERED_IN_LOTTERY: 'APPOIN0040',
   ENTRY_SEALED: 'APPOIN0040',
   ENTRY_LAPSED: 'APPOIN0040',
-  ROUND_DRAWING: 'APPOIN0040',
   TOO_MANY_ENTRIES: 'APPOIN0040',
   TOO_MANY_FROM_DEVICE: 'APPOIN0040',
   GROUP_TOO_LARGE: 'APPOIN0040',
@@ -63,6 +69,12 @@ const BY_REFUSAL: Partial<Record<ErrorCode, FaultCode>> = {
 const UNAUTHENTICATED = 'Unauthenticated access!';
 const TOO_MANY = { error: 'Too Many Requests' };
 const TOO_MANY_STATUS = 429;
+/** What is over in a moment. */
+const FOR_NOW: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ENTRY_CHANGED',
+  'IDEMPOTENCY_IN_FLIGHT',
+  'ROUND_DRAWING',
+]);
 
 /** A claim that ends within seconds is no booking. */
 const faultOf = (code: ErrorCode, retryAfterS: number | undefined): FaultCode | undefined =>
@@ -79,7 +91,8 @@ function refusal({ refused: code, detail, extra, retryAfterS }: Refusal): Answer
     };
   const known = faultOf(code, retryAfterS);
   // A client of this surface asks again at once where it hears 5xx, and waits where it hears 429.
-  if (!known && (retryAfterS !== undefined || status === TOO_MANY_STATUS || status === 503))
+  const isForNow = FOR_NOW.has(code) || retryAfterS !== undefined || status === 503;
+  if (!known && (isForNow || status === TOO_MANY_STATUS))
     return { status: TOO_MANY_STATUS, headers: retry, body: { ...TOO_MANY, fairslot: { code } } };
   const fault = known ? FAULTS[known] : { status, error: title };
   return {

@@ -74,56 +74,83 @@ const listRoutes = (discovery: Discovery): Route[] => [
   }),
 ];
 
+/** Unknown members are ignored, as clients of the surface expect. */
+const wanted = { date: Day, vaccine: Vaccine };
+/** A pincode has an errorCode of its own, so that any text is taken here, and none at all. */
+const PinQuery = z.looseObject({
+  pincode: z.string().max(20).default('').meta({ example: '411001' }),
+  ...wanted,
+});
+const DistrictQuery = z.looseObject({ district_id: Id, ...wanted });
+const CentreQuery = z.looseObject({ center_id: Id, ...wanted });
+
+type Wanted = { readonly date: string; readonly vaccine: string | undefined };
+/** What a search goes by; no area for what is no pincode. */
+type By = {
+  readonly query: z.ZodObject;
+  readonly areaOf: (query: unknown) => Area | undefined;
+};
+const by = <Q extends z.ZodObject>(
+  query: Q,
+  areaOf: (query: z.output<Q>) => Area | undefined,
+): By => ({ query, areaOf: areaOf as By['areaOf'] });
+
+const BY_PIN = by(PinQuery, ({ pincode }) =>
+  PINCODE.test(pincode) ? `pin:${Number(pincode)}` : undefined,
+);
+const BY_DISTRICT = by(DistrictQuery, ({ district_id: id }): Area => `district:${id}`);
+const BY_CENTRE = by(CentreQuery, ({ center_id: id }): Area => `centre:${id}`);
+
 type Search = {
   /** Last part of the path. */
   readonly path: string;
   readonly kind: Kind;
-  readonly by: 'pincode' | 'district_id' | 'center_id';
+  readonly by: By;
   readonly summary: string;
 };
 const SEARCHES: readonly Search[] = [
   {
     path: 'findByPin',
     kind: 'day',
-    by: 'pincode',
+    by: BY_PIN,
     summary: 'Sessions in a pincode on one day',
   },
   {
     path: 'findByDistrict',
     kind: 'day',
-    by: 'district_id',
+    by: BY_DISTRICT,
     summary: 'Sessions in a district on one day',
   },
   {
     path: 'calendarByPin',
     kind: 'calendar',
-    by: 'pincode',
+    by: BY_PIN,
     summary: 'Centres in a pincode with their sessions of seven days',
   },
   {
     path: 'calendarByDistrict',
     kind: 'calendar',
-    by: 'district_id',
+    by: BY_DISTRICT,
     summary: 'Centres in a district with their sessions of seven days',
   },
   {
     path: 'calendarByCenter',
     kind: 'centre',
-    by: 'center_id',
+    by: BY_CENTRE,
     summary: 'One centre with its sessions of seven days',
   },
 ];
 
 function sessionRoutes({ discovery, asked }: Parts): Route[] {
   const answer = async (
-    { kind, by }: Search,
-    query: Query,
+    search: Search,
+    query: unknown,
     { caller, acceptEncoding }: { caller: string; acceptEncoding: string | undefined },
   ): Promise<Answer | Refusal> => {
-    const area = areaOf(by, query);
-    if (area === undefined) return refuse(by === 'pincode' ? 'PINCODE_INVALID' : 'REQUEST_INVALID');
-    const { date, vaccine } = query;
-    const question = { kind, area, date, vaccine };
+    const area = search.by.areaOf(query);
+    if (area === undefined) return refuse('PINCODE_INVALID');
+    const { date, vaccine } = query as Wanted;
+    const question = { kind: search.kind, area, date, vaccine };
     const found = await discovery.find(
       question,
       caller === '' ? undefined : () => asked.in(caller),
@@ -139,14 +166,17 @@ function sessionRoutes({ discovery, asked }: Parts): Route[] {
       name: `${name}Public`,
       summary: search.summary,
       gates: anyone,
-      query: Query,
-      errors: search.by === 'pincode' ? (['PINCODE_INVALID'] as const) : [],
+      query: search.by.query,
+      errors: search.by === BY_PIN ? (['PINCODE_INVALID'] as const) : [],
     };
     return [
       route({
         ...open,
         handler: ({ query, header }) =>
-          answer(search, query, { caller: '', acceptEncoding: header('accept-encoding') }),
+          answer(search, query, {
+            caller: '',
+            acceptEncoding: header('accept-encoding'),
+          }),
       }),
       route({
         ...open,
@@ -155,7 +185,10 @@ function sessionRoutes({ discovery, asked }: Parts): Route[] {
         summary: `${search.summary}; none left where this account has asked already`,
         gates: account,
         handler: ({ query, header, account: caller }) =>
-          answer(search, query, { caller, acceptEncoding: header('accept-encoding') }),
+          answer(search, query, {
+            caller,
+            acceptEncoding: header('accept-encoding'),
+          }),
       }),
     ];
   });
@@ -172,21 +205,3 @@ const searchRoute = route({
   query: z.looseObject({}),
   handler: async () => ({ status: 204 }),
 });
-
-/** Unknown members are ignored, as clients of the surface expect. */
-const Query = z.looseObject({
-  pincode: z.string().max(20).optional(),
-  district_id: Id.optional(),
-  center_id: Id.optional(),
-  date: Day,
-  vaccine: Vaccine,
-});
-type Query = z.output<typeof Query>;
-
-/** Undefined where it is not said, or is no number of such. */
-function areaOf(by: Search['by'], query: Query): Area | undefined {
-  const { pincode = '', district_id: district, center_id: centre } = query;
-  if (by === 'pincode') return PINCODE.test(pincode) ? `pin:${Number(pincode)}` : undefined;
-  if (by === 'district_id') return district === undefined ? undefined : `district:${district}`;
-  return centre === undefined ? undefined : `centre:${centre}`;
-}

@@ -28,9 +28,13 @@ export function createReferences(people: Pick<PeopleStore, 'persons'>, secrets: 
   };
 
   return {
+    /** Somebody was removed. */
+    forget: (account: string): void => void kept.delete(account),
+
     /**
-     * Those people of an account, or a refusal where one is not its own. Somebody who is removed is
-     * known for a minute more: whatever binds them to a release is asked for a claim anyway.
+     * Those people of an account, or a refusal where one is not its own. Somebody who is removed in
+     * another process is known for a minute more: nothing can be changed for them, since that asks
+     * for a claim, but it can be learnt that they have an entry.
      */
     personsOf: async (
       account: string,

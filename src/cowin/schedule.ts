@@ -163,7 +163,9 @@ async function take(
   if (slot !== slotNumber) return refuse('HAS_BOOKING');
   const id = bookingId({ release: places.release, entry: entryOf(held), grant });
   const confirmed = await bookings.confirm(account, id);
-  return isRefusal(confirmed) ? confirmed : appointmentIdOf(id);
+  if (!isRefusal(confirmed)) return appointmentIdOf(id);
+  const isGone = confirmed.refused === 'BOOKING_OVER' || confirmed.refused === 'BOOKING_UNKNOWN';
+  return isGone ? refuse('OFFER_TOO_LATE') : confirmed;
 }
 
 /** All of them or none. */

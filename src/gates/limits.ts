@@ -119,6 +119,8 @@ export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable):
     },
     count: async (limit, who) => {
       const counting = countersFor(limit, who);
+      // In memory a network that is over adds no more of its addresses to what is remembered.
+      if (IN_MEMORY.has(limit)) return verdict(counting, await countUntilOver(counting));
       // All in one turn of the event loop, so that they leave in one pipeline.
       const states = await Promise.all(
         counting.map(({ counter, caller }) => counter.count(caller)),
@@ -126,6 +128,17 @@ export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable):
       return verdict(counting, states);
     },
   };
+}
+
+/** Addresses last: a flood may have as many of them as it likes. */
+async function countUntilOver(counting: readonly Counting[]): Promise<State[]> {
+  const states: State[] = [];
+  for (const { counter, caller } of counting.toReversed()) {
+    const state = await counter.count(caller);
+    states.unshift(state);
+    if (state.over) break;
+  }
+  return states;
 }
 
 type Counting = { readonly counter: Counter; readonly caller: string };

@@ -53,7 +53,7 @@ export const ANY_ORIGIN: Cors = {
   }),
   preflight: (request, methods) =>
     asksAhead(request)
-      ? allowed('*', methods, { 'access-control-allow-headers': `${ACCEPTED}, user-agent` })
+      ? allowed('*', methods, { 'access-control-allow-headers': 'authorization, *' })
       : undefined,
 };
 

@@ -12,6 +12,7 @@ import { type Caller, type Identify, scopeRefusal } from '../gates/callers.ts';
 import type { Admission, Captcha, Presented } from '../gates/captcha/captcha.ts';
 import type { Recognise } from '../gates/devices.ts';
 import type { Tally } from '../gates/bots/tally.ts';
+import { IN_MEMORY } from '../gates/limit-table.ts';
 import type { Limits, Who } from '../gates/limits.ts';
 import type { Revocations } from '../gates/revocations.ts';
 import { present } from '../lib/assert.ts';
@@ -162,14 +163,18 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
         : work(passage, caller, await prepare(passage, caller, who));
     }
 
-    const blocked = limits.blocked(gates.limit, who);
+    const inMemory = IN_MEMORY.has(gates.limit) ? await limits.count(gates.limit, who) : undefined;
+    const blocked = inMemory?.refusal ? inMemory : limits.blocked(gates.limit, who);
     const header = request.header('captcha-solution');
     const solution = blocked ? undefined : captcha.present(gates.captcha, header, who);
     if (isRefusal(solution)) return refused(solution, passage);
     const preparing = blocked || lacking ? undefined : prepare(passage, caller, who, solution);
     preparing?.catch(() => undefined); // is awaited below, unless a gate refuses first
-    const [counted, signedOut] = blocked
-      ? [blocked, undefined]
+    // What is counted in memory asks Redis nothing, nor whether the account has signed out: it shows
+    // a signed-in client little more than anyone may see.
+    const known = blocked ?? inMemory;
+    const [counted, signedOut] = known
+      ? [known, undefined]
       : await Promise.all([limits.count(gates.limit, who), revoked(caller)]);
     const refusal = counted.refusal ?? signedOut ?? lacking;
     if (refusal && refusal === lacking)

@@ -56,13 +56,13 @@ export function appending({ store, releases, secrets, admission }: Parts) {
       admission.claimAll(account, release, beneficiaries),
     ]);
     if (isRefusal(claims)) return claims;
-    const expected = held?.state === 'ENTERED' ? held.entry : '';
+    const [expected, standing] = held?.state === 'ENTERED' ? [held.entry, held.standing] : ['', ''];
     const prefs = appendTo(expected, slotNumber, found.manifest.limits.preferences);
     const admitted = admission.admit(found, claims, prefs);
     if (isRefusal(admitted)) return admitted;
     const toPut = admission.toPut(account, release, admitted);
     const from = { device, network: networkIdOf(secrets, network) };
-    const reply = await store.enter(release, { ...toPut, ...from, expected });
+    const reply = await store.enter(release, { ...toPut, ...from, expected, standing });
     if (reply.outcome === 'ENTERED') return { entryId: toPut.id, resultAtMs: reply.resultAtMs };
     return enterRefusal(reply, beneficiaries);
   };

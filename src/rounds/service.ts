@@ -108,6 +108,7 @@ export function createRoundService(parts: Parts) {
     ...appending({ ...parts, admission }),
     ...carryingIn({ ...parts, admission }),
     ...standing(parts),
+    ...asking(parts),
     ...published(parts),
     ...proofs(parts),
   };
@@ -214,27 +215,6 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       });
     },
 
-    /** Where an account's people have asked, and are alive. */
-    async askedIn(account: string): Promise<WhereAsked> {
-      const persons = await people.persons(account);
-      const claimed = await people.claimsOf(persons);
-      const alive = await Promise.all(
-        persons.map(async (person, index) => {
-          const release = claimed[index] ?? undefined;
-          const found = release === undefined ? undefined : await releases.published(release);
-          if (release === undefined || !found || isRefusal(found)) return undefined;
-          const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
-          if (!standing || !HAS_ASKED.includes(standing.state)) return undefined;
-          return { release, isLottery: found.manifest.mode === 'lottery' };
-        }),
-      );
-      const asked = alive.filter((one) => one !== undefined);
-      return {
-        lotteries: new Set(asked.flatMap((one) => (one.isLottery ? [one.release] : []))),
-        allBound: persons.length > 0 && asked.length === persons.length,
-      };
-    },
-
     /** The people of an entry that took part in a round; empty once it is gone. */
     async personsOf(release: string, entryId: string): Promise<readonly string[]> {
       const [packed] = await store.entries(release, [entryId]);
@@ -255,6 +235,31 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       const reply = await store.withdraw(release, entryId);
       if (reply === 'WITHDRAWN') return reply;
       return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
+    },
+  };
+}
+
+function asking({ store, releases, people, secrets }: Parts) {
+  return {
+    /** Where an account's people have asked, and are alive. */
+    async askedIn(account: string): Promise<WhereAsked> {
+      const persons = await people.persons(account);
+      const claimed = await people.claimsOf(persons);
+      const alive = await Promise.all(
+        persons.map(async (person, index) => {
+          const release = claimed[index] ?? undefined;
+          const found = release === undefined ? undefined : await releases.published(release);
+          if (release === undefined || !found || isRefusal(found)) return undefined;
+          const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
+          if (!standing || !HAS_ASKED.includes(standing.state)) return undefined;
+          return { release, isLottery: found.manifest.mode === 'lottery' };
+        }),
+      );
+      const asked = alive.filter((one) => one !== undefined);
+      return {
+        lotteries: new Set(asked.flatMap((one) => (one.isLottery ? [one.release] : []))),
+        allBound: persons.length > 0 && asked.length === persons.length,
+      };
     },
   };
 }

@@ -120,6 +120,28 @@ describe('a client, where a release books at once', () => {
     for (const one of await other.client.beneficiaries()) expect(one.appointments).toHaveLength(1);
   });
 
+  test('books a family once however it asks, and tells of no booking that is none', async () => {
+    const release = await publish({ mode: 'immediate', seats: 4 });
+    await aSecond();
+    const { client, people } = await arrive(2);
+    const session = sessionOf(release);
+    const answers = await Promise.all(
+      [people, people.toReversed(), people, people.toReversed()].map((those) =>
+        client.schedule({ session, people: those }),
+      ),
+    );
+    const statuses = answers.map(({ status }) => status).toSorted((one, other) => one - other);
+    expect(statuses).toEqual([200, 400, 400, 400]);
+    expect(Object.keys((await held(release)).bookings)).toHaveLength(2);
+    // one seat is left in the other band, and a family of two gets no SMS of it
+    const other = await arrive(2);
+    const told = await used.redis.zcard(keys.smsQueued('routine'));
+    const small = await publish({ mode: 'immediate', seats: 2 });
+    await aSecond();
+    await other.client.schedule({ session: sessionOf(small), people: other.people });
+    expect(await used.redis.zcard(keys.smsQueued('routine'))).toBe(told);
+  });
+
   test('moves its appointment, and gives it back', async () => {
     const release = await publish({ mode: 'immediate', seats: 2 });
     await aSecond();
@@ -228,6 +250,72 @@ describe('a client, where seats are given by lottery', () => {
     expect(refused.status).toBe(409);
     const all = { appointment_id: id, beneficiariesToCancel: people };
     expect((await client.post('/appointment/cancel', all)).status).toBe(204);
+  });
+
+  test('is told of no entry that its people are not in, and leaves nobody out of theirs', async () => {
+    const release = await publish({ mode: 'lottery', seats: 8, closesInS: 600 });
+    await aSecond();
+    const { client, people } = await arrive(4);
+    const [first = '', second = '', third = '', fourth = ''] = people;
+    const session = sessionOf(release);
+    const ask = (...those: string[]) => client.schedule({ session, people: those });
+    const { entryId } = (await ask(first, second)).json.fairslot;
+    const packed = (await held(release)).entering;
+    // some of a group, or in another order, have asked already: nothing changes
+    for (const those of [[first], [second], [second, first]])
+      expect((await ask(...those)).json.fairslot, those.join()).toMatchObject({ entryId });
+    expect((await held(release)).entering).toEqual(packed);
+    // a slot more of one is a slot more of the group
+    await client.schedule({ session, people: [second], slot: BANDS[1] });
+    const [persons, prefs] = String((await held(release)).entering[entryId]).split('|');
+    expect([persons?.split(',').length, prefs]).toEqual([2, '0,1']);
+    // who is not in it is not said to be
+    for (const those of [
+      [first, third],
+      [third, second],
+    ]) {
+      const { status, json } = await ask(...those);
+      expect([status, json.errorCode, json.fairslot.code]).toEqual([
+        409,
+        'APPOIN0040',
+        'IN_ANOTHER_ENTRY',
+      ]);
+      expect(json.fairslot.entryId).toBeUndefined();
+    }
+    const own = (await ask(third)).json.fairslot.entryId;
+    expect(own).not.toBe(entryId);
+    await letPass(used.redis, 700);
+    await nextRound(api.engine, release.release);
+    // an offer to one is none to those who ask with them
+    const appointmentsOf = async (reference: string): Promise<unknown[]> =>
+      (await client.beneficiaries()).find(
+        (one: { beneficiary_reference_id: string }) => one.beneficiary_reference_id === reference,
+      ).appointments;
+    expect(await appointmentsOf(third)).toHaveLength(1);
+    const together = await ask(third, fourth);
+    expect([together.status, together.json.errorCode]).toEqual([400, 'APPOIN0022']);
+    expect((await ask(third)).status).toBe(200);
+    expect(await appointmentsOf(fourth)).toEqual([]);
+  });
+
+  test('asks in the release that is open where two have its session', async () => {
+    const open = await publish({ mode: 'lottery', seats: 2 });
+    const later = await publish({
+      mode: 'lottery',
+      opensInS: 900,
+      closesInS: 1_000,
+      like: open,
+    });
+    await aSecond();
+    const { client, people } = await arrive();
+    const session = sessionOf(open);
+    const { json } = await client.calendar(open.districtId, open.date);
+    expect(json.centers[0].sessions).toHaveLength(1);
+    expect(json.centers[0].sessions[0].available_capacity).toBe(2);
+    const asked = await client.schedule({ session, people });
+    expect(asked.json.fairslot.code).toBe('ENTERED_IN_LOTTERY');
+    expect(Object.keys((await held(open)).entering)).toHaveLength(1);
+    expect((await held(later)).entering).toEqual({});
   });
 
   test('gives nobody a seat out of turn: an appointment of a lottery is not exchanged', async () => {
@@ -354,8 +442,29 @@ describe('a hostile client', () => {
     const { client, people } = await arrive();
     await client.schedule({ session: sessionOf(here), people });
     const answer = await client.schedule({ session: sessionOf(there), people });
-    expect([answer.status, answer.json.errorCode]).toEqual([400, 'APPOIN0022']);
+    expect([answer.status, answer.json.errorCode]).toEqual([409, 'APPOIN0040']);
     expect((await held(there)).entering).toEqual({});
+    // and is shown nothing in any, since there is nobody left to ask for
+    const { json } = await client.calendar(there.districtId, there.date);
+    expect(json.centers[0].sessions[0].available_capacity).toBe(0);
+  });
+
+  test('that looks and posts at once is never told that something broke', async () => {
+    const release = await publish({ mode: 'lottery', seats: 2 });
+    await aSecond();
+    const { client, people } = await arrive();
+    const statuses = new Set<number>();
+    const ask = async (asking: Promise<{ status: number }>): Promise<void> => {
+      statuses.add((await asking).status);
+    };
+    await Promise.all(
+      Array.from({ length: 300 }, (_one, index) =>
+        index % 3 === 0
+          ? ask(client.schedule({ session: sessionOf(release), people }))
+          : ask(client.calendar(release.districtId, release.date)),
+      ),
+    );
+    expect([...statuses].toSorted((one, other) => one - other)).toEqual([200, 409]);
   });
 
   test('that posts across the close of the window is in a round or waits for the next', async () => {

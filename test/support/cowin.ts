@@ -29,6 +29,8 @@ export type CowinWishes = {
   readonly minAge?: number;
   readonly vaccine?: string;
   readonly dose2Seats?: number;
+  /** The places of another release, as from the same saved reply. */
+  readonly like?: CowinRelease;
 };
 
 export type CowinRelease = {
@@ -51,10 +53,10 @@ export async function publishCowin(
 ): Promise<CowinRelease> {
   const { mode, seats = 2, centres = 1, date = '2099-01-01', minAge = 18 } = wishes;
   const release = fresh('cowin');
-  const districtId = ++districts;
+  const districtId = wishes.like?.districtId ?? ++districts;
   const pincode = 400_000 + districtId;
   const day = date.split('-').toReversed().join('-');
-  const centers = Array.from({ length: centres }, (_centre, index): CalendarCenter => {
+  const made = Array.from({ length: centres }, (_centre, index): CalendarCenter => {
     const session = {
       session_id: crypto.randomUUID(),
       date: day,
@@ -82,6 +84,7 @@ export async function publishCowin(
       sessions: [session],
     };
   });
+  const centers = wishes.like?.centers ?? made;
   const nowMs = await redisNowMs(redis);
   const at = (seconds: number): string => isoFromMs(nowMs + seconds * 1000);
   const terms = ReleaseTerms.parse({
