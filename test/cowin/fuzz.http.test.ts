@@ -153,8 +153,7 @@ async function createWorld(): Promise<World> {
         session_id: [
           ...sessions,
           ...more,
-          ...[open, open, open, small].map(({ session }) => session),
-          ...Array.from({ length: 8 }, () => atOnce.session),
+          ...[open, open, open, atOnce, atOnce, atOnce, small].map(({ session }) => session),
         ],
         slot: [...BANDS, BANDS[0], '9:00am - 11:00am', '10:00AM-11:00AM'],
         appointment_id: [...appointments, ...appointments, crypto.randomUUID()],
