@@ -62,6 +62,8 @@ const BY_REFUSAL: Partial<Record<ErrorCode, FaultCode>> = {
   TOO_MANY_FROM_DEVICE: 'APPOIN0040',
   GROUP_TOO_LARGE: 'APPOIN0040',
   NOT_ELIGIBLE: 'APPOIN0040',
+  DOSE_NOT_DUE: 'APPOIN0040',
+  COOLING_DOWN: 'APPOIN0040',
   ID_TYPE_NOT_ACCEPTED: 'APPOIN0040',
   NOT_MOVABLE: 'APPOIN0040',
 };
@@ -110,5 +112,11 @@ export const COWIN: Dialect = {
   root: '/api',
   title: 'fairslot: the CoWIN v2 surface',
   refusal,
+  momentary: [
+    'CLAIMED_ELSEWHERE',
+    'BENEFICIARY_HAS_CLAIM',
+    'ENTRY_CHANGED',
+    'IDEMPOTENCY_IN_FLIGHT',
+  ],
   cors: ANY_ORIGIN,
 };

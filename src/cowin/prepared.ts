@@ -24,13 +24,22 @@ export async function prepare(body: object): Promise<Prepared> {
   };
 }
 
-/** Whether a client takes gzip: RFC 9110 section 12.5.3, whatever else it would like better. */
-const takesGzip = (acceptEncoding: string): boolean =>
-  acceptEncoding.split(',').some((one) => {
-    const [coding = '', ...weights] = one.split(';');
-    const isRefused = weights.some((weight) => /^\s*q=0(?:\.0*)?\s*$/.test(weight));
-    return /^\s*(?:gzip|\*)\s*$/i.test(coding) && !isRefused;
-  });
+/**
+ * Whether a client takes gzip: RFC 9110 section 12.5.3, whatever else it would like better. What it
+ * says of gzip counts before what it says of all others.
+ */
+function takesGzip(acceptEncoding: string): boolean {
+  const taken = new Map(
+    acceptEncoding
+      .toLowerCase()
+      .split(',')
+      .map((one) => {
+        const [coding = '', ...weights] = one.split(';').map((part) => part.trim());
+        return [coding, !weights.some((weight) => /^q=0(?:\.0*)?$/.test(weight))] as const;
+      }),
+  );
+  return taken.get('gzip') ?? taken.get('*') ?? false;
+}
 
 /** `cacheControl`: who may keep it and for how long. */
 export function answerWith(

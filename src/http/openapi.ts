@@ -113,7 +113,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       ...(route.query && { query: route.query }),
     },
     parameters: headersOf(route),
-    ...(body && { requestBody: { ...body, required: true } }),
+    ...(body && { requestBody: { ...body, required: !route.body?.safeParse(undefined).success } }),
     responses: { ...successes(route), ...refusals(route) },
   };
 }
@@ -159,7 +159,11 @@ function refusals(route: Route): Responses {
 
 /** As a dialect words them: by status, with what it answers to each of our codes as an example. */
 function refusalsIn(dialect: Dialect, codes: readonly ErrorCode[]): Responses {
-  const answers = codes.map((code) => ({ code, ...dialect.refusal(refuse(code)) }));
+  const momentary = codes.filter((code) => dialect.momentary.includes(code));
+  const answers = [
+    ...codes.map((code) => ({ code, ...dialect.refusal(refuse(code)) })),
+    ...momentary.map((code) => ({ code, ...dialect.refusal(refuse(code, { retryAfterS: 1 })) })),
+  ];
   const byStatus = Map.groupBy(answers, ({ status }) => String(status));
   const responses: Record<string, Responses['400']> = {};
   for (const [status, those] of byStatus) {

@@ -65,6 +65,8 @@ export type Dialect = {
   readonly root: string;
   readonly title: string;
   readonly refusal: (refusal: Refusal) => Answer;
+  /** Codes that also come with a Retry-After, where that is worded otherwise. */
+  readonly momentary: readonly ErrorCode[];
   readonly cors: Cors;
 };
 
