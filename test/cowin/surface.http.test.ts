@@ -74,7 +74,7 @@ describe('the OpenAPI document of the surface', () => {
       },
     });
     // bound elsewhere, or only for seconds
-    for (const status of ['400', '429'])
+    for (const status of ['409', '429'])
       expect(responses[status]?.content?.['application/json']?.examples).toHaveProperty(
         'CLAIMED_ELSEWHERE',
       );
@@ -140,7 +140,7 @@ describe('another origin', () => {
       expect([status, headers[allows]]).toEqual([204, '*']);
       expect(headers['access-control-allow-methods']?.split(', ')).toContain(method);
       expect(headers['access-control-allow-headers']?.split(', ')).toEqual(
-        expect.arrayContaining(['authorization', 'content-type', 'user-agent']),
+        expect.arrayContaining(['authorization', '*']),
       );
       expect(headers['access-control-allow-credentials']).toBeUndefined();
     }
