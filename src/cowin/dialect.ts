@@ -112,11 +112,6 @@ export const COWIN: Dialect = {
   root: '/api',
   title: 'fairslot: the CoWIN v2 surface',
   refusal,
-  momentary: [
-    'CLAIMED_ELSEWHERE',
-    'BENEFICIARY_HAS_CLAIM',
-    'ENTRY_CHANGED',
-    'IDEMPOTENCY_IN_FLIGHT',
-  ],
+  momentary: ['CLAIMED_ELSEWHERE', 'BENEFICIARY_HAS_CLAIM'],
   cors: ANY_ORIGIN,
 };

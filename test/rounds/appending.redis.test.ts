@@ -167,15 +167,19 @@ describe('a slot that is appended while the window closes', () => {
 });
 
 describe('an entry that is to be carried over', () => {
-  it('still is when a slot is appended: who asks for one slot says nothing of later releases', async () => {
+  it('is so still when a slot is appended, and no more when a PUT does not say so', async () => {
     await open({ series: fresh('series') });
     const { manifest } = granted(await engine.releases.published(release));
     const carryOverUntil = isoFromMs(msFromIso(manifest.ends_at) + 86_400_000);
     const request = { beneficiaries: people.slice(0, 1), preferences: slots.slice(0, 1) };
     granted(await engine.rounds.enter(account, release, { ...request, carryOverUntil }));
     const { carryOver } = await entryOf(engine, account, release);
-    expect(carryOver).not.toBeNull();
-    granted(await append(1));
-    expect((await entryOf(engine, account, release)).carryOver).toEqual(carryOver);
+    expect(carryOver).toMatchObject({ until: carryOverUntil });
+    await Promise.all([1, 2, 1].map((number) => append(number)));
+    expect(await entryOf(engine, account, release)).toMatchObject({ carryOver });
+    granted(await put([1]));
+    expect((await entryOf(engine, account, release)).carryOver).toBeNull();
+    granted(await append(2));
+    expect((await entryOf(engine, account, release)).carryOver).toBeNull();
   });
 });
