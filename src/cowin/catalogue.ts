@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { nowMs } from '../lib/clock.ts';
-import { createFresh } from '../lib/fresh.ts';
+import { createFresh } from './fresh.ts';
 import { present } from '../lib/assert.ts';
 import { isRefusal } from '../refusal.ts';
 import type { ReleaseService } from '../releases/service.ts';

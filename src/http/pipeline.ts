@@ -170,8 +170,8 @@ function createAdmit(parts: PipelineParts, refused: Refused): (passage: Passage)
     if (isRefusal(solution)) return refused(solution, passage);
     const preparing = blocked || lacking ? undefined : prepare(passage, caller, who, solution);
     preparing?.catch(() => undefined); // is awaited below, unless a gate refuses first
-    // What is counted in memory asks Redis nothing, nor whether the account has signed out: it shows
-    // a signed-in client little more than anyone may see.
+    // What is counted in memory asks Redis nothing, not even whether the account has signed out:
+    // it shows a signed-in client little more than anyone may see.
     const known = blocked ?? inMemory;
     const [counted, signedOut] = known
       ? [known, undefined]

@@ -3,7 +3,7 @@
  * What was known before serves while a reading takes long or fails.
  */
 import { LRUCache } from 'lru-cache';
-import { monotonicMs, sleep } from './clock.ts';
+import { monotonicMs, sleep } from '../lib/clock.ts';
 
 export type FreshTerms = {
   /** A value is not read again before it is this old. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createFresh } from '../../src/lib/fresh.ts';
+import { createFresh } from '../../src/cowin/fresh.ts';
 import { sleep } from '../../src/lib/clock.ts';
 
 const TERMS = { freshForMs: 60, patienceMs: 40, most: 10 };
