@@ -9,7 +9,7 @@ import {
   type Places,
 } from '../../src/releases/import.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
-import { granted, IMPORT_TERMS } from '../support/engine.ts';
+import { granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 type Row = Readonly<Record<string, string>>;
 const BARE: Row = { centre_id: '6291', centre_name: 'Ranjangaon', seats: '4' };
@@ -33,10 +33,12 @@ const imported = (
   terms: Partial<ImportTerms> = {},
   places: Places = NO_PLACES,
 ) =>
-  importPlaces(places, typeof rows === 'string' ? rows : csvOf(rows), {
-    ...IMPORT_TERMS,
-    ...terms,
-  });
+  placesOf(
+    importPlaces(places, typeof rows === 'string' ? rows : csvOf(rows), {
+      ...IMPORT_TERMS,
+      ...terms,
+    }),
+  );
 const reasons = (
   rows: readonly Row[] | string,
   terms: Partial<ImportTerms> = {},
@@ -369,14 +371,29 @@ describe('sessions of their own', () => {
 describe('a whole file', () => {
   it('has every bad row told, those that cannot be read and those that contradict others', () => {
     const rows = [
-      { ...LISTED, dose: '1' },
+      { ...LISTED, dose: '1', vaccine: '' },
       { ...LISTED, dose: '7', pincode: 'none' },
       { ...LISTED, dose: '1' },
       { ...LISTED, dose: '2', centre_name: '=cmd' },
-      { ...LISTED, dose: '3', pincode: '412210' },
-      { ...LISTED, dose: '4' },
+      { ...LISTED, dose: '3', vaccine: 'ZYCOV-D', pincode: '412210' },
+      { ...LISTED, dose: '2', vaccine: 'ZYCOV-D' },
     ];
     expect(reasons(rows).map(([line]) => line)).toEqual([3, 4, 5, 6]);
+  });
+
+  it('gives no dose that its vaccine does not have, except with no seats', () => {
+    const rows = [
+      { ...BARE, vaccine: 'covishield ', dose: '3' },
+      { ...BARE, vaccine: 'COVISHIELD', dose: '2' },
+      { ...BARE, vaccine: 'Sputnik Light', dose: '2' },
+      { ...BARE, vaccine: 'ZYCOV-D', dose: '3' },
+      { ...BARE, vaccine: 'SPUTNIK V', dose: '3', seats: '0' },
+      { ...BARE, vaccine: 'Screening', dose: '9' },
+    ];
+    expect(reasons(rows)).toEqual([
+      [2, 'COVISHIELD has no dose 3'],
+      [4, 'SPUTNIK LIGHT has no dose 2'],
+    ]);
   });
 
   it('may have a byte order mark, CRLF, quotes and its columns in any order', () => {

@@ -8,11 +8,11 @@ import {
   type Places,
 } from '../../src/releases/import.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { granted, IMPORT_TERMS } from '../support/engine.ts';
+import { granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 const HEADER = 'centre_id,centre_name,seats';
 const imported = (csv: string, terms: Partial<ImportTerms> = {}, places: Places = NO_PLACES) =>
-  importPlaces(places, csv, { ...IMPORT_TERMS, ...terms });
+  placesOf(importPlaces(places, csv, { ...IMPORT_TERMS, ...terms }));
 type BadRow = { readonly line: number; readonly reason: string };
 const badRows = (csv: string, terms: Partial<ImportTerms> = {}): BadRow[] => {
   const refusal = imported(csv, terms);

@@ -43,7 +43,7 @@ const draft = async (): Promise<string> => {
   return release;
 };
 const importInto = (release: string, csv: string, dose = 1) =>
-  engine.releases.importInto(release, csv, { ...IMPORT_TERMS, dose });
+  engine.releases.importInto(release, csv, { ...IMPORT_TERMS, service: 'Screening', dose });
 const publish = (release: string) => engine.releases.publish(release, nowMs);
 const manifestText = (release: string) => test.redis.get(keys.manifest(release));
 

@@ -20,6 +20,7 @@ type Parsed = { readonly info: { readonly lines: number }; readonly record: stri
 const refused = (line: number, reason: string): Reading<number> => ({
   offerings: [],
   bad: [{ at: line, reason }],
+  empty: 0,
 });
 
 export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
@@ -82,5 +83,5 @@ function readRows(
     if (typeof read === 'string') bad.push({ at, reason: read });
     else offerings.push(read);
   }
-  return { offerings, bad };
+  return { offerings, bad, empty: offerings.filter(({ seats }) => seats === 0).length };
 }
