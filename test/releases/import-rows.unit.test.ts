@@ -429,6 +429,20 @@ describe('a whole file', () => {
     expect(isRefusal(imported('centre_id,centre_name,seats,x,x\n1,A,1,1,2'))).toBe(false);
   });
 
+  it('has up to 64 columns, in every row, whatever its lines end with', () => {
+    const cells = (count: number): string => ',"x, ""y"",\n"'.repeat(count);
+    const head = `centre_id,centre_name,seats${cells(61)}`;
+    expect(
+      granted(imported(`${head}\n1,A,1${cells(61)}\r\n2,B,1${cells(61)}`)).centres,
+    ).toHaveLength(2);
+    const wide = 'more than 64 columns';
+    expect(reasons(`${head},\n1,A,1`)).toEqual([[62, wide]]);
+    for (const end of ['\n', '\r', '\r\n'])
+      expect(reasons(`${head}${end}1,A,1${end}"${end}",2${','.repeat(63)}${end}`)).toEqual([
+        [65, wide],
+      ]);
+  });
+
   it('is read in bounded time, however long it is', () => {
     const header = 'centre_id,centre_name,seats,dose\n';
     const length = 2 ** 22 - header.length;
@@ -436,6 +450,7 @@ describe('a whole file', () => {
     const bands = day.map((hour) => ({ from: `${hour}:00`, to: `${hour}:30` }));
     const files = {
       rubbish: ['x\n'.repeat(length / 2), /^more than 20000 rows$/],
+      header: [undefined, /^more than 64 columns$/],
       quotes: [`"${'""'.repeat(length / 2)}`, /quote/i],
       sessions: [
         Array.from({ length: 20_000 }, (_row, i) => `${i + 1},A,1000000,1`).join('\n'),
@@ -445,7 +460,7 @@ describe('a whole file', () => {
     } as const;
     for (const [name, [rows, reason]] of Object.entries(files)) {
       const startMs = monotonicMs();
-      const bad = reasons(`${header}${rows}`, { bands });
+      const bad = reasons(rows === undefined ? ','.repeat(length) : `${header}${rows}`, { bands });
       expect(monotonicMs() - startMs, name).toBeLessThan(5_000);
       expect(bad[0]?.[1], name).toMatch(reason);
     }

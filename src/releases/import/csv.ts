@@ -14,6 +14,8 @@ import type { ImportTerms } from './terms.ts';
 
 /** Rows below the header: each gives a slot or more, or is empty. */
 const ROWS_MOST = MANIFEST_LIMITS.slots;
+/** Of the header and of every row: a row is kept as a list of its cells, however many there are. */
+const COLUMNS_MOST = 64;
 
 type Parsed = { readonly info: { readonly lines: number }; readonly record: string[] };
 
@@ -24,10 +26,13 @@ const refused = (line: number, reason: string): Reading<number> => ({
 });
 
 export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
+  const wide = wideRow(csv);
+  if (wide !== undefined) return refused(wide, `more than ${COLUMNS_MOST} columns`);
   let parsed: Parsed[];
   try {
     const options = {
       bom: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,
       trim: true,
@@ -45,6 +50,28 @@ export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
   const over = parsed[ROWS_MOST + 1];
   if (over) return refused(over.info.lines, `more than ${ROWS_MOST} rows`);
   return readRows(parsed.slice(1), header, terms);
+}
+
+const MARK = /["\r\n,]/g;
+
+/**
+ * The line of the first row with too many columns, before anything is made of it. Quotes are
+ * counted as the parser does up to its first fault, where it ends; so are lines.
+ */
+function wideRow(csv: string): number | undefined {
+  let line = 1;
+  let columns = 1;
+  let isQuoted = false;
+  for (const { 0: mark, index } of csv.matchAll(MARK)) {
+    if (mark === '"') isQuoted = !isQuoted;
+    else if (mark === ',') columns += isQuoted ? 0 : 1;
+    else {
+      if (mark === '\r' || csv[index - 1] !== '\r') line += 1;
+      if (!isQuoted) columns = 1;
+    }
+    if (columns > COLUMNS_MOST) return line;
+  }
+  return undefined;
 }
 
 function headerFault(header: readonly string[], { columns }: ImportTerms): string | undefined {
