@@ -23,6 +23,9 @@ export type Offering<At> = {
   readonly seats: number;
   readonly bands: readonly Band[];
 };
+/** With more than these it is a file of another kind, and reading ends. */
+export const FAULTS_MOST = 1_000;
+
 export type Fault<At> = { readonly at: At; readonly reason: string };
 export type Reading<At> = {
   readonly offerings: readonly Offering<At>[];
@@ -49,6 +52,7 @@ export function addOfferings<At>(
   const repeated = createRepetition(nameOf);
   const bad = [...unreadable];
   for (const offering of offerings) {
+    if (bad.length >= FAULTS_MOST) break;
     const { at, centre, session, seats } = offering;
     const id = session.session;
     const before = seats > 0 && sessions.has(id);

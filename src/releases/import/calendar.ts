@@ -1,12 +1,10 @@
 /** Reads a saved calendarByDistrict reply: every session, or what is wrong with it. Pure. */
 import { z } from 'zod';
 import { type ManifestSession, MANIFEST_LIMITS } from '../manifest.ts';
-import type { Fault, Offering, Reading } from './add.ts';
+import { type Fault, FAULTS_MOST, type Offering, type Reading } from './add.ts';
 import { CalendarCapacity, CalendarCentre, CalendarSession, sessionsIn } from './calendar-reply.ts';
 import type { CalendarTerms } from './terms.ts';
 
-/** With more than these it is a file of another kind. */
-const FAULTS_MOST = 1_000;
 /** Each gives a slot or more, or is empty. */
 const SESSIONS_MOST = MANIFEST_LIMITS.slots;
 

@@ -1,7 +1,7 @@
 /** Reads a CSV: its header, then every row or what is wrong with it. Pure. */
 import { parse } from 'csv-parse/sync';
 import { MANIFEST_LIMITS } from '../manifest.ts';
-import type { Fault, Offering, Reading } from './add.ts';
+import { type Fault, FAULTS_MOST, type Offering, type Reading } from './add.ts';
 import {
   centreFault,
   type Cells,
@@ -37,7 +37,7 @@ export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
       skip_empty_lines: true,
       trim: true,
       to: ROWS_MOST + 2,
-    } as const;
+    };
     parsed = parse(csv, { ...options, info: true }) as unknown as Parsed[]; // the typings leave `info` out
   } catch (error) {
     const { lines, message } = error as { lines?: number; message: string };
@@ -109,6 +109,7 @@ function readRows(
     const read = reason ?? offeringOf(at, centre, cells, terms, index.has('state_id'));
     if (typeof read === 'string') bad.push({ at, reason: read });
     else offerings.push(read);
+    if (bad.length === FAULTS_MOST) break;
   }
   return { offerings, bad, empty: offerings.filter(({ seats }) => seats === 0).length };
 }
