@@ -27,7 +27,7 @@ const ArrivedPerson = z
     birthYear: z.int(),
     gender: z.enum(['female', 'male', 'other']),
     idType: z.enum(ID_TYPES),
-    idLast4: z.string(),
+    idLast4: z.string().meta({ description: 'Fewer than four characters of a short number.' }),
     /** What the session gives; null where that is no vaccine. */
     vaccine: Vaccine.nullable(),
     dose: z.int(),
