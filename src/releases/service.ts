@@ -40,6 +40,8 @@ export type Published = {
   readonly categories: readonly string[];
   /** The session of each slot, by slot number. */
   readonly slotSessions: readonly Manifest['sessions'][number][];
+  /** Days with a session, ascending. */
+  readonly dates: readonly string[];
   /**
    * End of the release's last day anywhere on Earth, in milliseconds since the epoch: bookings
    * claim a person until then.
@@ -153,6 +155,7 @@ function publishedOf(text: string): Published {
     manifest,
     text,
     hash: manifestHash(manifest),
+    dates: [...new Set(manifest.sessions.map(({ date }) => date))].toSorted(),
     categories: categoriesOf(manifest),
     slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
     slotSessions,
