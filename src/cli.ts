@@ -283,8 +283,9 @@ operatorKeys
   .description('make a key and print it: it is shown this once')
   .requiredOption('--name <name>', 'who or what has it')
   .requiredOption('--scopes <list>', `with commas, of ${SCOPES.join(', ')}`)
-  .action(async ({ name, scopes }: { name: string; scopes: string }) => {
-    const { key } = await withKeys((keys) => keys.create(name, scopes));
+  .option('--centres <list>', 'with commas: the centres whose arrivals and doses it is for')
+  .action(async ({ name, scopes, centres }: { name: string; scopes: string; centres?: string }) => {
+    const { key } = await withKeys((keys) => keys.create(name, scopes, centres));
     warn('Every process takes it within 2 s. It cannot be shown again.');
     out(key);
   });

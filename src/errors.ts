@@ -518,7 +518,8 @@ export const ERRORS = {
   ARRIVAL_CODE_WRONG: {
     status: 400,
     title: 'There is no such booking with this security code.',
-    remedy: 'Ask for the code again; `triesLeft` tries remain for this booking.',
+    remedy:
+      'Ask for the code again; `triesLeft` tries remain for this booking. It may also be of a centre that your key is not for.',
   },
   ARRIVAL_TRIES_SPENT: {
     status: 429,
@@ -538,7 +539,8 @@ export const ERRORS = {
   ARRIVAL_MISSING: {
     status: 409,
     title: 'Nobody has arrived on such a booking.',
-    remedy: 'Record the arrival first, with its security code.',
+    remedy:
+      'Record the arrival first, with its security code; the booking may also be of a centre that your key is not for.',
   },
   DOSE_MISMATCH: {
     status: 422,

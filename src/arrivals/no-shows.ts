@@ -10,7 +10,6 @@ import { dayBoundsMs } from '../lib/days.ts';
 import { PEOPLE_LIMITS } from '../people/rules.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
-import type { Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { placeOn } from './rules.ts';
 import type { Absent, ArrivalStore } from './store.ts';
@@ -42,7 +41,7 @@ export function createAttendance(parts: Parts): Attendance {
     ]);
     if (isRefusal(found) || !reading) return 'LATER'; // listed, about to be published
     const { nowMs } = reading;
-    const dates = datesOf(found.manifest).filter((date) => date > markedTo);
+    const dates = found.dates.filter((date) => date > markedTo);
     const past = dates.filter((date) => dayBoundsMs(date, timeZone).untilMs <= nowMs);
     if (past.length > 0) {
       const isDone = await mark(parts, found, new Set(past), signal);
@@ -56,9 +55,6 @@ export function createAttendance(parts: Parts): Attendance {
     return OVER;
   };
 }
-
-const datesOf = ({ sessions }: Manifest): string[] =>
-  [...new Set(sessions.map(({ date }) => date))].toSorted();
 
 function overAtMs({ manifest, lastDayEndsAtMs }: Published): number {
   const confirmWithinMs = manifest.mode === 'lottery' ? manifest.confirm_within_s * 1000 : 0;

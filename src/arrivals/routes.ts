@@ -27,7 +27,7 @@ const ArrivedPerson = z
     birthYear: z.int(),
     gender: z.enum(['female', 'male', 'other']),
     idType: z.enum(ID_TYPES),
-    idLast4: z.string(),
+    idLast4: z.string().meta({ description: 'Fewer than four characters of a short number.' }),
     /** What the session gives; null where that is no vaccine. */
     vaccine: Vaccine.nullable(),
     dose: z.int(),
@@ -74,8 +74,9 @@ export const arrivalRoutes = (arrivals: ArrivalService): Route[] => [
       'ARRIVAL_NOT_TODAY',
       'ARRIVAL_NOT_BOOKED',
     ],
-    handler: async ({ operator, body }) => {
-      const arrival = await arrivals.arrive(operator, body.booking, body.securityCode);
+    handler: async ({ operator, centres, body }) => {
+      const by = { name: operator, centres };
+      const arrival = await arrivals.arrive(by, body.booking, body.securityCode);
       return isRefusal(arrival) ? arrival : { status: 200, body: arrival };
     },
   }),
@@ -94,8 +95,8 @@ export const arrivalRoutes = (arrivals: ArrivalService): Route[] => [
     }),
     answers: { 200: RecordedDose },
     errors: ['ARRIVAL_MISSING', 'DOSE_MISMATCH', 'DOSE_NOT_DUE', 'DOSE_RECORDED'],
-    handler: async ({ body }) => {
-      const recorded = await arrivals.recordDose(body);
+    handler: async ({ operator, centres, body }) => {
+      const recorded = await arrivals.recordDose({ name: operator, centres }, body);
       return isRefusal(recorded) ? recorded : { status: 200, body: recorded };
     },
   }),

@@ -15,6 +15,15 @@ export const ARRIVAL_LIMITS = {
   tellUntil: '21:00',
 } as const;
 
+/** An operator key of a centre, or of several; bound to none, of all. */
+export type Vaccinator = {
+  readonly name: string;
+  readonly centres?: readonly string[] | undefined;
+};
+
+export const worksAt = ({ centres }: Vaccinator, centre: string): boolean =>
+  centres?.includes(centre) ?? true;
+
 export type VisitState = 'ARRIVED' | 'NO_SHOW';
 
 /** A packed visit of lua/lib/visit.lua, read. */

@@ -20,7 +20,7 @@ import {
 } from '../people/vaccines.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { ARRIVAL_LIMITS, placeOn, type Visit } from './rules.ts';
+import { ARRIVAL_LIMITS, placeOn, type Vaccinator, type Visit, worksAt } from './rules.ts';
 import type { ArrivalStore, Presented } from './store.ts';
 
 /** What came of an arrival; labels of a metric. */
@@ -90,23 +90,9 @@ const dateOf = (found: Published, slot: number | undefined): string | undefined 
   slot === undefined ? undefined : sessionOf(found, slot).date;
 
 function arriving({ store, releases, people, secrets, timeZone, onArrival }: Parts) {
-  const view = async (found: Published, ref: BookingRef, slot: number, persons: string[]) => {
-    const { manifest } = found;
-    const { centre, date, service, dose } = sessionOf(found, slot);
-    const vaccine = vaccineOf(service)?.name ?? null;
-    const records = await people.recordsOf(persons);
-    return {
-      booking: bookingId(ref),
-      centre,
-      date,
-      from: present(manifest.slots[slot], 'a slot').from,
-      service,
-      people: records.map((record) => ({ ...record, vaccine, dose })),
-    };
-  };
-
   /** Undefined where a booking changed between two looks at it. */
   const tryOnce = async (
+    by: Vaccinator,
     found: Published,
     ref: BookingRef,
     isRight: boolean,
@@ -114,6 +100,9 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
     const { booking, visit } = await store.seat(ref);
     const held = booking === undefined ? undefined : unpackBooking(booking);
     const slot = visit?.slot ?? (held?.grant === ref.grant ? held.slot : undefined);
+    // Of another centre's booking no try is used up, and it is not told from one that is none.
+    if (by.centres && !(slot !== undefined && worksAt(by, sessionOf(found, slot).centre)))
+      return wrongCode(ARRIVAL_LIMITS.triesPerBooking - 1);
     const reply = await store.arrive(ref, {
       ...whereAndWhen(found, slot, timeZone),
       slot,
@@ -123,7 +112,7 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
       case 'SLOT_CHANGED':
         return undefined;
       case 'ARRIVED':
-        return view(found, ref, reply.slot, reply.persons);
+        return viewOf(people, found, ref, reply);
       case 'CODE_WRONG':
         return wrongCode(reply.triesLeft);
       case 'TRIES_SPENT':
@@ -135,24 +124,22 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
     }
   };
 
-  const arriveAt = async (id: string, securityCode: string): Promise<Arrival | Refusal> => {
+  const arriveAt = async (by: Vaccinator, id: string, securityCode: string) => {
     const ref = parseBookingId(id);
     const found = ref && (await releases.published(ref.release));
     // As a wrong code for a booking that is: nobody learns here which bookings there are.
     if (!ref || !found || isRefusal(found)) return wrongCode(ARRIVAL_LIMITS.triesPerBooking - 1);
     const isRight = equalSecrets(securityCodeOf(secrets, id), securityCode);
     for (;;) {
-      const answer = await tryOnce(found, ref, isRight);
+      const answer = await tryOnce(by, found, ref, isRight);
       if (answer) return answer;
     }
   };
 
   return {
-    /**
-     * The people of a booking are there. `key`: name of the operator key that says so. Again: the
-     * same.
-     */
-    async arrive(key: string, id: string, securityCode: string): Promise<Arrival | Refusal> {
+    /** The people of a booking are there. `by`: the operator key that says so. Again: the same. */
+    async arrive(by: Vaccinator, id: string, securityCode: string): Promise<Arrival | Refusal> {
+      const key = by.name;
       const nowMs = await store.nowMs();
       const today = dayAt(nowMs, timeZone);
       if ((await store.takeTry(key, today)) === 'SPENT') {
@@ -161,12 +148,33 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
         return refuse('ARRIVAL_TRIES_SPENT', { retryAfterS: Math.ceil(waitMs / 1000) });
       }
       // Should it fail on the way, the try stays taken.
-      const answer = await arriveAt(id, securityCode);
+      const answer = await arriveAt(by, id, securityCode);
       const outcome = outcomeOf(answer);
       if (outcome !== 'code-wrong') await store.giveTryBack(key, today);
       onArrival(outcome);
       return answer;
     },
+  };
+}
+
+async function viewOf(
+  people: Parts['people'],
+  found: Published,
+  ref: BookingRef,
+  seat: { readonly slot: number; readonly persons: readonly string[] },
+): Promise<Arrival> {
+  const { slot, persons } = seat;
+  const { manifest } = found;
+  const { centre, date, service, dose } = sessionOf(found, slot);
+  const vaccine = vaccineOf(service)?.name ?? null;
+  const records = await people.recordsOf(persons);
+  return {
+    booking: bookingId(ref),
+    centre,
+    date,
+    from: present(manifest.slots[slot], 'a slot').from,
+    service,
+    people: records.map((record) => ({ ...record, vaccine, dose })),
   };
 }
 
@@ -200,14 +208,16 @@ function outcomeOf(answer: Arrival | Refusal): ArrivalOutcome {
 function dosing({ store, releases, doses, timeZone, onDose }: Parts) {
   /** The dose that a session gives, if this is its vaccine and the person one of those who came. */
   const doseOf = async (
+    by: Vaccinator,
     { booking, beneficiary, vaccine, batch }: DoseToRecord,
     ref: BookingRef,
     visit: Visit,
   ): Promise<Dose | Refusal> => {
-    if (!visit.persons.includes(beneficiary)) return refuse('DOSE_MISMATCH');
     const found = await releases.published(ref.release);
     if (isRefusal(found)) return refuse('ARRIVAL_MISSING');
-    const { service, date, dose } = sessionOf(found, visit.slot);
+    const { centre, service, date, dose } = sessionOf(found, visit.slot);
+    if (!worksAt(by, centre)) return refuse('ARRIVAL_MISSING');
+    if (!visit.persons.includes(beneficiary)) return refuse('DOSE_MISMATCH');
     const given = vaccineOf(service)?.name;
     if (given === undefined || given !== vaccineOf(vaccine)?.name)
       return refuse('DOSE_MISMATCH', { extra: { service } });
@@ -246,11 +256,11 @@ function dosing({ store, releases, doses, timeZone, onDose }: Parts) {
 
   return {
     /** Writes down the dose that one of a booking's people was given. Again: the same. */
-    async recordDose(asked: DoseToRecord): Promise<RecordedDose | Refusal> {
+    async recordDose(by: Vaccinator, asked: DoseToRecord): Promise<RecordedDose | Refusal> {
       const ref = parseBookingId(asked.booking);
       const [visit] = ref ? await store.visits([ref]) : [];
       if (!ref || visit?.state !== 'ARRIVED') return refuse('ARRIVAL_MISSING');
-      const dose = await doseOf(asked, ref, visit);
+      const dose = await doseOf(by, asked, ref, visit);
       if (isRefusal(dose)) return dose;
       for (;;) {
         const held = await record(asked.beneficiary, ref, dose);

@@ -6,7 +6,12 @@ import { isoFromMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
 import type { Redis } from '../redis/client.ts';
 import { createAudit } from './audit.ts';
-import { OperatorKeyName, operatorKeyring, OperatorScopes } from './operator-keys.ts';
+import {
+  OperatorCentres,
+  OperatorKeyName,
+  operatorKeyring,
+  OperatorScopes,
+} from './operator-keys.ts';
 
 /** What is wrong with what was asked for. */
 export type Problem = { readonly problem: string };
@@ -26,15 +31,21 @@ export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
   };
 
   return {
-    /** `scopes`: with commas. The key, once. */
-    create: async (name: string, scopes: string): Promise<{ key: string } | Problem> => {
+    /** `scopes` and `centres`: with commas. The key, once. */
+    create: async (
+      name: string,
+      scopes: string,
+      centres?: string,
+    ): Promise<{ key: string } | Problem> => {
       const wished = OperatorKeyName.safeParse(name);
       if (!wished.success) return problemOf('name', wished.error);
-      const may = OperatorScopes.safeParse([
-        ...new Set(scopes.split(',').map((one) => one.trim())),
-      ]);
+      const may = OperatorScopes.safeParse(listOf(scopes));
       if (!may.success) return problemOf('scopes', may.error);
-      const made = await seen('createKey', name, () => keyring.create(name, may.data));
+      const where = OperatorCentres.optional().safeParse(centres && listOf(centres));
+      if (!where.success) return problemOf('centres', where.error);
+      if (where.data && !may.data.includes('vaccinator'))
+        return { problem: '--centres: for a key with the scope vaccinator' };
+      const made = await seen('createKey', name, () => keyring.create(name, may.data, where.data));
       if (made === 'EXISTS') return { problem: `There is a key named ${name} already.` };
       return made === 'TOO_MANY' ? { problem: 'There are as many keys as there may be.' } : made;
     },
@@ -50,6 +61,8 @@ export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
     },
   };
 }
+
+const listOf = (text: string): string[] => [...new Set(text.split(',').map((one) => one.trim()))];
 
 const problemOf = (option: string, { issues }: z.ZodError): Problem => ({
   problem: `--${option}: ${issues.map(({ message }) => message).join('; ')}`,

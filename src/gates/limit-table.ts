@@ -21,7 +21,8 @@ export const LIMIT_TABLE = {
   answer: { address: 240, network: 12_000, account: 30 },
   /**
    * Appointment slips made. One costs 7 to 30 ms of a core: an account has at most a two-hundredth
-   * of a core, an address a sixteenth, a network six tenths.
+   * of a core, an address a sixteenth, a network six tenths. Names made up for it cost four times
+   * that; no process spends more than one thread on all of them.
    */
   slip: { address: 120, network: 1_200, account: 10 },
   /** OTPs asked for. */

@@ -10,12 +10,18 @@ import { monotonicMs } from '../lib/clock.ts';
 import { sha256 } from '../lib/hash.ts';
 import { type Redis, redisNowMs } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
+import { CentreId } from '../releases/manifest.ts';
 
 /** What a key may do; a route's gates name the one that it needs. */
 export const SCOPES = ['ops', 'import', 'attest', 'audit', 'vaccinator'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-export type Operator = { readonly name: string; readonly scopes: readonly Scope[] };
+export type Operator = {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Centres whose arrivals and doses the key is for; all where it is bound to none. */
+  readonly centres?: readonly string[] | undefined;
+};
 
 /** The key of the environment, which needs no Redis to be made: it has all scopes. */
 export const BOOTSTRAP: Operator = { name: 'bootstrap', scopes: SCOPES };
@@ -27,15 +33,25 @@ export const OperatorKeyName = z
 export const OperatorScopes = z.array(z.enum(SCOPES)).min(1);
 
 export const OPERATOR_KEY_LIMITS = {
-  keys: 100,
+  keys: 1_000,
+  /** Centres that a key may be bound to. */
+  centres: 100,
   /** A key made or revoked is known to every process after this long. */
   knownAfterMs: 2_000,
   /** Characters of a presented key that is looked at. */
   presented: 256,
 } as const;
 
-const Stored = z.object({ hash: z.string(), scopes: OperatorScopes, createdAtMs: z.number() });
-type Known = { readonly digest: Uint8Array; readonly operator: Operator };
+export const OperatorCentres = z.array(CentreId).min(1).max(OPERATOR_KEY_LIMITS.centres);
+
+const Stored = z.object({
+  hash: z.string(),
+  scopes: OperatorScopes,
+  centres: OperatorCentres.optional(),
+  createdAtMs: z.number(),
+});
+/** By the digest of the key, in hexadecimal. */
+type Known = ReadonlyMap<string, Operator>;
 
 export type ListedKey = Operator & { readonly createdAtMs: number };
 export type OperatorKeys = ReturnType<typeof createOperatorKeys>;
@@ -46,22 +62,22 @@ const PREFIX = 'fsk_';
 
 /** Whoever presents a key, for the server. `bootstrap`: the key of the environment. */
 export function createOperatorKeys(redis: Redis, bootstrap: string) {
-  const always: Known = { digest: digestOf(bootstrap), operator: BOOTSTRAP };
-  let known: { readonly keys: readonly Known[]; readonly readAtMs: number } | undefined;
-  let reading: Promise<readonly Known[]> | undefined;
+  const always = digestOf(bootstrap);
+  let known: { readonly keys: Known; readonly readAtMs: number } | undefined;
+  let reading: Promise<Known> | undefined;
 
-  const read = async (): Promise<readonly Known[]> => {
+  const read = async (): Promise<Known> => {
     const readAtMs = monotonicMs();
     const stored = await storedKeys(redis);
-    const found = stored.map(({ name, scopes, hash }) => ({
-      digest: Buffer.from(hash, 'hex'),
-      operator: { name, scopes },
-    }));
-    known = { keys: found, readAtMs };
-    return found;
+    const found = stored.map(({ hash, name, scopes, centres }) => {
+      const operator: Operator = { name, scopes, ...(centres && { centres }) };
+      return [hash, operator] as const;
+    });
+    known = { keys: new Map(found), readAtMs };
+    return known.keys;
   };
   /** Read by one for all who ask meanwhile. Rejects rather than trust a list that is too old. */
-  const current = async (): Promise<readonly Known[]> => {
+  const current = async (): Promise<Known> => {
     if (known && monotonicMs() - known.readAtMs < OPERATOR_KEY_LIMITS.knownAfterMs)
       return known.keys;
     reading ??= read().finally(() => {
@@ -71,15 +87,15 @@ export function createOperatorKeys(redis: Redis, bootstrap: string) {
   };
 
   return {
-    /** Compared with every key in constant time. Undefined for a key that is none. */
+    /**
+     * Undefined for a key that is none. Looked up by its digest: how long that takes tells about
+     * digests, and nobody can choose a key by its digest.
+     */
     find: async (presented: string): Promise<Operator | undefined> => {
       if (presented.length > OPERATOR_KEY_LIMITS.presented) return undefined;
       const digest = digestOf(presented);
-      if (timingSafeEqual(digest, always.digest)) return always.operator;
-      let found: Operator | undefined;
-      for (const one of await current())
-        if (timingSafeEqual(digest, one.digest)) found = one.operator;
-      return found;
+      if (timingSafeEqual(digest, always)) return BOOTSTRAP;
+      return (await current()).get(digest.toString('hex'));
     },
   };
 }
@@ -91,18 +107,20 @@ export function operatorKeyring(redis: Redis) {
     create: async (
       name: string,
       scopes: readonly Scope[],
+      centres?: readonly string[],
     ): Promise<{ key: string } | 'EXISTS' | 'TOO_MANY'> => {
       if ((await redis.hlen(keys.operatorKeys())) >= OPERATOR_KEY_LIMITS.keys) return 'TOO_MANY';
       const key = PREFIX + randomKey();
       const hash = digestOf(key).toString('hex');
-      const stored = { hash, scopes, createdAtMs: await redisNowMs(redis) };
+      const stored = { hash, scopes, centres, createdAtMs: await redisNowMs(redis) };
       const made = await redis.hsetnx(keys.operatorKeys(), name, JSON.stringify(stored));
       return made === 1 ? { key } : 'EXISTS';
     },
     list: async (): Promise<ListedKey[]> =>
-      (await storedKeys(redis)).map(({ name, scopes, createdAtMs }) => ({
+      (await storedKeys(redis)).map(({ name, scopes, centres, createdAtMs }) => ({
         name,
         scopes,
+        ...(centres && { centres }),
         createdAtMs,
       })),
     revoke: async (name: string): Promise<'REVOKED' | 'UNKNOWN'> =>

@@ -216,7 +216,7 @@ function createPrepare(captcha: Captcha) {
       route.gates.captcha &&
       captcha.begin(solution, route.gates.captcha, releaseOf(parsed), attempt);
     if (isRefusal(admission)) return admission;
-    const named = { operator: operator?.name ?? '', requestId };
+    const named = { operator: operator?.name ?? '', centres: operator?.centres, requestId };
     const call = { ...parsed, ...who, ...named, header: request.header };
     const ahead = route.ahead?.(call);
     ahead?.catch(() => undefined); // the handler awaits it, unless the request is refused first

@@ -50,6 +50,8 @@ export type Call<P = unknown, Q = unknown, B = unknown> = {
   readonly account: string;
   /** Name of the calling operator's key; empty where no operator calls. */
   readonly operator: string;
+  /** Centres that this key is bound to; undefined where it is bound to none. */
+  readonly centres?: readonly string[] | undefined;
   /** The calling device; empty where none is known. */
   readonly device: string;
   /** Address of the client, for limits. */

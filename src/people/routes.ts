@@ -36,7 +36,7 @@ const Beneficiary = z
     birthYear: z.int(),
     gender: z.enum(['female', 'male', 'other']),
     idType: z.enum(ID_TYPES),
-    idLast4: z.string(),
+    idLast4: z.string().meta({ description: 'Fewer than four characters of a short number.' }),
     categories: z.array(Category),
     /** Given on bookings of this engine, in the order in which they were. */
     doses: z.array(z.object({ dose: z.int(), vaccine: z.enum(VACCINE_NAMES), date: z.iso.date() })),

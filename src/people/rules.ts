@@ -79,6 +79,12 @@ export function normaliseIdNumber(idType: IdType, idNumber: string): string | un
   return (ID_FORMS[idType] ?? ANY_ID_FORM).test(number) ? number : undefined;
 }
 
+const TAIL_LONGEST = 4;
+
+/** What is shown of a document's number: its end, and never more than half of it. */
+export const shownOf = (idNumber: string): string =>
+  idNumber.slice(-Math.min(TAIL_LONGEST, Math.floor(idNumber.length / 2)));
+
 /** Decimal digits of every script stand in runs of ten, zero first (Unicode, category Nd). */
 const asciiDigits = (text: string): string =>
   text.replaceAll(/\p{Nd}/gu, (digit) => {

@@ -4,7 +4,7 @@ import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Attestation } from './attest-file.ts';
 import type { Claims } from './claims.ts';
-import { normaliseIdNumber, PEOPLE_LIMITS, type IdType } from './rules.ts';
+import { normaliseIdNumber, PEOPLE_LIMITS, shownOf, type IdType } from './rules.ts';
 import { createSignIn, type SignInParts } from './sign-in.ts';
 import type { PeopleStore } from './store.ts';
 import { type Dose, vaccinationStatusOf, type VaccinationStatus } from './vaccines.ts';
@@ -16,6 +16,7 @@ export type Beneficiary = {
   readonly birthYear: number;
   readonly gender: 'female' | 'male' | 'other';
   readonly idType: IdType;
+  /** Fewer than four of a short number. */
   readonly idLast4: string;
   /** Attested by an operator, ascending. */
   readonly categories: readonly string[];
@@ -94,7 +95,7 @@ function beneficiaries({ store, claims, secrets }: Parts) {
       const registeredAtMs = await bind(account, person, facts);
       if (isRefusal(registeredAtMs)) return registeredAtMs;
       const { name, birthYear, gender, idType } = facts;
-      const record = { name, birthYear, gender, idType, idLast4: idNumber.slice(-4) };
+      const record = { name, birthYear, gender, idType, idLast4: shownOf(idNumber) };
       const [added, [attested = NO_FACTS]] = await Promise.all([
         store.addBeneficiary(
           account,

@@ -193,7 +193,7 @@ export const keys = {
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
   /** string: epoch from which on an account's access tokens stand; as long as a token lives. */
   revoked: (account: string) => `fs:v1:{revoked}:epoch:${account}`,
-  /** hash: name of an operator key -> JSON of hash, scopes, createdAtMs; until revoked. */
+  /** hash: name of an operator key -> JSON of hash, scopes, centres, createdAtMs; until revoked. */
   operatorKeys: () => 'fs:v1:{operators}:keys',
   /** stream: what operators did (src/gates/audit.ts); the latest 100,000 lines. */
   operatorAudit: () => 'fs:v1:{operators}:audit',

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { route, type Route } from '../http/route.ts';
+import { vaccineOf } from '../people/vaccines.ts';
 import type { ImportTerms, Places } from './import.ts';
 import { Bands } from './import/terms.ts';
 import { MANIFEST_LIMITS, ReleaseId } from './manifest.ts';
-import type { Draft } from './rules.ts';
-import type { ReleaseService } from './service.ts';
+import type { AddedTo, ReleaseService } from './service.ts';
 
 const params = z.strictObject({ release: ReleaseId });
 
@@ -59,6 +59,16 @@ const PlaceCount = z.object({
   districts: z.int().meta({ description: 'Of the centres that stand in a directory.' }),
 });
 
+const SERVICES_MOST = 20;
+const ImportAnswer = PlaceCount.extend({
+  added: PlaceCount.omit({ districts: true }).meta({ description: 'By this file.' }),
+  leftOut: z.int().meta({ description: 'Rows, or sessions of a reply, without seats.' }),
+  otherServices: z
+    .array(z.string())
+    .max(SERVICES_MOST)
+    .meta({ description: 'Of this file, that are no vaccine: no doses are recorded of them.' }),
+});
+
 export const placeCount = ({ centres, sessions, slots }: Places) => ({
   centres: centres.length,
   sessions: sessions.length,
@@ -70,15 +80,34 @@ export const placeCount = ({ centres, sessions, slots }: Places) => ({
   districts: new Set(centres.flatMap(({ directory }) => directory?.district_id ?? [])).size,
 });
 
-const counted = (draft: Draft | Refusal) =>
-  isRefusal(draft) ? draft : { status: 200, body: placeCount(draft.places) };
+/** What the draft then holds, and what of it came from this file. */
+function importView({ before, places, leftOut }: AddedTo): z.output<typeof ImportAnswer> {
+  const [had, has] = [placeCount(before), placeCount(places)];
+  const services = places.sessions.slice(had.sessions).map(({ service }) => service);
+  return {
+    ...has,
+    added: {
+      centres: has.centres - had.centres,
+      sessions: has.sessions - had.sessions,
+      slots: has.slots - had.slots,
+      seats: has.seats - had.seats,
+    },
+    leftOut,
+    otherServices: [...new Set(services)]
+      .filter((service) => vaccineOf(service) === undefined)
+      .slice(0, SERVICES_MOST),
+  };
+}
+
+const counted = (added: AddedTo | Refusal) =>
+  isRefusal(added) ? added : { status: 200, body: importView(added) };
 
 const shared = {
   method: 'post',
   slice: 'releases',
   gates: { limit: 'admin', caller: 'operator', scope: 'import' },
   params,
-  answers: { 200: PlaceCount },
+  answers: { 200: ImportAnswer },
   errors: ['RELEASE_UNKNOWN', 'RELEASE_PUBLISHED', 'IMPORT_INVALID'],
 } as const;
 

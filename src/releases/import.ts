@@ -9,10 +9,18 @@ export type { CalendarTerms, ImportTerms, Places };
 
 export const NO_PLACES: Places = { centres: [], sessions: [], slots: [] };
 
+export type Imported = {
+  /** Those of the draft, then those of the file. */
+  readonly places: Places;
+  /** Rows or sessions of the file without any seats. */
+  readonly leftOut: number;
+};
+
 /** The places of a draft with those of the CSV added. Refuses with every bad row's line number. */
-export function importPlaces(places: Places, csv: string, terms: ImportTerms): Places | Refusal {
-  const added = addOfferings(places, readCsv(csv, terms), 1, (line) => `line ${line}`);
-  if (isPlaces(added)) return added;
+export function importPlaces(places: Places, csv: string, terms: ImportTerms): Imported | Refusal {
+  const reading = readCsv(csv, terms);
+  const added = addOfferings(places, reading, 1, (line) => `line ${line}`);
+  if (isPlaces(added)) return { places: added, leftOut: reading.empty };
   const rows = added.map(({ at, reason }) => ({ line: at, reason }));
   return refuse('IMPORT_INVALID', {
     detail: `${rows.length} bad ${rows.length === 1 ? 'row' : 'rows'}`,
@@ -25,9 +33,10 @@ export function importCalendar(
   places: Places,
   centers: readonly unknown[],
   terms: CalendarTerms,
-): Places | Refusal {
-  const added = addOfferings(places, readCalendar(centers, terms), 'centers', (path) => path);
-  if (isPlaces(added)) return added;
+): Imported | Refusal {
+  const reading = readCalendar(centers, terms);
+  const added = addOfferings(places, reading, 'centers', (path) => path);
+  if (isPlaces(added)) return { places: added, leftOut: reading.empty };
   const problems = added.map(({ at, reason }) => ({ path: at, message: reason }));
   return refuse('IMPORT_INVALID', {
     detail: `${problems.length} bad ${problems.length === 1 ? 'place' : 'places'}`,

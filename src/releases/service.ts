@@ -11,6 +11,7 @@ import { createChanges } from './changes.ts';
 import {
   type CalendarTerms,
   importCalendar,
+  type Imported,
   importPlaces,
   type ImportTerms,
   NO_PLACES,
@@ -39,6 +40,8 @@ export type Published = {
   readonly categories: readonly string[];
   /** The session of each slot, by slot number. */
   readonly slotSessions: readonly Manifest['sessions'][number][];
+  /** Days with a session, ascending. */
+  readonly dates: readonly string[];
   /**
    * End of the release's last day anywhere on Earth, in milliseconds since the epoch: bookings
    * claim a person until then.
@@ -64,6 +67,9 @@ const RELEASES_LISTED = 200;
 export type Grounds = Omit<ManifestGrounds, 'anchorOf'> & {
   readonly hashChain: (release: string, length: number) => HashChain;
 };
+
+/** A draft's places before an import, and with it. */
+export type AddedTo = Imported & { readonly before: Places };
 
 export type ReleaseService = ReturnType<typeof createReleaseService>;
 
@@ -149,6 +155,7 @@ function publishedOf(text: string): Published {
     manifest,
     text,
     hash: manifestHash(manifest),
+    dates: [...new Set(manifest.sessions.map(({ date }) => date))].toSorted(),
     categories: categoriesOf(manifest),
     slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
     slotSessions,
@@ -208,16 +215,18 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
   /** All that `add` finds in a file, or none. */
   const addTo = async (
     release: string,
-    add: (places: Places) => Places | Refusal,
-  ): Promise<Draft | Refusal> => {
+    add: (places: Places) => Imported | Refusal,
+  ): Promise<AddedTo | Refusal> => {
     const read = await readDraft(release);
     if (isRefusal(read)) return read;
-    const places = add(read.draft.places);
-    if (isRefusal(places)) return places;
+    const before = read.draft.places;
+    const imported = add(before);
+    if (isRefusal(imported)) return imported;
+    const { places, leftOut } = imported;
     const draft: Draft = { ...read.draft, places };
     const saved = await store.saveDraft(release, JSON.stringify(draft), read.text);
     if (saved === 'DRAFT_CHANGED') return addTo(release, add); // another import came between
-    return saved === 'SAVED' ? draft : refuse('RELEASE_PUBLISHED');
+    return saved === 'SAVED' ? { before, places, leftOut } : refuse('RELEASE_PUBLISHED');
   };
   const importInto = (release: string, csv: string, terms: ImportTerms) =>
     addTo(release, (places) => importPlaces(places, csv, terms));

@@ -17,10 +17,12 @@ import {
 import { useRedis } from '../support/redis.ts';
 import {
   arrive,
+  BATCH,
   bookMany,
   bookSomebody,
   type Booked,
   engineHere,
+  giveDose,
   openToday,
   today,
   wrong,
@@ -42,7 +44,7 @@ beforeEach(async () => {
 });
 
 const guess = (booking: string, code: string, key = 'centre') =>
-  engine.arrivals.arrive(key, booking, wrong(code));
+  engine.arrivals.arrive({ name: key }, booking, wrong(code));
 const codes = (answers: readonly unknown[]): Record<string, number> => {
   const counts: Record<string, number> = {};
   for (const answer of answers) {
@@ -198,6 +200,35 @@ describe('an operator key', () => {
     expect(retryAfterS).toBeGreaterThan(0);
     expect(retryAfterS).toBeLessThanOrEqual(86_400);
     expect(granted(await arrive(engine, who, 'another-key')).booking).toBe(who.booking);
+  });
+
+  it('of other centres learns nothing of a booking, uses up no try of it, and is counted', async () => {
+    const other = { name: fresh('other'), centres: ['c1', 'c2'] };
+    const asked = [who.booking, who.booking.replace(/\.[^.]+\.i/, '.AAAAAAAAAAAAAAAAAAAAAA.i')];
+    for (const booking of [...asked, ...asked, ...asked])
+      for (const code of [who.code, wrong(who.code)])
+        expect(await engine.arrivals.arrive(other, booking, code)).toEqual({
+          refused: 'ARRIVAL_CODE_WRONG',
+          extra: { triesLeft: 4 },
+        });
+    expect(await test.redis.exists(keys.arrivalTries(release.release))).toBe(0);
+    expect(await test.redis.get(keys.keyTries(other.name, await today(test.redis)))).toBe('12');
+    const far = await bookSomebody(engine, release, release.slots[1]);
+    expect(codeOf(await arrive(engine, far, other))).toBe('ARRIVAL_CODE_WRONG');
+  });
+
+  it('of several centres does what one of all does, at each of them', async () => {
+    const here = { name: fresh('here'), centres: ['c9', 'c0'] };
+    expect(codeOf(await engine.arrivals.arrive(here, who.booking, wrong(who.code)))).toBe(
+      'ARRIVAL_CODE_WRONG',
+    );
+    expect(await test.redis.hvals(keys.arrivalTries(release.release))).toEqual(['1']);
+    expect(granted(await arrive(engine, who, here)).booking).toBe(who.booking);
+    const other = { name: fresh('other'), centres: ['c1'] };
+    expect(codeOf(await giveDose(engine, who, BATCH, other))).toBe('ARRIVAL_MISSING');
+    const stranger = { ...who, person: (await bookSomebody(engine, release)).person };
+    expect(codeOf(await giveDose(engine, stranger, BATCH, other))).toBe('ARRIVAL_MISSING');
+    expect(granted(await giveDose(engine, who, BATCH, here)).dose).toBe(1);
   });
 
   it('loses no try by what is right', async () => {

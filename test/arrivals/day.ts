@@ -4,6 +4,7 @@
  */
 import type { Attendance } from '../../src/arrivals/no-shows.ts';
 import { createAttendance } from '../../src/arrivals/no-shows.ts';
+import type { Vaccinator } from '../../src/arrivals/rules.ts';
 import { securityCodeOf } from '../../src/bookings/security-code.ts';
 import { createEngine, type Engine, type Watch } from '../../src/engine.ts';
 import { clockAt, dayAt } from '../../src/lib/days.ts';
@@ -70,12 +71,23 @@ export const bookMany = (engine: Engine, one: TestRelease, count: number): Promi
 /** A code that is not this one. */
 export const wrong = (code: string): string => (code === '0000' ? '0001' : '0000');
 
-export const arrive = (engine: Engine, { booking, code }: Booked, key = 'centre') =>
-  engine.arrivals.arrive(key, booking, code);
+/** A key that is bound to no centre. */
+export const CENTRE: Vaccinator = { name: 'centre' };
+
+/** `by`: a key, or the name of one that is bound to no centre. */
+export const arrive = (
+  engine: Engine,
+  { booking, code }: Booked,
+  by: string | Vaccinator = CENTRE,
+) => engine.arrivals.arrive(typeof by === 'string' ? { name: by } : by, booking, code);
 
 export const BATCH = '4121Z025';
-export const giveDose = (engine: Engine, { booking, person }: Booked, batch = BATCH) =>
-  engine.arrivals.recordDose({ booking, beneficiary: person, vaccine: 'covishield', batch });
+export const giveDose = (
+  engine: Engine,
+  { booking, person }: Booked,
+  batch = BATCH,
+  by: Vaccinator = CENTRE,
+) => engine.arrivals.recordDose(by, { booking, beneficiary: person, vaccine: 'covishield', batch });
 
 /** Sees to a release where its day is over. */
 export const attendanceAfterwards = (

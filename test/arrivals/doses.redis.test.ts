@@ -28,6 +28,7 @@ import {
 import { useRedis } from '../support/redis.ts';
 import {
   arrive,
+  CENTRE,
   BATCH,
   bookSomebody,
   type Booked,
@@ -81,7 +82,7 @@ describe('a dose', () => {
     granted(await arrive(engine, who));
     const asked = { booking: who.booking, beneficiary: who.person, batch: BATCH };
     const record = (change: object) =>
-      engine.arrivals.recordDose({ ...asked, vaccine: 'COVISHIELD', ...change });
+      engine.arrivals.recordDose(CENTRE, { ...asked, vaccine: 'COVISHIELD', ...change });
     for (const vaccine of ['COVAXIN', 'aspirin'])
       expect(codeOf(await record({ vaccine }))).toBe('DOSE_MISMATCH');
     const stranger = await register(engine, fresh('account'));
@@ -257,7 +258,9 @@ describe('the next dose', () => {
       onDose: () => undefined,
     });
     const asked = { booking: other.booking, beneficiary: other.person, batch: BATCH };
-    await expect(dying.recordDose({ ...asked, vaccine: 'COVISHIELD' })).rejects.toThrow('gone');
+    await expect(dying.recordDose(CENTRE, { ...asked, vaccine: 'COVISHIELD' })).rejects.toThrow(
+      'gone',
+    );
     expect(await test.redis.zcard(keys.dosesDue())).toBe(2);
     granted(await giveDose(engine, other));
     expect(await test.redis.zcard(keys.dosesDue())).toBe(2);

@@ -171,9 +171,9 @@ describe('a release', () => {
         reads.push(id);
         const found = granted(await engine.releases.published(id));
         // As it is read long after its last day.
-        const sessions = found.manifest.sessions.filter(({ date }) => date < '2099-01-01');
-        const manifest = { ...found.manifest, ends_at: '2020-01-01T00:00:00.000Z', sessions };
-        return { ...found, manifest, lastDayEndsAtMs: 0 };
+        const dates = found.dates.filter((date) => date < '2099-01-01');
+        const manifest = { ...found.manifest, ends_at: '2020-01-01T00:00:00.000Z' };
+        return { ...found, manifest, dates, lastDayEndsAtMs: 0 };
       },
     } as Engine['releases'];
     const over = attendanceAfterwards({ ...engine, releases });

@@ -12,7 +12,7 @@ import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { fresh, letPass, publishRelease, register, stateOf, workerOn } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
-import { BATCH, engineHere, today } from './day.ts';
+import { BATCH, CENTRE, engineHere, today } from './day.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
 const RUNS = Number(process.env['FAIRSLOT_CLAIM_RUNS'] ?? 40);
@@ -108,11 +108,15 @@ async function act(world: World, action: Action, pick: number): Promise<void> {
       return;
     }
     case 'arrive':
-      await arrivals.arrive(fresh('key'), booking, securityCodeOf(engine.secrets, booking));
+      await arrivals.arrive(
+        { name: fresh('key') },
+        booking,
+        securityCodeOf(engine.secrets, booking),
+      );
       return;
     case 'dose': {
       const given = { booking, beneficiary: person, vaccine: 'COVISHIELD', batch: BATCH };
-      if (!('refused' in (await arrivals.recordDose(given)))) world.given++;
+      if (!('refused' in (await arrivals.recordDose(CENTRE, given)))) world.given++;
       return;
     }
     case 'close':

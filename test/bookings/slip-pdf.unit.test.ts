@@ -2,7 +2,15 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { createSlipPrinter } from '../../src/bookings/slip/printer.ts';
-import { drawingsOf, factsWith, person, type Piece, readSlip, scan } from '../support/slips.ts';
+import {
+  differingHeight,
+  drawingsOf,
+  factsWith,
+  person,
+  type Piece,
+  readSlip,
+  scan,
+} from '../support/slips.ts';
 
 const print = createSlipPrinter();
 const read = async (...more: Parameters<typeof factsWith>) =>
@@ -134,6 +142,15 @@ describe('names', () => {
     expect(Math.min(...rows.map(({ size }) => size))).toBeGreaterThan(3);
     const inRows = new Set(left.map(({ baseline }) => Math.floor((842 - 478 - baseline) / 54)));
     expect(inRows).toEqual(new Set([0, 1, 2, 3]));
+  });
+
+  it('reach no other field by signs that are piled up above a letter, or below', async () => {
+    const piled = (name: string) => print(factsWith({ people: [person(name)] }));
+    for (const sign of ['\u0301', '\u0323'])
+      expect(
+        await differingHeight(await piled('A'), await piled(`A${sign.repeat(40)}`)),
+        sign,
+      ).toBeLessThan(60);
   });
 
   it('of any kind make one page with all of it inside', async () => {

@@ -1,4 +1,5 @@
 /** Slips made on another thread, which may die. */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { createSlipPress, WAITING_MOST } from '../../src/bookings/slip/press.ts';
@@ -40,6 +41,26 @@ it('fails those that wait when its thread ends, and starts another for the next'
   });
   const waiting = await Promise.allSettled([press(factsWith()), press(factsWith())]);
   expect(waiting.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  await expect(press(factsWith())).resolves.toBeInstanceOf(Buffer);
+  expect(starts).toHaveLength(2);
+});
+
+it('fails nobody for a thread that has ended when another one works already', async () => {
+  const starts: Worker[] = [];
+  const fails =
+    "require('node:worker_threads').parentPort.on('message', () => { throw new Error('ill'); })";
+  const press = createSlipPress(() => {
+    const worker = starts.length === 0 ? new Worker(fails, { eval: true }) : new Worker(THREAD);
+    starts.push(worker);
+    return worker;
+  });
+  // It says why it fails, and only then that it has ended: meanwhile the next slip is ordered.
+  await expect(press(factsWith())).rejects.toThrow('ill');
+  const [first] = starts;
+  const ended = first && once(first, 'exit');
+  const next = press(factsWith());
+  await ended;
+  await expect(next).resolves.toBeInstanceOf(Buffer);
   await expect(press(factsWith())).resolves.toBeInstanceOf(Buffer);
   expect(starts).toHaveLength(2);
 });

@@ -1,8 +1,11 @@
 /** Letters of Indian scripts as they are put together, and text in a box. */
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { type Faces, loadFaces } from '../../src/bookings/slip/fonts.ts';
+import { createSlipPrinter } from '../../src/bookings/slip/printer.ts';
 import { drawQr } from '../../src/bookings/slip/qr.ts';
 import { fit, LINE_HEIGHT, type Line } from '../../src/bookings/slip/text.ts';
+import { present } from '../../src/lib/assert.ts';
+import { factsWith, person } from '../support/slips.ts';
 
 let faces: Faces;
 beforeAll(async () => {
@@ -78,6 +81,33 @@ describe('a word', () => {
     expect(face.font.layout('काळे')).toBe(run);
     face.forget();
     expect(face.font.layout('काळे')).not.toBe(run);
+  });
+});
+
+describe('a printer', () => {
+  it('keeps no word that was on a slip, made or not', async () => {
+    const laidOut = new Map<string, unknown>();
+    const [latin] = faces.scripts;
+    const { font } = present(latin, 'a face');
+    const layout = font.layout.bind(font);
+    font.layout = (text) => {
+      const run = layout(text);
+      laidOut.set(text, run);
+      return run;
+    };
+    const print = createSlipPrinter(async () => faces);
+    const facts = factsWith({ title: 'Of Zebunnisa', people: [person('Zebunnisa')] });
+    const forgets = async (printing: Promise<unknown>): Promise<void> => {
+      await Promise.allSettled([printing]);
+      const word = [...laidOut.keys()].find((text) => text.includes('Zebunnisa')) ?? '';
+      expect(word).not.toBe('');
+      expect(layout(word)).not.toBe(laidOut.get(word));
+      faces.scripts.forEach((face) => face.forget());
+      laidOut.clear();
+    };
+    await forgets(print(facts));
+    await forgets(print({ ...facts, bookingId: 'p'.repeat(5_000) }));
+    font.layout = layout;
   });
 });
 

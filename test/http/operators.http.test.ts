@@ -181,10 +181,45 @@ describe('making a key', () => {
     expect(await keysOf().revoke('another')).toEqual({ problem: 'No key is named another.' });
   });
 
-  test('ends at a hundred', async () => {
+  test('for centres names them, and what finds the key knows them', async () => {
+    const made = await keysOf().create('pune', 'vaccinator', '6291, 6292,6291');
+    const key = 'key' in made ? made.key : '';
+    const bound = { name: 'pune', scopes: ['vaccinator'], centres: ['6291', '6292'] };
+    expect(await createOperatorKeys(used.redis, OPERATOR_KEY).find(key)).toEqual(bound);
+    expect(await keysOf().list()).toEqual([{ ...bound, createdAt: expect.any(String) }]);
+  });
+
+  test.each([
+    ['vaccinator', ''],
+    ['vaccinator', '6291,'],
+    ['vaccinator', 'no such place'],
+    ['vaccinator', Array.from({ length: 101 }, (_, i) => i).join(',')],
+    ['import', '6291'],
+  ])('with the scope %j for the centres %.20j is refused', async (scopes, centres) => {
+    const made = await keysOf().create('pune', scopes, centres);
+    expect(made).toEqual({ problem: expect.stringContaining('--centres') });
+    expect(await used.redis.exists(keys.operatorKeys())).toBe(0);
+  });
+
+  test('ends at a thousand, each of which is found, until it is revoked', async () => {
     const keyring = operatorKeyring(used.redis);
-    for (let i = 0; i < 100; i++) await keyring.create(`key-${i}`, ['ops']);
+    const found = createOperatorKeys(used.redis, OPERATOR_KEY);
+    const scopes = ['vaccinator'];
+    const many = Array.from({ length: 998 }, (_, i) => [
+      `key-${i}`,
+      JSON.stringify({ hash: i.toString(16).padStart(64, '0'), scopes, createdAtMs: 1 }),
+    ]);
+    await used.redis.hset(keys.operatorKeys(), Object.fromEntries(many));
+    const before = await makeKey('before', 'vaccinator');
+    expect(await found.find(before)).toEqual({ name: 'before', scopes });
+    const last = await makeKey('last', 'vaccinator');
     expect(await keyring.create('one-more', ['ops'])).toBe('TOO_MANY');
+    await keyring.revoke('before');
+    const again = await makeKey('before', 'import');
+    await sleep(2_050);
+    expect(await found.find(last)).toEqual({ name: 'last', scopes });
+    expect(await found.find(before)).toBeUndefined();
+    expect(await found.find(again)).toEqual({ name: 'before', scopes: ['import'] });
   });
 
   test('from the command line prints it once, and stands in the audit stream', async () => {
@@ -220,6 +255,9 @@ describe('making a key', () => {
     expect(JSON.parse(listed.out)).toMatchObject([{ name: 'importer', scopes: ['import', 'ops'] }]);
     expect(listed.out).not.toContain(made.out);
     expect((await fairslot('keys', 'revoke', 'importer')).code).toBe(0);
+    const centre = ['--name', 'pune', '--scopes', 'vaccinator', '--centres', '6291'];
+    expect((await fairslot('keys', 'create', ...centre)).code).toBe(0);
+    expect(await keysOf().list()).toMatchObject([{ name: 'pune', centres: ['6291'] }]);
     const who = (await lines()).map((line) => line.replace(/^cli:[\w.-]+ /, 'cli '));
     expect(who.toReversed()).toEqual([
       'cli createKey importer STARTED',
@@ -228,6 +266,8 @@ describe('making a key', () => {
       'cli createKey importer EXISTS',
       'cli revokeKey importer STARTED',
       'cli revokeKey importer REVOKED',
+      'cli createKey pune STARTED',
+      'cli createKey pune DONE',
     ]);
   }, 60_000);
 });

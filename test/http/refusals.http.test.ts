@@ -707,6 +707,9 @@ describe('an operator', () => {
       slots: 2,
       seats: 2,
       districts: 0,
+      added: { centres: 1, sessions: 1, slots: 2, seats: 2 },
+      leftOut: 0,
+      otherServices: [],
     });
     const badCalendar = await operate('importCalendar', { ...calendar, params });
     expect(badCalendar.json).toMatchObject({

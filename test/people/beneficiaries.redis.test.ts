@@ -126,6 +126,17 @@ describe('an account', () => {
     ]);
   });
 
+  it.each([
+    ['1234', '34'],
+    ['K12345', '345'],
+    ['K123456', '456'],
+    ['K1234567', '4567'],
+  ])('sees of the short number %j no more than half', async (idNumber, shown) => {
+    await add('one', idNumber);
+    const [seen] = await engine.people.listBeneficiaries('one');
+    expect(seen?.idLast4).toBe(shown);
+  });
+
   it('cannot remove whom it does not have', async () => {
     const person = await register(engine, 'one');
     expect(codeOf(await engine.people.removeBeneficiary('two', person))).toBe(

@@ -12,7 +12,7 @@ import { jcs } from '../../src/lib/jcs.ts';
 import { isRefusal } from '../../src/refusal.ts';
 import { importCalendar, importPlaces, NO_PLACES, type Places } from '../../src/releases/import.ts';
 import { importRequest } from '../../src/releases/import-command.ts';
-import { granted, IMPORT_TERMS } from '../support/engine.ts';
+import { granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 const UUID = '5E3F1C40-0C0F-4D0B-8E5A-2A0D3B1F6C01';
 const uuid = (index: number): string =>
@@ -46,7 +46,7 @@ const center = {
 const TERMS = { stateId: 21, districtId: 376 };
 
 const imported = (centers: readonly unknown[], places: Places = NO_PLACES) =>
-  importCalendar(places, centers, TERMS);
+  placesOf(importCalendar(places, centers, TERMS));
 const ofSession = (change: object) =>
   imported([{ ...center, sessions: [{ ...session, ...change }] }]);
 const problems = (answer: ReturnType<typeof imported>): readonly (readonly string[])[] => {
@@ -370,14 +370,16 @@ describe('a district', () => {
   };
 
   it('fits into a release, all of its seats', () => {
-    const places = granted(importCalendar(NO_PLACES, calendar.centers, PUNE));
+    const places = granted(placesOf(importCalendar(NO_PLACES, calendar.centers, PUNE)));
     expect(places.centres).toHaveLength(459);
     expect(seatsOf(places)).toBe(7 * 70_830);
   });
 
   it('gives the same from CSV as from the reply', () => {
-    const fromReply = granted(importCalendar(NO_PLACES, calendar.centers, PUNE));
-    const fromCsv = granted(importPlaces(NO_PLACES, csv, { ...IMPORT_TERMS, date: undefined }));
+    const fromReply = granted(placesOf(importCalendar(NO_PLACES, calendar.centers, PUNE)));
+    const fromCsv = granted(
+      placesOf(importPlaces(NO_PLACES, csv, { ...IMPORT_TERMS, date: undefined })),
+    );
     expect(factsOf(fromCsv)).toEqual(factsOf(fromReply));
   });
 });

@@ -9,7 +9,7 @@ import {
   type Places,
 } from '../../src/releases/import.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
-import { granted, IMPORT_TERMS } from '../support/engine.ts';
+import { granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 type Row = Readonly<Record<string, string>>;
 const BARE: Row = { centre_id: '6291', centre_name: 'Ranjangaon', seats: '4' };
@@ -33,10 +33,12 @@ const imported = (
   terms: Partial<ImportTerms> = {},
   places: Places = NO_PLACES,
 ) =>
-  importPlaces(places, typeof rows === 'string' ? rows : csvOf(rows), {
-    ...IMPORT_TERMS,
-    ...terms,
-  });
+  placesOf(
+    importPlaces(places, typeof rows === 'string' ? rows : csvOf(rows), {
+      ...IMPORT_TERMS,
+      ...terms,
+    }),
+  );
 const reasons = (
   rows: readonly Row[] | string,
   terms: Partial<ImportTerms> = {},
@@ -369,14 +371,29 @@ describe('sessions of their own', () => {
 describe('a whole file', () => {
   it('has every bad row told, those that cannot be read and those that contradict others', () => {
     const rows = [
-      { ...LISTED, dose: '1' },
+      { ...LISTED, dose: '1', vaccine: '' },
       { ...LISTED, dose: '7', pincode: 'none' },
       { ...LISTED, dose: '1' },
       { ...LISTED, dose: '2', centre_name: '=cmd' },
-      { ...LISTED, dose: '3', pincode: '412210' },
-      { ...LISTED, dose: '4' },
+      { ...LISTED, dose: '3', vaccine: 'ZYCOV-D', pincode: '412210' },
+      { ...LISTED, dose: '2', vaccine: 'ZYCOV-D' },
     ];
     expect(reasons(rows).map(([line]) => line)).toEqual([3, 4, 5, 6]);
+  });
+
+  it('gives no dose that its vaccine does not have, except with no seats', () => {
+    const rows = [
+      { ...BARE, vaccine: 'covishield ', dose: '3' },
+      { ...BARE, vaccine: 'COVISHIELD', dose: '2' },
+      { ...BARE, vaccine: 'Sputnik Light', dose: '2' },
+      { ...BARE, vaccine: 'ZYCOV-D', dose: '3' },
+      { ...BARE, vaccine: 'SPUTNIK V', dose: '3', seats: '0' },
+      { ...BARE, vaccine: 'Screening', dose: '9' },
+    ];
+    expect(reasons(rows)).toEqual([
+      [2, 'COVISHIELD has no dose 3'],
+      [4, 'SPUTNIK LIGHT has no dose 2'],
+    ]);
   });
 
   it('may have a byte order mark, CRLF, quotes and its columns in any order', () => {
@@ -412,6 +429,20 @@ describe('a whole file', () => {
     expect(isRefusal(imported('centre_id,centre_name,seats,x,x\n1,A,1,1,2'))).toBe(false);
   });
 
+  it('has up to 64 columns, in every row, whatever its lines end with', () => {
+    const cells = (count: number): string => ',"x, ""y"",\n"'.repeat(count);
+    const head = `centre_id,centre_name,seats${cells(61)}`;
+    expect(
+      granted(imported(`${head}\n1,A,1${cells(61)}\r\n2,B,1${cells(61)}`)).centres,
+    ).toHaveLength(2);
+    const wide = 'more than 64 columns';
+    expect(reasons(`${head},\n1,A,1`)).toEqual([[62, wide]]);
+    for (const end of ['\n', '\r', '\r\n'])
+      expect(reasons(`${head}${end}1,A,1${end}"${end}",2${','.repeat(63)}${end}`)).toEqual([
+        [65, wide],
+      ]);
+  });
+
   it('is read in bounded time, however long it is', () => {
     const header = 'centre_id,centre_name,seats,dose\n';
     const length = 2 ** 22 - header.length;
@@ -419,6 +450,7 @@ describe('a whole file', () => {
     const bands = day.map((hour) => ({ from: `${hour}:00`, to: `${hour}:30` }));
     const files = {
       rubbish: ['x\n'.repeat(length / 2), /^more than 20000 rows$/],
+      header: [undefined, /^more than 64 columns$/],
       quotes: [`"${'""'.repeat(length / 2)}`, /quote/i],
       sessions: [
         Array.from({ length: 20_000 }, (_row, i) => `${i + 1},A,1000000,1`).join('\n'),
@@ -428,7 +460,7 @@ describe('a whole file', () => {
     } as const;
     for (const [name, [rows, reason]] of Object.entries(files)) {
       const startMs = monotonicMs();
-      const bad = reasons(`${header}${rows}`, { bands });
+      const bad = reasons(rows === undefined ? ','.repeat(length) : `${header}${rows}`, { bands });
       expect(monotonicMs() - startMs, name).toBeLessThan(5_000);
       expect(bad[0]?.[1], name).toMatch(reason);
     }

@@ -137,14 +137,47 @@ describe('release import', () => {
     const release = await draft();
     const file = put('pune.json', JSON.stringify(calendar));
     const where = ['--state-id', String(PUNE.stateId), '--district-id', String(PUNE.districtId)];
-    expect(JSON.parse((await cli(release, file, ...where)).stdout)).toEqual(ALL);
-    const csv = put('more.csv', 'centre_id,centre_name,seats,date\nhall,Hall,4,2099-01-01\n');
+    expect(JSON.parse((await cli(release, file, ...where)).stdout)).toMatchObject(ALL);
+    const csv = put(
+      'more.csv',
+      'centre_id,centre_name,seats,date\nhall,Hall,4,2099-01-01\nshut,Shut,0,2099-01-01\n',
+    );
     expect(JSON.parse((await cli(release, csv, '--bands', '09:00-10:00')).stdout)).toEqual({
       centres: ALL.centres + 1,
       sessions: ALL.sessions + 1,
       slots: ALL.slots + 1,
       seats: ALL.seats + 4,
       districts: 1,
+      added: { centres: 1, sessions: 1, slots: 1, seats: 4 },
+      leftOut: 1,
+      otherServices: [],
+    });
+  });
+
+  test('says of a file what it added and left out, and what in it is no vaccine', async () => {
+    const release = await draft();
+    const [center] = calendar.centers;
+    const [session] = present(center, 'a centre').sessions;
+    const none = { available_capacity_dose1: 0, available_capacity_dose2: 0 };
+    const closed = [session, session].map((one) => ({ ...one, ...none }));
+    await post(release, { centers: [center] });
+    const { json } = await post(release, { centers: [{ ...center, sessions: closed }] });
+    expect(json).toMatchObject({ centres: 1, added: { sessions: 0, seats: 0 }, leftOut: 2 });
+    const rows = ['a,Screening', 'b,covaxin', 'c,Flu', 'd,Screening'].map(
+      (row) => `${row},2,2099-01-01`,
+    );
+    const answer = await api.call('POST', `/v1/admin/releases/${release}/import`, {
+      token: OPERATOR_KEY,
+      body: ['centre_id,vaccine,seats,date,centre_name', ...rows.map((row) => `${row},A`)].join(
+        '\n',
+      ),
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(answer.json).toMatchObject({
+      centres: 5,
+      added: { centres: 4, sessions: 4, slots: 8, seats: 8 },
+      leftOut: 0,
+      otherServices: ['Screening', 'Flu'],
     });
   });
 

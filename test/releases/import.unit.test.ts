@@ -8,11 +8,11 @@ import {
   type Places,
 } from '../../src/releases/import.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { granted, IMPORT_TERMS } from '../support/engine.ts';
+import { granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 const HEADER = 'centre_id,centre_name,seats';
 const imported = (csv: string, terms: Partial<ImportTerms> = {}, places: Places = NO_PLACES) =>
-  importPlaces(places, csv, { ...IMPORT_TERMS, ...terms });
+  placesOf(importPlaces(places, csv, { ...IMPORT_TERMS, ...terms }));
 type BadRow = { readonly line: number; readonly reason: string };
 const badRows = (csv: string, terms: Partial<ImportTerms> = {}): BadRow[] => {
   const refusal = imported(csv, terms);
@@ -133,12 +133,25 @@ describe('a CSV with faults', () => {
     ]);
   });
 
-  it('has all of them listed, however many, and their number said', () => {
+  it('has all of them listed, hundreds too, and their number said', () => {
     const csv = [HEADER, ...Array.from({ length: 250 }, () => 'x y,Name,1')].join('\n');
     expect(badRows(csv).map(({ line }) => line)).toEqual(
       Array.from({ length: 250 }, (_row, i) => i + 2),
     );
     expect(imported(csv)).toMatchObject({ detail: '250 bad rows' });
+  });
+
+  it('has a thousand of them listed at most, whatever is wrong', () => {
+    const rows = (row: (at: number) => string): string =>
+      [HEADER, ...Array.from({ length: 1_500 }, (_row, at) => row(at))].join('\n');
+    const unreadable = rows(() => 'x y,Name,1');
+    expect(badRows(unreadable)).toHaveLength(1_000);
+    const good = rows((at) => `c${at},Name,1`);
+    const places = granted(imported(good));
+    const again = imported(good, {}, places);
+    expect(again).toMatchObject({ refused: 'IMPORT_INVALID', detail: '1000 bad rows' });
+    const mixed = rows((at) => (at < 999 ? 'x y,Name,1' : `c${at},Name,1`));
+    expect(imported(mixed, {}, places)).toMatchObject({ detail: '1000 bad rows' });
   });
 
   it.each([

@@ -15,7 +15,7 @@ import {
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { QUICKNET } from '../../src/rounds/beacon.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
-import { codeOf, csvOf, granted, IMPORT_TERMS } from '../support/engine.ts';
+import { codeOf, csvOf, granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 
 const TERMS = {
   release: 'pune-2021-04-10',
@@ -31,7 +31,7 @@ const receiptKey = receiptKeyOf(createSecrets('the secret of a test, long enough
 const GROUNDS: ManifestGrounds = { anchorOf: () => anchor, drand: QUICKNET, receiptKey };
 const draftOf = (seats: readonly number[]): Draft => ({
   terms: ReleaseTerms.parse(TERMS),
-  places: granted(importPlaces(NO_PLACES, csvOf(seats), IMPORT_TERMS)),
+  places: granted(placesOf(importPlaces(NO_PLACES, csvOf(seats), IMPORT_TERMS))),
 });
 const manifest = () => granted(manifestOf(draftOf([2, 3]), GROUNDS));
 const accepts = (change: object): boolean =>

@@ -43,7 +43,7 @@ const draft = async (): Promise<string> => {
   return release;
 };
 const importInto = (release: string, csv: string, dose = 1) =>
-  engine.releases.importInto(release, csv, { ...IMPORT_TERMS, dose });
+  engine.releases.importInto(release, csv, { ...IMPORT_TERMS, service: 'Screening', dose });
 const publish = (release: string) => engine.releases.publish(release, nowMs);
 const manifestText = (release: string) => test.redis.get(keys.manifest(release));
 
@@ -127,6 +127,14 @@ describe('publishing', () => {
 });
 
 describe('a published release', () => {
+  it('has its days once each, in their order, made once for as long as the process lives', async () => {
+    const wishes = { seats: [1, 1], alsoOn: '2098-12-31', places: { date: '2099-01-02' } };
+    const { release } = await publishRelease(engine, test.redis, wishes);
+    const { dates } = granted(await engine.releases.published(release));
+    expect(dates).toEqual(['2098-12-31', '2099-01-02']);
+    expect(granted(await engine.releases.published(release)).dates).toBe(dates);
+  });
+
   it('goes through its states by the clock of Redis', async () => {
     const wishes = { seats: [1], opensInS: 60, closesInS: 120, endsInS: 600 };
     const { release } = await publishRelease(engine, test.redis, wishes);

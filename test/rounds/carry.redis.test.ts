@@ -344,8 +344,8 @@ describe('slots that an operator has closed', () => {
     let slots: string[] = [];
     for (const date of ['2099-01-02', '2099-01-03', '2099-01-04']) {
       const places = { ...IMPORT_TERMS, date };
-      const draft = granted(await engine.releases.importInto(release, csvOf([1]), places));
-      slots = draft.places.slots.map(({ slot }) => slot);
+      const imported = granted(await engine.releases.importInto(release, csvOf([1]), places));
+      slots = imported.places.slots.map(({ slot }) => slot);
     }
     granted(await engine.releases.publish(release, nowMs));
     return { release, slots };

@@ -12,7 +12,7 @@ import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
-import type { ImportTerms } from '../../src/releases/import.ts';
+import type { Imported, ImportTerms, Places } from '../../src/releases/import.ts';
 import { type PoolShare, ReleaseTerms } from '../../src/releases/rules.ts';
 import { type Carrier, createCarrier } from '../../src/rounds/carry.ts';
 import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
@@ -31,6 +31,10 @@ export function granted<T>(answer: T | Refusal): T {
   if (isRefusal(answer)) throw new Error(`refused: ${JSON.stringify(answer)}`);
   return answer;
 }
+
+/** The places that an import gives. */
+export const placesOf = (answer: Imported | Refusal): Places | Refusal =>
+  isRefusal(answer) ? answer : answer.places;
 
 /** The code of a refusal; undefined for anything else. */
 export const codeOf = (answer: unknown): string | undefined =>

@@ -84,8 +84,10 @@ type Easel = {
   };
 };
 
-/** What a camera reads off the page; undefined where there is nothing to be read. */
-export async function scan(slip: Uint8Array): Promise<string | undefined> {
+type Picture = ReturnType<Easel['context']['getImageData']>;
+
+/** The page as it looks, two pixels a point. */
+async function pictureOf(slip: Uint8Array): Promise<Picture> {
   const task = getDocument({ data: Uint8Array.from(slip), verbosity: 0 });
   const document = await task.promise;
   try {
@@ -94,11 +96,27 @@ export async function scan(slip: Uint8Array): Promise<string | undefined> {
     const factory = document.canvasFactory as { create(width: number, height: number): Easel };
     const { canvas, context } = factory.create(viewport.width, viewport.height);
     await page.render({ canvas, canvasContext: context, viewport }).promise;
-    const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
-    return present(jsqr.default, 'the reader of QR codes')(data, width, height)?.data;
+    return context.getImageData(0, 0, canvas.width, canvas.height);
   } finally {
     await task.destroy();
   }
+}
+
+/** What a camera reads off the page; undefined where there is nothing to be read. */
+export async function scan(slip: Uint8Array): Promise<string | undefined> {
+  const { data, width, height } = await pictureOf(slip);
+  return present(jsqr.default, 'the reader of QR codes')(data, width, height)?.data;
+}
+
+/** How far apart, in points, the uppermost and the lowest are of what looks otherwise. */
+export async function differingHeight(one: Uint8Array, other: Uint8Array): Promise<number> {
+  const [before, after] = [await pictureOf(one), await pictureOf(other)];
+  const inRow = 4 * before.width;
+  const at = (matches: (places: Uint8ClampedArray) => number): number =>
+    Math.floor(matches(before.data) / inRow);
+  const differs = (value: number, place: number): boolean => value !== after.data[place];
+  const first = at((data) => data.findIndex(differs));
+  return (at((data) => data.findLastIndex(differs)) - first) / 2;
 }
 
 /** Kinds of drawing on the page, by name: which of them there are. */

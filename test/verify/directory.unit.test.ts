@@ -10,7 +10,7 @@ import { LotteryManifest } from '../../src/releases/manifest.ts';
 import { verifyChain } from '../../src/rounds/verify.ts';
 import { file } from '../rounds/files.ts';
 import { createLedger, lottery, playRound, wants } from '../rounds/release.ts';
-import { granted } from '../support/engine.ts';
+import { granted, placesOf } from '../support/engine.ts';
 import { findPython } from '../support/python.ts';
 import { source, verifyDraw } from './page-files.ts';
 
@@ -21,7 +21,7 @@ test('all verifiers accept a round of a release with a directory and prices', as
   const { centers } = puneCalendar('2099-09-17');
   const [first, ...others] = centers.filter(({ fee_type }) => fee_type === 'Paid').slice(0, 20);
   const south = { ...first, lat: -34, long: -58 };
-  const places = granted(importCalendar(NO_PLACES, [south, ...others], PUNE));
+  const places = granted(placesOf(importCalendar(NO_PLACES, [south, ...others], PUNE)));
   const manifest = LotteryManifest.parse({ ...lottery({}), ...places });
   expect(manifest.sessions[0]).toHaveProperty('fee');
   const { digest, bytes } = await playRound(

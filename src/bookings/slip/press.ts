@@ -12,7 +12,7 @@ export type Printed =
   | { readonly order: number; readonly slip: Uint8Array }
   | { readonly order: number; readonly failed: string };
 
-/** Slips that wait to be made: a few seconds of the thread. */
+/** Slips that wait to be made: a few seconds of the thread, a dozen of the dearest. */
 export const WAITING_MOST = 100;
 
 type Waiting = Pick<PromiseWithResolvers<Buffer>, 'resolve' | 'reject'>;

@@ -16,10 +16,10 @@ export type SlipPrinter = (facts: SlipFacts) => Promise<Buffer>;
 export type SlipPress = (facts: SlipFacts) => Promise<Buffer | 'BUSY'>;
 
 /** Fonts are read when the first slip is asked for. */
-export function createSlipPrinter(): SlipPrinter {
+export function createSlipPrinter(readFaces = loadFaces): SlipPrinter {
   let loading: Promise<Faces> | undefined;
   const load = async (): Promise<Faces> => {
-    const faces = await loadFaces();
+    const faces = await readFaces();
     for (const face of [faces.bold, ...faces.scripts.slice(0, 1)]) face.keep(WORDS);
     return faces;
   };

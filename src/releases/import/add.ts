@@ -7,6 +7,7 @@ import {
   MANIFEST_LIMITS,
   OPEN_POOL,
 } from '../manifest.ts';
+import { vaccineOf } from '../../people/vaccines.ts';
 import type { Band } from './terms.ts';
 
 export type Places = Pick<Manifest, 'centres' | 'sessions' | 'slots'>;
@@ -22,10 +23,15 @@ export type Offering<At> = {
   readonly seats: number;
   readonly bands: readonly Band[];
 };
+/** With more than these it is a file of another kind, and reading ends. */
+export const FAULTS_MOST = 1_000;
+
 export type Fault<At> = { readonly at: At; readonly reason: string };
 export type Reading<At> = {
   readonly offerings: readonly Offering<At>[];
   readonly bad: readonly Fault<At>[];
+  /** Rows, or sessions of a reply, without any seats: those are left out. */
+  readonly empty: number;
 };
 
 /**
@@ -34,7 +40,7 @@ export type Reading<At> = {
  */
 export function addOfferings<At>(
   places: Places,
-  { offerings, bad: unreadable }: Reading<At>,
+  { offerings, bad: unreadable }: Pick<Reading<At>, 'offerings' | 'bad'>,
   start: At,
   nameOf: (at: At) => string,
 ): Places | readonly Fault<At>[] {
@@ -46,13 +52,15 @@ export function addOfferings<At>(
   const repeated = createRepetition(nameOf);
   const bad = [...unreadable];
   for (const offering of offerings) {
+    if (bad.length >= FAULTS_MOST) break;
     const { at, centre, session, seats } = offering;
     const id = session.session;
     const before = seats > 0 && sessions.has(id);
     const reason =
       repeated(offering) ??
       agree(centre, nameOf(at)) ??
-      (before ? `session ${id} was imported before` : undefined);
+      (before ? `session ${id} was imported before` : undefined) ??
+      doseFault(offering);
     if (reason !== undefined) bad.push({ at, reason });
     if (reason !== undefined || seats === 0) continue;
     centres.set(centre.centre, { ...centres.get(centre.centre), ...centre });
@@ -71,6 +79,14 @@ export function addOfferings<At>(
 }
 
 const TOO_MANY = `a release holds at most ${MANIFEST_LIMITS.slots} slots and ${MANIFEST_LIMITS.centres} centres`;
+
+/** Nobody could ever be given a dose that their vaccine does not have. */
+function doseFault<At>({ session, seats }: Offering<At>): string | undefined {
+  const vaccine = vaccineOf(session.service);
+  return vaccine && seats > 0 && session.dose > vaccine.doses
+    ? `${vaccine.name} has no dose ${session.dose}`
+    : undefined;
+}
 
 /** Says where a session stands already in the same file. */
 function createRepetition<At>(nameOf: (at: At) => string) {

@@ -1,12 +1,10 @@
 /** Reads a saved calendarByDistrict reply: every session, or what is wrong with it. Pure. */
 import { z } from 'zod';
 import { type ManifestSession, MANIFEST_LIMITS } from '../manifest.ts';
-import type { Fault, Offering, Reading } from './add.ts';
+import { type Fault, FAULTS_MOST, type Offering, type Reading } from './add.ts';
 import { CalendarCapacity, CalendarCentre, CalendarSession, sessionsIn } from './calendar-reply.ts';
 import type { CalendarTerms } from './terms.ts';
 
-/** With more than these it is a file of another kind. */
-const FAULTS_MOST = 1_000;
 /** Each gives a slot or more, or is empty. */
 const SESSIONS_MOST = MANIFEST_LIMITS.slots;
 
@@ -14,13 +12,14 @@ export function readCalendar(centers: readonly unknown[], terms: CalendarTerms):
   const offerings: Offering<string>[] = [];
   const bad: Fault<string>[] = [];
   const fault = sizeFault(centers);
-  if (fault !== undefined) return { offerings, bad: [{ at: 'centers', reason: fault }] };
+  if (fault !== undefined) return { offerings, bad: [{ at: 'centers', reason: fault }], empty: 0 };
   for (const read of offeringsOf(centers, terms)) {
     if ('reason' in read) bad.push(read);
     else offerings.push(read);
     if (bad.length === FAULTS_MOST) break;
   }
-  return { offerings, bad };
+  const empty = centers.flatMap(sessionsIn).filter(isEmpty).length;
+  return { offerings, bad, empty };
 }
 
 function sizeFault(centers: readonly unknown[]): string | undefined {
@@ -47,8 +46,8 @@ function* offeringsOf(
     if (!center.success) yield* faultsOf(path, center.error);
     for (const [at, rawSession] of sessionsIn(raw).entries()) {
       const sessionPath = [...path, 'sessions', at];
-      const session = sessionOf(rawSession);
-      if (session === undefined) continue;
+      if (isEmpty(rawSession)) continue;
+      const session = CalendarSession.safeParse(rawSession);
       if (!session.success) yield* faultsOf(sessionPath, session.error);
       else if (center.success)
         yield* dosesOf(z.core.toDotPath(sessionPath), center.data, session.data, terms);
@@ -56,11 +55,10 @@ function* offeringsOf(
   }
 }
 
-/** Undefined of a session without capacity: whatever else it says, it is left out. */
-function sessionOf(raw: unknown) {
+/** Without capacity a session is left out, whatever else it says. */
+function isEmpty(raw: unknown): boolean {
   const capacity = CalendarCapacity.safeParse(raw);
-  if (capacity.success && capacity.data.every((seats) => seats === 0)) return undefined;
-  return CalendarSession.safeParse(raw);
+  return capacity.success && capacity.data.every((seats) => seats === 0);
 }
 
 /** Two sessions of ours, a dose each, of which one may be empty; both keep the public id. */

@@ -1,7 +1,7 @@
 /** Reads a CSV: its header, then every row or what is wrong with it. Pure. */
 import { parse } from 'csv-parse/sync';
 import { MANIFEST_LIMITS } from '../manifest.ts';
-import type { Fault, Offering, Reading } from './add.ts';
+import { type Fault, FAULTS_MOST, type Offering, type Reading } from './add.ts';
 import {
   centreFault,
   type Cells,
@@ -14,24 +14,30 @@ import type { ImportTerms } from './terms.ts';
 
 /** Rows below the header: each gives a slot or more, or is empty. */
 const ROWS_MOST = MANIFEST_LIMITS.slots;
+/** Of the header and of every row: a row is kept as a list of its cells, however many there are. */
+const COLUMNS_MOST = 64;
 
 type Parsed = { readonly info: { readonly lines: number }; readonly record: string[] };
 
 const refused = (line: number, reason: string): Reading<number> => ({
   offerings: [],
   bad: [{ at: line, reason }],
+  empty: 0,
 });
 
 export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
+  const wide = wideRow(csv);
+  if (wide !== undefined) return refused(wide, `more than ${COLUMNS_MOST} columns`);
   let parsed: Parsed[];
   try {
     const options = {
       bom: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,
       trim: true,
       to: ROWS_MOST + 2,
-    } as const;
+    };
     parsed = parse(csv, { ...options, info: true }) as unknown as Parsed[]; // the typings leave `info` out
   } catch (error) {
     const { lines, message } = error as { lines?: number; message: string };
@@ -44,6 +50,28 @@ export function readCsv(csv: string, terms: ImportTerms): Reading<number> {
   const over = parsed[ROWS_MOST + 1];
   if (over) return refused(over.info.lines, `more than ${ROWS_MOST} rows`);
   return readRows(parsed.slice(1), header, terms);
+}
+
+const MARK = /["\r\n,]/g;
+
+/**
+ * The line of the first row with too many columns, before anything is made of it. Quotes are
+ * counted as the parser does up to its first fault, where it ends; so are lines.
+ */
+function wideRow(csv: string): number | undefined {
+  let line = 1;
+  let columns = 1;
+  let isQuoted = false;
+  for (const { 0: mark, index } of csv.matchAll(MARK)) {
+    if (mark === '"') isQuoted = !isQuoted;
+    else if (mark === ',') columns += isQuoted ? 0 : 1;
+    else {
+      if (mark === '\r' || csv[index - 1] !== '\r') line += 1;
+      if (!isQuoted) columns = 1;
+    }
+    if (columns > COLUMNS_MOST) return line;
+  }
+  return undefined;
 }
 
 function headerFault(header: readonly string[], { columns }: ImportTerms): string | undefined {
@@ -81,6 +109,7 @@ function readRows(
     const read = reason ?? offeringOf(at, centre, cells, terms, index.has('state_id'));
     if (typeof read === 'string') bad.push({ at, reason: read });
     else offerings.push(read);
+    if (bad.length === FAULTS_MOST) break;
   }
-  return { offerings, bad };
+  return { offerings, bad, empty: offerings.filter(({ seats }) => seats === 0).length };
 }
