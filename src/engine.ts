@@ -107,7 +107,7 @@ export function createEngine(
     drand: chain,
     receiptKey: receipts.newest,
   });
-  const isLive = createIsLive(stores.rounds, releases, secrets, stores.people);
+  const isLive = createIsLive(stores.rounds, releases, secrets, stores.people, stores.arrivals);
   const claims = createClaims(stores.people, isLive);
   const people = createPeopleService({
     store: stores.people,

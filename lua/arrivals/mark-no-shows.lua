@@ -1,9 +1,11 @@
 #!lua
 --[[ arrivals/mark-no-shows: write down whose people did not come, and that it is yet to be counted
-  for each of them; those who came after all, or hold it no more, are left as they are.
+  for each of them; those who came after all, or hold it no more, are left as they are. The day of
+  all of these is over, so that the booking no longer binds its people: marked for that is the entry,
+  of who came as well.
   KEYS[1] bookings  hash    entry_id -> packed booking
   KEYS[2] entries   hash    entry_id -> packed entry
-  KEYS[3] visits    hash    entry_id.grant -> packed visit
+  KEYS[3] visits    hash    entry_id.grant -> packed visit; entry_id -> grant
   KEYS[4] missed    hash    entry_id.grant -> missed_at_ms persons
   KEYS[5] audit     stream
   ARGV[.] entry_id, grant, slot, missed_at_ms, …
@@ -18,7 +20,10 @@ for i = 1, #ARGV, 4 do
   local packed = redis.call('HGET', KEYS[1], entry_id)
   local booking = packed and unpack_booking(packed)
   local held = booking and booking.state == 'BOOKED' and booking.grant == grant
-  if held and booking.slot == slot and redis.call('HEXISTS', KEYS[3], id) == 0 then
+  local is_same = held and booking.slot == slot
+  -- Whatever an operator's change may offer to this entry later, none of it can be confirmed (F1).
+  if is_same then redis.call('HSET', KEYS[3], entry_id, grant) end
+  if is_same and redis.call('HEXISTS', KEYS[3], id) == 0 then
     local persons = persons_of(redis.call('HGET', KEYS[2], entry_id))
     redis.call('HSET', KEYS[3], id, pack_visit('NO_SHOW', slot, missed_at, persons))
     redis.call('HSET', KEYS[4], id, missed_at .. ' ' .. persons)

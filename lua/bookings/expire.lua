@@ -7,7 +7,7 @@
   KEYS[5] offers    hash    entry_id -> '' of the round
   KEYS[6] seats     hash    slot/pool -> free seats
   KEYS[7] happened  list    word entry_id
-  KEYS[8] visits    hash    entry_id -> '' once any of its people was given a dose here
+  KEYS[8] visits    hash    entry_id -> '' or grant, as in bookings/confirm
   KEYS[9] missed    hash    entry_id.grant -> missed_at_ms persons
   KEYS[10] audit    stream
   ARGV[1] round     the oldest unexpired one, whose offers KEYS[5] names

@@ -152,8 +152,12 @@ function visitStore(redis: Redis) {
 
     /** From now on no other offer of this entry can be confirmed. */
     markDosed: async ({ release, entry }: BookingRef): Promise<void> => {
-      await redis.hset(keys.visits(release), entry, '');
+      await redis.hsetnx(keys.visits(release), entry, '');
     },
+
+    /** Whether the day of this booking is over and marked, so that it no longer binds its people. */
+    isOver: async ({ release, entry, grant }: BookingRef): Promise<boolean> =>
+      (await redis.hget(keys.visits(release), entry)) === grant,
   };
 }
 

@@ -75,7 +75,8 @@ export const keys = {
   displacements: (id: string) => release(id, 'displacements'),
   /**
    * hash: `<entry id>.<grant>` -> packed visit (lua/lib/visit.lua): who came, and who did not;
-   * `<entry id>` -> '' once any of its people was given a dose here.
+   * `<entry id>` -> '' once any of its people was given a dose here, or the grant of its booking
+   * once its day is over and marked: nothing else that it is offered can be confirmed.
    */
   visits: (id: string) => release(id, 'visits'),
   /** hash: `<entry id>.<grant>` -> wrong security codes; of bookings that are none, too. */

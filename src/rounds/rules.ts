@@ -132,7 +132,7 @@ export type EntryState =
 
 /**
  * Whether an entry in this state keeps the person's claim. A booking keeps it until the release's
- * last day is over.
+ * last day is over, unless something ends it before (createIsLive).
  */
 export function keepsClaim(state: EntryState, nowMs: number, lastDayEndsAtMs: number): boolean {
   if (state === 'BOOKED' || state === 'OFFERED') return nowMs < lastDayEndsAtMs;

@@ -21,6 +21,7 @@ import {
   bookSomebody,
   type Booked,
   engineHere,
+  LATE,
   openToday,
   today,
   wrong,
@@ -61,7 +62,7 @@ describe('the right code', () => {
       booking: who.booking,
       centre: 'c0',
       date: await today(test.redis),
-      from: '09:00',
+      from: '23:58',
       service: 'COVISHIELD',
       people: [
         {
@@ -113,7 +114,7 @@ describe('the right code', () => {
     const lottery = await publishRelease(engine, test.redis, {
       seats: [1],
       alsoOn: '2099-01-01',
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     const account = fresh('account');
     const person = await register(engine, account);

@@ -34,6 +34,7 @@ import {
   engineHere,
   giveDose,
   HERE,
+  LATE,
   openToday,
   today,
 } from './day.ts';
@@ -134,7 +135,7 @@ describe('a dose', () => {
     const lottery = await publishRelease(engine, test.redis, {
       seats: [2],
       alsoOn: '2099-01-01',
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     const account = fresh('account');
     const people = [await register(engine, account), await register(engine, account)];
@@ -299,7 +300,7 @@ describe('the claim', () => {
       seats: [1, 1],
       alsoOn: '2099-01-01',
       confirmWithinS: 5_000,
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     who = { ...who, account: fresh('account') };
     who = { ...who, person: await register(engine, who.account) };

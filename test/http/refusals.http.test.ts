@@ -444,7 +444,9 @@ describe('the day', () => {
   };
   const bookingToday = async () => {
     const date = dayAt(await redisNowMs(used.redis), 'UTC');
-    await open({ mode: 'immediate', seats: [9], alsoOn: '2099-01-01', places: { date } });
+    const bands = [{ from: '23:58', to: '23:59' }];
+    const places = { date, bands };
+    await open({ mode: 'immediate', seats: [9], alsoOn: '2099-01-01', places });
     who = await arrive();
     const { json } = await book();
     const [booking, code] = [String(json['bookingId']), String(json['securityCode'])];

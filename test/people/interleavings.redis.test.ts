@@ -111,7 +111,10 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const people = held(scheduler, moved.people);
   const store = held(scheduler, moved.rounds);
   const { secrets, receipts } = engine;
-  const claims = createClaims(people, createIsLive(store, engine.releases, secrets, people));
+  const claims = createClaims(
+    people,
+    createIsLive(store, engine.releases, secrets, people, engine.stores.arrivals),
+  );
   const rounds = createRoundService({
     store,
     releases: engine.releases,
