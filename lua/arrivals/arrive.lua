@@ -17,8 +17,8 @@
   ARGV[7] is_right  1 where the security code is that of this booking
   ARGV[8] tries
   REPLY   SLOT_CHANGED | NOT_TODAY | TRIES_SPENT | CODE_WRONG tries_left | NOT_BOOKED
-          | ARRIVED slot persons
-          (first that applies; again: ARRIVED) NOT_TODAY: no code is looked at, so none is tried.
+          | ARRIVED slot persons is_new
+          (first that applies; again: ARRIVED, is_new 0) NOT_TODAY: no code is looked at, so none is tried.
           CODE_WRONG: also where there is no such booking.
 ]]
 --#include lib/clock
@@ -45,9 +45,9 @@ if not booking or ARGV[7] ~= '1' then
   return { 'CODE_WRONG', left - 1 }
 end
 if booking.state ~= 'BOOKED' or (visit and visit.state ~= 'ARRIVED') then return 'NOT_BOOKED' end
-if visit then return { 'ARRIVED', tonumber(visit.slot), visit.persons } end
+if visit then return { 'ARRIVED', tonumber(visit.slot), visit.persons, 0 } end
 local persons = persons_of(redis.call('HGET', KEYS[3], ARGV[1]))
 redis.call('HSET', KEYS[4], id, pack_visit('ARRIVED', booking.slot, now, persons))
 redis.call('SADD', KEYS[6], ARGV[4])
 redis.call('XADD', KEYS[7], '*', 'e', 'arrived ' .. ARGV[1])
-return { 'ARRIVED', tonumber(booking.slot), persons }
+return { 'ARRIVED', tonumber(booking.slot), persons, 1 }

@@ -182,8 +182,10 @@ export const keys = {
 
   // --- the rest: a tag each ---
 
-  /** string: wrong security codes of an operator key on a day, and those being tried; two days. */
+  /** hash: wrong, right: security codes of an operator key on a day; two days. */
   keyTries: (key: string, day: string) => `fs:v1:{v:${key}}:tries:${day}`,
+  /** zset: security codes that it is trying by when they count no more, in ms; two days. */
+  keyTrying: (key: string, day: string) => `fs:v1:{v:${key}}:trying:${day}`,
   /** zset: `<person>|<dose>|<vaccine>` of a next dose by when to tell of it, in ms; until then. */
   dosesDue: () => 'fs:v1:{doses}:due',
 
