@@ -118,6 +118,7 @@ export function createEngine(
     revocations,
     ...(config.devices && { devices: deviceTerms(config.devices) }),
   });
+  const timeZone = config.timeZone ?? 'UTC';
   const shared = { releases, people: stores.people, claims, outbox, secrets, log: watch.log };
   const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
@@ -125,6 +126,7 @@ export function createEngine(
     store: stores.bookings,
     arrivals: stores.arrivals,
     rounds,
+    timeZone,
   });
   const arrivals = createArrivalService({
     ...watch,
@@ -133,7 +135,7 @@ export function createEngine(
     people,
     doses: stores.people,
     secrets,
-    timeZone: config.timeZone ?? 'UTC',
+    timeZone,
   });
   return {
     secrets,

@@ -505,7 +505,7 @@ export const ERRORS = {
   },
   BOOKING_OVER: {
     status: 409,
-    title: 'This booking was cancelled, has lapsed or was kept.',
+    title: 'This booking was cancelled, has lapsed, was kept, or its slot has begun.',
     remedy: 'List the bookings of the account.',
   },
   SLIP_NOT_BOOKED: {

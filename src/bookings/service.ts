@@ -12,12 +12,12 @@ import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
-import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
+import { beginsAtMs, entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { placeOf, tell } from '../rounds/tell.ts';
 import { bookingId, parseBookingId, type BookingRef, unpackBooking } from './rules.ts';
 import { securityCodeOf } from './security-code.ts';
-import type { BookingStore } from './store.ts';
+import type { BookingStore, SlotSeen } from './store.ts';
 
 export type BookingView = {
   readonly bookingId: string;
@@ -41,6 +41,8 @@ type Parts = {
   outbox: Outbox;
   secrets: Secrets;
   log: Log;
+  /** IANA name: whose days and hours those of the centres are. */
+  timeZone: string;
 };
 
 type Wish = { readonly release: string; readonly beneficiary: string; readonly slot: string };
@@ -99,6 +101,12 @@ async function booked(
   };
 }
 
+/** The slot of a packed booking. */
+function seenIn({ timeZone }: Parts, found: Published, packed: string): SlotSeen {
+  const { slot } = unpackBooking(packed);
+  return { slot, beginsAtMs: beginsAtMs(found, slot, timeZone) };
+}
+
 function answers(parts: Parts) {
   const { store, arrivals, releases, rounds, people } = parts;
 
@@ -134,7 +142,7 @@ function answers(parts: Parts) {
       return booked(parts, found, { ref, slot: reply.slot, beneficiaries });
     },
 
-    /** Gives an offer or a booking back. */
+    /** Gives an offer back, or a booking before its slot begins. */
     async cancel(
       account: string,
       id: string,
@@ -142,7 +150,10 @@ function answers(parts: Parts) {
     ): Promise<'CANCELLED' | Refusal> {
       const ref = await finding;
       if (isRefusal(ref)) return ref;
-      const reply = await store.cancel(ref.release, ref.entry, ref.grant);
+      const found = await releases.published(ref.release);
+      if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
+      const packed = await store.held(ref.release, ref.entry);
+      const reply = await store.cancel(ref, packed ? seenIn(parts, found, packed) : undefined);
       if (reply === 'CANCELLED') return reply;
       return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
     },
@@ -180,7 +191,8 @@ const poolsFor = ({ manifest }: Published, slotNumber: number, claim: Claim): nu
   );
 
 /** Exchanging one seat that was booked at once for another. */
-function moving({ store, releases, rounds, claims }: Parts) {
+function moving(parts: Parts) {
+  const { store, releases, rounds, claims } = parts;
   return {
     /** `slotNumber`: of the same release. The booking keeps its id. */
     async move(account: string, id: string, slotNumber: number): Promise<'MOVED' | Refusal> {
@@ -203,7 +215,7 @@ function moving({ store, releases, rounds, claims }: Parts) {
         ref,
         packEntry({ persons: [person], prefs: [slotNumber], categories }),
         {
-          from: unpackBooking(standing.booking).slot,
+          from: seenIn(parts, found, standing.booking),
           slot: slotNumber,
           pools: poolsFor(found, slotNumber, claim),
         },

@@ -1,5 +1,6 @@
 /** What may be entered, and how an entry is kept. Pure. */
 import { present } from '../lib/assert.ts';
+import { instantMs } from '../lib/days.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { ageInYear } from '../people/rules.ts';
 import { type Dose, doseProblem } from '../people/vaccines.ts';
@@ -84,6 +85,16 @@ export function preferenceNumbers(
     numbers.push(number);
   }
   return numbers;
+}
+
+/** When a slot begins by the clocks of a zone. */
+export function beginsAtMs(
+  { manifest, slotSessions }: Published,
+  slotNumber: number,
+  timeZone: string,
+): number {
+  const { date } = present(slotSessions[slotNumber], 'the session of a slot');
+  return instantMs(date, present(manifest.slots[slotNumber], 'a slot').from, timeZone);
 }
 
 /** Why a person may not have one of these slots; undefined when they may have them all. */

@@ -25,6 +25,10 @@ export const AFTERWARDS = 'Etc/GMT-14';
 export const engineHere = (redis: Redis, watch: Partial<Watch> = {}): Engine =>
   createEngine(redis, { secret: SECRET, timeZone: HERE }, watch);
 
+/** An engine for which what is today in the other is over. */
+export const engineAfterwards = (redis: Redis): Engine =>
+  createEngine(redis, { secret: SECRET, timeZone: AFTERWARDS });
+
 export const today = async (redis: Redis): Promise<string> => dayAt(await redisNowMs(redis), HERE);
 
 /** A far day, so that a release can be over neither today nor tomorrow. */

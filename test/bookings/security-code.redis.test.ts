@@ -99,6 +99,7 @@ describe('a booking at once', () => {
       outbox: full,
       secrets,
       log: createLog('silent'),
+      timeZone: 'UTC',
     });
     const wish = (beneficiary: string) => ({
       release: release.release,
