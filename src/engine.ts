@@ -118,15 +118,14 @@ export function createEngine(
     revocations,
     ...(config.devices && { devices: deviceTerms(config.devices) }),
   });
-  const timeZone = config.timeZone ?? 'UTC';
-  const shared = { releases, people: stores.people, claims, outbox, secrets, log: watch.log };
+  const told = { people: stores.people, outbox, secrets, log: watch.log };
+  const shared = { ...told, releases, claims, timeZone: config.timeZone ?? 'UTC' };
   const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
     ...shared,
     store: stores.bookings,
     arrivals: stores.arrivals,
     rounds,
-    timeZone,
   });
   const arrivals = createArrivalService({
     ...watch,
@@ -135,7 +134,7 @@ export function createEngine(
     people,
     doses: stores.people,
     secrets,
-    timeZone,
+    timeZone: shared.timeZone,
   });
   return {
     secrets,

@@ -352,6 +352,11 @@ export const ERRORS = {
     title: 'This release has no such slot.',
     remedy: 'Choose from the slots of the release.',
   },
+  SLOT_OVER: {
+    status: 409,
+    title: 'A chosen slot has begun, or is past.',
+    remedy: 'Leave `slot` out, and choose slots that are still to come.',
+  },
   SLOTS_CLOSED: {
     status: 409,
     title: 'Every chosen slot was closed by an operator.',

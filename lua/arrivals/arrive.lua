@@ -18,8 +18,8 @@
   ARGV[8] tries
   REPLY   SLOT_CHANGED | NOT_TODAY | TRIES_SPENT | CODE_WRONG tries_left | NOT_BOOKED
           | ARRIVED slot persons is_new
-          (first that applies; again: ARRIVED, is_new 0) NOT_TODAY: no code is looked at, so none is tried.
-          CODE_WRONG: also where there is no such booking.
+          (first that applies; again: ARRIVED, is_new 0) NOT_TODAY: no code is looked at, so
+          none is tried. CODE_WRONG: also where there is no such booking.
 ]]
 --#include lib/clock
 --#include lib/booking

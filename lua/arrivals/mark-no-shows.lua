@@ -1,9 +1,9 @@
 #!lua
 --[[ arrivals/mark-no-shows: write down whose people did not come, and that it is yet to be counted
-  for each of them; those who came after all, or hold it no more, are left as they are, and nobody is
-  blamed whose code was guessed at until it was taken no more: they may have been sent away. The day of
-  all of these is over, so that the booking no longer binds its people: marked for that is the entry,
-  of who came as well.
+  for each of them; those who came after all, or hold it no more, are left as they are. Nobody is
+  blamed whose code was guessed at until it was taken no more: they may have been sent away. The
+  day of all of these is over, so that the booking no longer binds its people: marked for that is
+  the entry, of who came as well.
   KEYS[1] bookings  hash    entry_id -> packed booking
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] visits    hash    entry_id.grant -> packed visit; entry_id -> grant

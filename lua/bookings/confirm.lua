@@ -24,7 +24,7 @@ if not is_granted(booking, ARGV[2], tonumber(state[1])) then
 end
 if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
 if booking.state == 'CANCELLED' then return 'BOOKING_OVER' end
--- A change took the booking on which they came, or did not: they may be in another release by now (F1).
+-- A change took the booking on which they came, or did not: they may be elsewhere by now (F1).
 if redis.call('HEXISTS', KEYS[6], ARGV[1]) == 1 then return 'BOOKING_OVER' end
 local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then

@@ -12,6 +12,7 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
+import { beginsAtMs } from '../rounds/rules.ts';
 import { placeOn } from './rules.ts';
 import type { Absent, ArrivalStore } from './store.ts';
 
@@ -49,7 +50,7 @@ export function createAttendance(parts: Parts): Attendance {
       if (!isDone) return 'LATER';
       await store.setAttendance(release, present(past.at(-1), 'a date'));
     }
-    await countMissed(parts, release, signal);
+    await countMissed(parts, found, signal);
     const isOver = past.length === dates.length && nowMs > overAtMs(found);
     if (!isOver || signal?.aborted) return 'LATER';
     await store.setAttendance(release, OVER);
@@ -106,10 +107,11 @@ async function mark(
 
 /** For each person once, under the booking's id, however often this is tried. */
 async function countMissed(
-  { store, people }: Parts,
-  release: string,
+  { store, people, timeZone }: Parts,
+  found: Published,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { release } = found.manifest;
   const terms = {
     windowMs: PEOPLE_LIMITS.missedWithinMs,
     coolDownMs: PEOPLE_LIMITS.coolDownMs,
@@ -118,7 +120,9 @@ async function countMissed(
     const missed = signal?.aborted ? [] : await store.someMissed(release);
     if (missed.length === 0) return;
     await Promise.all(
-      missed.flatMap(({ seat, missedAtMs, persons }) => {
+      missed.flatMap(({ seat, missedAtMs, persons, offered }) => {
+        // Nobody could have kept what was over before they had to answer.
+        if (offered !== undefined && beginsAtMs(found, offered, timeZone) < missedAtMs) return [];
         const [entry = '', grant = ''] = seat.split('.');
         const miss = { booking: bookingId({ release, entry, grant }), missedAtMs };
         return persons.map((person) => people.countMiss(person, miss, terms));

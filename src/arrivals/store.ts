@@ -98,6 +98,8 @@ export type Missed = {
   readonly seat: string;
   readonly missedAtMs: number;
   readonly persons: readonly string[];
+  /** Of an offer that lapsed: the slot that was offered. */
+  readonly offered?: number;
 };
 
 export type ArrivalStore = ReturnType<typeof createArrivalStore>;
@@ -183,7 +185,7 @@ function visitStore(redis: Redis) {
       await redis.hsetnx(keys.visits(release), entry, '');
     },
 
-    /** Whether the day of this booking is over and marked, so that it no longer binds its people. */
+    /** Whether the day of this booking is over and marked: it no longer binds its people. */
     isOver: async ({ release, entry, grant }: BookingRef): Promise<boolean> =>
       (await redis.hget(keys.visits(release), entry)) === grant,
   };
@@ -237,9 +239,10 @@ function absenceStore(redis: Redis) {
       const flat = (await redis.hrandfield(keys.missed(release), batch, 'WITHVALUES')) ?? [];
       const missed: Missed[] = [];
       for (let i = 0; i + 1 < flat.length; i += 2) {
-        const [missedAtMs = '', persons = ''] = String(flat[i + 1]).split(' ');
-        const seat = String(flat[i]);
-        missed.push({ seat, missedAtMs: Number(missedAtMs), persons: listed(persons) });
+        const [missedAtMs = '', persons = '', slot] = String(flat[i + 1]).split(' ');
+        const seat = { seat: String(flat[i]), missedAtMs: Number(missedAtMs) };
+        const offered = slot === undefined ? {} : { offered: Number(slot) };
+        missed.push({ ...seat, persons: listed(persons), ...offered });
       }
       return missed;
     },

@@ -192,7 +192,7 @@ const poolsFor = ({ manifest }: Published, slotNumber: number, claim: Claim): nu
 
 /** Exchanging one seat that was booked at once for another. */
 function moving(parts: Parts) {
-  const { store, releases, rounds, claims } = parts;
+  const { store, releases, rounds, claims, timeZone } = parts;
   return {
     /** `slotNumber`: of the same release. The booking keeps its id. */
     async move(account: string, id: string, slotNumber: number): Promise<'MOVED' | Refusal> {
@@ -207,7 +207,7 @@ function moving(parts: Parts) {
         rounds.standings(ref.release, [person]),
       ]);
       if (isRefusal(claim)) return claim;
-      const problem = ineligible(found, claim, [slotNumber]);
+      const problem = ineligible(found, claim, [slotNumber], timeZone);
       if (problem) return problem;
       if (!standing?.booking) return refuse('BOOKING_UNKNOWN');
       const categories = sharedCategories(found, [claim]);
@@ -226,7 +226,7 @@ function moving(parts: Parts) {
 }
 
 function immediate(parts: Parts) {
-  const { store, releases, claims, secrets } = parts;
+  const { store, releases, claims, secrets, timeZone } = parts;
   /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
   const prepare = async (
     account: string,
@@ -242,7 +242,13 @@ function immediate(parts: Parts) {
     const pools = poolsFor(found, slotNumber, claim);
     const categories = sharedCategories(found, [claim]);
     return (
-      ineligible(found, claim, [slotNumber]) ?? { found, claim, slotNumber, pools, categories }
+      ineligible(found, claim, [slotNumber], timeZone) ?? {
+        found,
+        claim,
+        slotNumber,
+        pools,
+        categories,
+      }
     );
   };
 

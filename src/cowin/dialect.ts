@@ -45,6 +45,9 @@ const BY_REFUSAL: Partial<Record<ErrorCode, FaultCode>> = {
   CAPTCHA_WRONG: 'APPOIN0044',
   // Whoever hears that all is booked waits; anything else is asked again at once.
   SLOT_FULL: 'APPOIN0040',
+  SLOT_OVER: 'APPOIN0040',
+  DOSE_NOT_DUE: 'APPOIN0040',
+  COOLING_DOWN: 'APPOIN0040',
   SLOTS_CLOSED: 'APPOIN0040',
   RELEASE_NOT_OPEN: 'APPOIN0040',
   RELEASE_ENDED: 'APPOIN0040',

@@ -17,7 +17,9 @@ export type Claim = {
   readonly categories: readonly string[];
   /** Given here before, on whichever booking. */
   readonly doses: readonly Dose[];
-  /** By Redis's clock; an entry or booking that comes later is not covered by this claim. */
+  /** By Redis's clock. */
+  readonly claimedAtMs: number;
+  /** Likewise; an entry or booking that comes later is not covered by this claim. */
   readonly enterBeforeMs: number;
 };
 
@@ -62,6 +64,7 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
         idType: reply.idType,
         categories: reply.categories,
         doses: reply.doses,
+        claimedAtMs: reply.claimedAtMs,
         enterBeforeMs: reply.claimedAtMs + PEOPLE_LIMITS.enterWithinMs,
       };
     },

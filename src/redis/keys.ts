@@ -83,7 +83,10 @@ export const keys = {
   arrivalTries: (id: string) => release(id, 'arrival-tries'),
   /** set: `<centre>/<date>` where anybody arrived. */
   attended: (id: string) => release(id, 'attended'),
-  /** hash: `<entry id>.<grant>` -> `<missed_at_ms> <persons>`: a missed seat yet to be counted. */
+  /**
+   * hash: `<entry id>.<grant>` -> `<missed_at_ms> <persons>`, and the slot of an offer that lapsed: a
+   * missed seat yet to be counted.
+   */
   missed: (id: string) => release(id, 'missed'),
   /**
    * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired);

@@ -99,27 +99,34 @@ export function beginsAtMs(
 
 /** Why a person may not have one of these slots; undefined when they may have them all. */
 export function ineligible(
-  { manifest, slotSessions }: Published,
-  person: { birthYear: number; idType: string; doses: readonly Dose[] },
+  found: Published,
+  person: {
+    readonly birthYear: number;
+    readonly idType: string;
+    readonly doses: readonly Dose[];
+    readonly claimedAtMs: number;
+  },
   slotNumbers: readonly number[],
+  timeZone: string,
 ): Refusal | undefined {
+  const { manifest, slotSessions } = found;
   if (!manifest.id_types.includes(person.idType)) {
     return refuse('ID_TYPE_NOT_ACCEPTED', { extra: { accepted: manifest.id_types } });
   }
   for (const number of slotNumbers) {
     const session = present(slotSessions[number], 'the session of a slot');
+    const { slot } = present(manifest.slots[number], 'a slot');
+    if (beginsAtMs(found, number, timeZone) <= person.claimedAtMs)
+      return refuse('SLOT_OVER', { extra: { slot } });
     const age = ageInYear(person.birthYear, session.date);
     const { min_age: minAge, max_age: maxAge } = session;
     if (age < minAge || (maxAge !== null && age > maxAge)) {
       return refuse('NOT_ELIGIBLE', {
-        extra: { slot: manifest.slots[number]?.slot, minAge, maxAge },
+        extra: { slot, minAge, maxAge },
       });
     }
     const problem = doseProblem(person.doses, session);
-    if (problem) {
-      const { slot } = present(manifest.slots[number], 'a slot');
-      return refuse('DOSE_NOT_DUE', { extra: { slot, dose: session.dose, ...problem } });
-    }
+    if (problem) return refuse('DOSE_NOT_DUE', { extra: { slot, dose: session.dose, ...problem } });
   }
   return undefined;
 }

@@ -84,6 +84,8 @@ type Parts = {
   secrets: Secrets;
   receipts: Receipts;
   log: Log;
+  /** IANA name: whose days and hours those of the centres are. */
+  timeZone: string;
 };
 
 /** What entering needs of the release and the people, once nothing in them refuses it. */
@@ -424,9 +426,9 @@ export const createIsLive =
     const [standing] = await store.view(release, [entryId]);
     const reading = await releases.read(release);
     if (!standing || !reading) return false;
-    // What a booking was for is over with its dose, and with its day. Nobody can cancel it any more,
-    // nor enter here again beside it; and if a change takes it after all, nothing that comes in its
-    // place can be confirmed (lua/bookings/confirm).
+    // What a booking was for is over with its dose, and with its day. Nobody can cancel it any
+    // more, nor enter here again beside it; and if a change takes it after all, nothing that comes
+    // in its place can be confirmed (lua/bookings/confirm).
     if (standing.state === 'BOOKED') {
       const { grant } = unpackBooking(standing.booking);
       const ref = { release, entry: standing.group[0] ?? entryId, grant };

@@ -257,7 +257,7 @@ describe('missed seats', () => {
     await nextRound(engine, lottery.release);
     await letPass(test.redis, 901);
     await nextRound(engine, lottery.release);
-    const attendance = attendanceAfterwards(engine);
+    const attendance = attendanceAfterwards(engine, undefined, HERE);
     await attendance(lottery.release);
     await attendance(lottery.release);
     expect(await misses(people)).toEqual([1, 1]);

@@ -281,6 +281,13 @@ describe('an entry', () => {
     expect(await codeOf(enter({ preferences: six }))).toBe('TOO_MANY_PREFERENCES');
     expect(await codeOf(enter({ preferences: ['a'] }))).toBe('SLOT_UNKNOWN');
     expect(await codeOf(enter({ preferences: [slots[0], slots[0]] }))).toBe('SLOT_DUPLICATE');
+    await open({ places: { date: '2021-04-10' }, alsoOn: '2099-01-01' });
+    expect(await codeOf(enter())).toBe('SLOT_OVER');
+    await open({ mode: 'immediate', places: { date: '2021-04-10' }, alsoOn: '2099-01-01' });
+    await letPass(used.redis, 11);
+    expect(await codeOf(book())).toBe('SLOT_OVER');
+    await letPass(used.redis, 11);
+    await open();
     const five = Array.from({ length: 5 }, () => who.person);
     expect(await codeOf(enter({ beneficiaries: five }))).toBe('GROUP_TOO_LARGE');
     const twice = [who.person, who.person];

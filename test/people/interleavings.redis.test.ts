@@ -116,6 +116,7 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
     createIsLive(store, engine.releases, secrets, people, engine.stores.arrivals),
   );
   const rounds = createRoundService({
+    timeZone: 'UTC',
     store,
     releases: engine.releases,
     people,
