@@ -7,12 +7,12 @@ import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import { present } from '../lib/assert.ts';
 import { msFromIso } from '../lib/clock.ts';
 import { dayBoundsMs } from '../lib/days.ts';
-import { PEOPLE_LIMITS } from '../people/rules.ts';
+import { MISS_TERMS } from '../people/rules.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { beginsAtMs } from '../rounds/rules.ts';
+import { isMiss } from '../rounds/rules.ts';
 import { placeOn } from './rules.ts';
 import type { Absent, ArrivalStore } from './store.ts';
 
@@ -112,20 +112,15 @@ async function countMissed(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { release } = found.manifest;
-  const terms = {
-    windowMs: PEOPLE_LIMITS.missedWithinMs,
-    coolDownMs: PEOPLE_LIMITS.coolDownMs,
-  };
   for (;;) {
     const missed = signal?.aborted ? [] : await store.someMissed(release);
     if (missed.length === 0) return;
     await Promise.all(
       missed.flatMap(({ seat, missedAtMs, persons, offered }) => {
-        // Nobody could have kept what was over before they had to answer.
-        if (offered !== undefined && beginsAtMs(found, offered, timeZone) < missedAtMs) return [];
+        if (offered !== undefined && !isMiss(found, offered, missedAtMs, timeZone)) return [];
         const [entry = '', grant = ''] = seat.split('.');
         const miss = { booking: bookingId({ release, entry, grant }), missedAtMs };
-        return persons.map((person) => people.countMiss(person, miss, terms));
+        return persons.map((person) => people.countMiss(person, miss, MISS_TERMS));
       }),
     );
     await store.forgetMissed(release, missed);

@@ -26,16 +26,23 @@ export type Visit = {
   readonly state: VisitState;
   /** Number in manifest order. */
   readonly slot: number;
+  /** When they came; or missed it. */
+  readonly atMs: number;
   readonly persons: readonly string[];
 };
 
-const PACKED = /^(ARRIVED|NO_SHOW)\|(\d+)\|\d+\|(.*)$/;
+const PACKED = /^(ARRIVED|NO_SHOW)\|(\d+)\|(\d+)\|(.*)$/;
 
 export function unpackVisit(packed: string): Visit {
   const match = PACKED.exec(packed);
   assert(match, 'a packed visit has an unknown form');
-  const [, state, slot, persons = ''] = match;
-  return { state: state as VisitState, slot: Number(slot), persons: listed(persons) };
+  const [, state, slot, at, persons = ''] = match;
+  return {
+    state: state as VisitState,
+    slot: Number(slot),
+    atMs: Number(at),
+    persons: listed(persons),
+  };
 }
 
 export const listed = (persons: string): string[] => (persons === '' ? [] : persons.split(','));

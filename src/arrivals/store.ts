@@ -185,9 +185,12 @@ function visitStore(redis: Redis) {
       await redis.hsetnx(keys.visits(release), entry, '');
     },
 
-    /** Whether the day of this booking is over and marked: it no longer binds its people. */
-    isOver: async ({ release, entry, grant }: BookingRef): Promise<boolean> =>
-      (await redis.hget(keys.visits(release), entry)) === grant,
+    /**
+     * Why no other offer of this entry can be confirmed: '' for a dose, or the grant of the booking
+     * whose day is over, which no longer binds its people. Null where one can.
+     */
+    markOf: ({ release, entry }: BookingRef): Promise<string | null> =>
+      redis.hget(keys.visits(release), entry),
   };
 }
 

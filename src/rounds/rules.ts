@@ -97,6 +97,17 @@ export function beginsAtMs(
   return instantMs(date, present(manifest.slots[slotNumber], 'a slot').from, timeZone);
 }
 
+/**
+ * Whether an offer of this slot that was not answered is a missed seat: nobody could have kept what
+ * had begun before they had to answer.
+ */
+export const isMiss = (
+  found: Published,
+  slotNumber: number,
+  confirmByMs: number,
+  timeZone: string,
+): boolean => beginsAtMs(found, slotNumber, timeZone) >= confirmByMs;
+
 /** Why a person may not have one of these slots; undefined when they may have them all. */
 export function ineligible(
   found: Published,
@@ -150,7 +161,7 @@ export type EntryState =
 
 /**
  * Whether an entry in this state keeps the person's claim. A booking keeps it until the release's
- * last day is over, unless something ends it before (createIsLive).
+ * last day is over, unless something ends it before (createClaimState).
  */
 export function keepsClaim(state: EntryState, nowMs: number, lastDayEndsAtMs: number): boolean {
   if (state === 'BOOKED' || state === 'OFFERED') return nowMs < lastDayEndsAtMs;

@@ -3,7 +3,6 @@ import { isoFromMs } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
 import type { Secrets } from '../lib/secrets.ts';
-import type { ArrivalStore } from '../arrivals/store.ts';
 import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import { securityCodeOf } from '../bookings/security-code.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
@@ -29,7 +28,6 @@ import {
   entryIdOf,
   type EntryState,
   groupProblem,
-  keepsClaim,
   type PackedEntry,
   preferenceNumbers,
   unpackEntry,
@@ -406,37 +404,3 @@ function proofs({ store, releases }: Parts) {
     },
   };
 }
-
-/**
- * What a claim is held against: whether the person's entry in that release, their own or their
- * group's, is still alive.
- */
-export const createIsLive =
-  (
-    store: RoundStore,
-    releases: ReleaseService,
-    secrets: Secrets,
-    people: Pick<PeopleStore, 'dosesOf'>,
-    arrivals: Pick<ArrivalStore, 'isOver'>,
-  ) =>
-  async (release: string, person: string): Promise<boolean> => {
-    const found = await releases.published(release);
-    if (isRefusal(found)) return false;
-    const entryId = entryIdOf(secrets, release, person);
-    const [standing] = await store.view(release, [entryId]);
-    const reading = await releases.read(release);
-    if (!standing || !reading) return false;
-    // What a booking was for is over with its dose, and with its day. Nobody can cancel it any
-    // more, nor enter here again beside it; and if a change takes it after all, nothing that comes
-    // in its place can be confirmed (lua/bookings/confirm).
-    if (standing.state === 'BOOKED') {
-      const { grant } = unpackBooking(standing.booking);
-      const ref = { release, entry: standing.group[0] ?? entryId, grant };
-      const [[doses = []], isOver] = await Promise.all([
-        people.dosesOf([person]),
-        arrivals.isOver(ref),
-      ]);
-      if (isOver || doses.some((dose) => dose.booking === bookingId(ref))) return false;
-    }
-    return keepsClaim(standing.state, reading.nowMs, found.lastDayEndsAtMs);
-  };

@@ -4,7 +4,7 @@ import type { ArrivalStore } from '../../src/arrivals/store.ts';
 import type { Engine } from '../../src/engine.ts';
 import { addDays } from '../../src/lib/days.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
-import { PEOPLE_LIMITS } from '../../src/people/rules.ts';
+import { MISS_TERMS } from '../../src/people/rules.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
@@ -24,6 +24,7 @@ import {
   bookMany,
   bookSomebody,
   type Booked,
+  engineAfterwards,
   engineHere,
   HERE,
   LATE,
@@ -185,7 +186,6 @@ describe('a release', () => {
 });
 
 describe('missed seats', () => {
-  const terms = { windowMs: PEOPLE_LIMITS.missedWithinMs, coolDownMs: PEOPLE_LIMITS.coolDownMs };
   let account: string;
   let person: string;
   beforeEach(async () => {
@@ -193,7 +193,7 @@ describe('missed seats', () => {
     person = await register(engine, account);
   });
   const miss = (missedAtMs: number, booking = fresh('booking')) =>
-    engine.stores.people.countMiss(person, { booking, missedAtMs }, terms);
+    engine.stores.people.countMiss(person, { booking, missedAtMs }, MISS_TERMS);
   const book = () =>
     engine.bookings.book(account, {
       release: release.release,
@@ -277,5 +277,69 @@ describe('missed seats', () => {
     });
     expect(codeOf(await engine.bookings.book(account, wish(person)))).toBe('COOLING_DOWN');
     expect(codeOf(await engine.bookings.book(account, wish(second)))).toBeUndefined();
+  });
+
+  describe('are counted before the claim is taken over', () => {
+    beforeEach(async () => miss((await redisNowMs(test.redis)) - DAY_MS));
+    const wait = () => letPass(test.redis, 11, [keys.person(person)]);
+    /** They were offered a seat of a lottery, and the deadline has passed; no worker came by. */
+    const letLapse = async (bands = LATE, date = '2099-01-01'): Promise<TestRelease> => {
+      const lottery = await publishRelease(engine, test.redis, {
+        seats: [1],
+        alsoOn: '2099-01-02',
+        confirmWithinS: 900,
+        places: { date, bands },
+      });
+      const request = { beneficiaries: [person], preferences: lottery.slots.slice(0, 1) };
+      granted(await engine.rounds.enter(account, lottery.release, request));
+      await letPass(test.redis, 600);
+      await nextRound(engine, lottery.release);
+      await letPass(test.redis, 901);
+      return lottery;
+    };
+
+    it('whoever enters at the moment of the lapse, or leaves their account', async () => {
+      const lottery = await letLapse();
+      await wait();
+      expect(codeOf(await book())).toBe('COOLING_DOWN');
+      granted(await engine.people.removeBeneficiary(account, person));
+      // The worker counts the same one, and it is one.
+      const until = await test.redis.hget(keys.person(person), 'cooling_ends_at_ms');
+      await nextRound(engine, lottery.release);
+      await attendanceAfterwards(engine)(lottery.release);
+      expect(await misses([{ person }])).toEqual([2]);
+      expect(await test.redis.hget(keys.person(person), 'cooling_ends_at_ms')).toBe(until);
+    });
+
+    it('leaving counts as well', async () => {
+      await letLapse();
+      await wait();
+      granted(await engine.people.removeBeneficiary(account, person));
+      expect(await misses([{ person }])).toEqual([2]);
+    });
+
+    it('a no-show, though the worker that marked it died before it counted', async () => {
+      const wish = { release: release.release, beneficiary: person, slot: release.slots[0] ?? '' };
+      granted(await engine.bookings.book(account, wish));
+      granted(await arrive(engine, await bookSomebody(engine, release)));
+      const dying = {
+        ...engine.stores.arrivals,
+        someMissed: () => Promise.reject(new Error('gone')),
+      };
+      await expect(attend(dying)).rejects.toThrow('gone');
+      await wait();
+      release = await openToday(engine, test.redis, {
+        places: { date: addDays(await today(test.redis), 30) },
+      });
+      expect(codeOf(await book())).toBe('COOLING_DOWN');
+    });
+
+    it('and what is no miss is not', async () => {
+      await letLapse(LATE, await today(test.redis));
+      const later = engineAfterwards(test.redis);
+      await wait();
+      const wish = { release: release.release, beneficiary: person, slot: release.slots[1] ?? '' };
+      granted(await later.bookings.book(account, wish));
+    });
   });
 });

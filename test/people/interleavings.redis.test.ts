@@ -12,7 +12,8 @@ import { createPeopleService } from '../../src/people/service.ts';
 import { createPeopleStore, type PeopleStore } from '../../src/people/store.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf, unpackEntry } from '../../src/rounds/rules.ts';
-import { createIsLive, createRoundService } from '../../src/rounds/service.ts';
+import { createClaimState } from '../../src/rounds/claim-state.ts';
+import { createRoundService } from '../../src/rounds/service.ts';
 import { createRoundStore, type RoundStore } from '../../src/rounds/store.ts';
 import {
   engineOn,
@@ -113,7 +114,14 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const { secrets, receipts } = engine;
   const claims = createClaims(
     people,
-    createIsLive(store, engine.releases, secrets, people, engine.stores.arrivals),
+    createClaimState({
+      rounds: store,
+      arrivals: engine.stores.arrivals,
+      people,
+      releases: engine.releases,
+      secrets,
+      timeZone: 'UTC',
+    }),
   );
   const rounds = createRoundService({
     timeZone: 'UTC',
