@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivalOutcome } from '../../src/arrivals/service.ts';
 import type { Engine } from '../../src/engine.ts';
+import { parseBookingId } from '../../src/bookings/rules.ts';
+import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
   bookingOf,
@@ -20,7 +22,9 @@ import {
   bookMany,
   bookSomebody,
   type Booked,
+  engineAfterwards,
   engineHere,
+  giveDose,
   LATE,
   openToday,
   today,
@@ -128,6 +132,51 @@ describe('the right code', () => {
     const confirmed = granted(await engine.bookings.confirm(account, booking));
     expect(confirmed.securityCode).toBe(offered.code);
     expect(granted(await arrive(engine, offered)).people).toHaveLength(1);
+  });
+});
+
+describe('who has arrived', () => {
+  it('is shown again by the right code, however often a wrong one was told before or since', async () => {
+    for (let tries = 0; tries < 4; tries++) await guess(who.booking, who.code);
+    const arrival = granted(await arrive(engine, who));
+    for (let tries = 0; tries < 8; tries++)
+      expect(codeOf(await guess(who.booking, who.code))).toBe('ARRIVAL_CODE_WRONG');
+    expect(await arrive(engine, who)).toEqual(arrival);
+    const tried = await test.redis.hgetall(keys.keyTries('centre', await today(test.redis)));
+    expect(tried).toEqual({ wrong: '12', right: '1' });
+  });
+
+  it('stays one who came, whatever becomes of the seat, and on that day only', async () => {
+    const arrival = granted(await arrive(engine, who));
+    const [, entry = ''] = who.booking.split('.');
+    // An operator's change took it, and the entry has another.
+    await test.redis.hset(keys.bookings(release.release), entry, 'OFFERED|9|1|0|1|0');
+    expect(await arrive(engine, who)).toEqual(arrival);
+    await test.redis.hdel(keys.bookings(release.release), entry);
+    expect(await arrive(engine, who)).toEqual(arrival);
+    const later = engineAfterwards(test.redis);
+    expect(codeOf(await arrive(later, who))).toBe('ARRIVAL_NOT_TODAY');
+    granted(await giveDose(later, who));
+  });
+
+  it('is none whose booking is marked as missed, or of a round that is not published', async () => {
+    const { release: id } = release;
+    const [, entry = '', grant = ''] = who.booking.split('.');
+    await test.redis.hset(keys.visits(id), `${entry}.${grant}`, `NO_SHOW|0|1|${who.person}`);
+    expect(codeOf(await arrive(engine, who))).toBe('ARRIVAL_NOT_BOOKED');
+    await test.redis.hdel(keys.visits(id), `${entry}.${grant}`);
+    await test.redis.hset(keys.bookings(id), entry, 'BOOKED|7|0|0|1|0');
+    const booking = `${id}.${entry}.7`;
+    const unpublished = { ...who, booking, code: securityCodeOf(engine.secrets, booking) };
+    expect(codeOf(await arrive(engine, unpublished))).toBe('ARRIVAL_CODE_WRONG');
+  });
+
+  it('is looked at again where the booking was moved meanwhile', async () => {
+    const { stores } = engine;
+    const far = present(parseBookingId(who.booking), 'a booking id');
+    const presented = { slot: 1, place: 'c0/x', fromMs: 0, untilMs: 1e15, isRight: true };
+    expect(await stores.arrivals.arrive(far, presented)).toEqual({ outcome: 'SLOT_CHANGED' });
+    expect(await test.redis.exists(keys.visits(release.release))).toBe(0);
   });
 });
 
