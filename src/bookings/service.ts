@@ -114,8 +114,8 @@ function answers(parts: Parts) {
   const own = async (account: string, id: string): Promise<BookingRef | Refusal> => {
     const ref = parseBookingId(id);
     if (!ref) return refuse('BOOKING_UNKNOWN');
-    const entries = await rounds.entriesOf(account, ref.release);
-    return entries.has(ref.entry) ? ref : refuse('BOOKING_UNKNOWN');
+    const isOwn = await rounds.isOf(account, ref.release, ref.entry);
+    return isOwn ? ref : refuse('BOOKING_UNKNOWN');
   };
 
   return {

@@ -101,6 +101,7 @@ export function createRoundService(parts: Parts) {
     ...entering({ ...parts, admission }),
     ...appending({ ...parts, admission }),
     ...carryingIn({ ...parts, admission }),
+    ...owning(parts),
     ...standing(parts),
     ...published(parts),
     ...proofs(parts),
@@ -167,7 +168,7 @@ function entering({ store, releases, secrets, admission }: Parts & { admission: 
   };
 }
 
-function standing({ store, releases, people, secrets, receipts }: Parts) {
+function owning({ store, people, secrets }: Parts) {
   /** Entry ids of an account's people in a release, by person. */
   const entriesOf = async (account: string, release: string): Promise<Map<string, string>> => {
     const persons = await people.persons(account);
@@ -177,6 +178,21 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
   return {
     entriesOf,
 
+    /** Whether an entry is of any of an account's people: their own, or their group's. */
+    async isOf(account: string, release: string, entryId: string): Promise<boolean> {
+      const own = await entriesOf(account, release);
+      if (own.has(entryId)) return true;
+      const standings = own.size === 0 ? [] : await store.view(release, [...own.keys()]);
+      return standings.some((one) => isTheirs(one, entryId));
+    },
+  };
+}
+
+function standing(parts: Parts) {
+  const { store, releases, people, secrets, receipts } = parts;
+  const { entriesOf } = owning(parts);
+
+  return {
     /** The entries of an account's people in a release, those that ever were there. */
     async list(
       account: string,
@@ -191,20 +207,16 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       const signer =
         manifest.mode === 'lottery' ? receipts.signerFor(receiptTerms(manifest, hash)) : undefined;
       const standings = await store.view(release, [...byEntry.keys()]);
-      return [...byEntry.keys()].flatMap((entryId, index) => {
+      const shown = new Set<string>();
+      return [...byEntry.keys()].flatMap((own, index) => {
         const standing = present(standings[index], 'a standing');
-        const { state, group } = standing;
-        const [lead = entryId] = state === 'STANDING' ? [] : group;
+        const entryId = leadOf(standing, own);
         // A group's entry is its lead's, and is shown once.
-        if (state === 'NONE' || lead !== entryId) return [];
-        return [
-          entryView(
-            { found, signer, secrets },
-            entryId,
-            peopleOf(standing, entryId, byEntry),
-            standing,
-          ),
-        ];
+        if (standing.state === 'NONE' || shown.has(entryId)) return [];
+        if (!byEntry.has(entryId) && !isTheirs(standing, entryId)) return [];
+        shown.add(entryId);
+        const members = peopleOf(standing, entryId, byEntry);
+        return [entryView({ found, signer, secrets }, entryId, members, standing)];
       });
     },
 
@@ -247,6 +259,17 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
     },
   };
 }
+
+/** The id under which the entry of a person stands: their own, or that of their group's lead. */
+const leadOf = ({ state, group }: EntryStanding, own: string): string =>
+  (state === 'STANDING' ? undefined : group[0]) ?? own;
+
+/**
+ * Whether this is the booking of a group whose lead is elsewhere: who had their dose may leave the
+ * account before the others. What was given back is the lead's alone.
+ */
+const isTheirs = (standing: EntryStanding, entryId: string): boolean =>
+  standing.state === 'BOOKED' && leadOf(standing, '') === entryId;
 
 /** The people of an entry that are this account's, the lead first. */
 function peopleOf(

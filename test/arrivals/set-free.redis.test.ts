@@ -152,4 +152,22 @@ describe('in a lottery', () => {
     const offered = `${lottery.release}.${entry}.1`;
     expect(codeOf(await engine.bookings.confirm(who.account, offered))).toBe('BOOKING_OVER');
   });
+
+  it('the booking stays that of the others when the lead leaves the account', async () => {
+    granted(await arrive(engine, who));
+    granted(await giveDose(engine, who));
+    await letPass(test.redis, 11);
+    const before = await engine.bookings.list(who.account);
+    granted(await remove(who));
+    const [, second = ''] = group;
+    expect(await engine.bookings.list(who.account)).toEqual(
+      before.map((one) => ({ ...one, beneficiaries: [second] })),
+    );
+    expect(codeOf(await engine.bookings.own(who.account, who.booking))).toBeUndefined();
+    const stranger = fresh('account');
+    await register(engine, stranger);
+    for (const account of [stranger, fresh('account')])
+      expect(codeOf(await engine.bookings.own(account, who.booking))).toBe('BOOKING_UNKNOWN');
+    granted(await giveDose(engine, { ...who, person: second }));
+  });
 });
