@@ -66,11 +66,12 @@ export function createBookingService(parts: Parts) {
 }
 
 /**
- * A booking as its account sees it, which is told by SMS too. That it cannot be told, as where the
- * outbox is full, is no reason to refuse: the code is in the list as well.
+ * A booking as its account sees it, which is told by SMS too, the first few of a release. That it
+ * cannot be told, as where the outbox is full, is no reason to refuse: the code is in the list as
+ * well.
  */
 async function booked(
-  { people, outbox, secrets, log }: Parts,
+  { store, people, outbox, secrets, log }: Parts,
   found: Published,
   { ref, slot, beneficiaries }: { ref: BookingRef; slot: number; beneficiaries: readonly string[] },
 ): Promise<BookingView> {
@@ -85,7 +86,12 @@ async function booked(
     securityCode,
   } as const;
   try {
-    const told = person === undefined ? [] : [{ id: `booked:${id}`, person, message }];
+    const number = await store.tell(ref);
+    const { release, entry } = ref;
+    const told =
+      person === undefined || number === undefined
+        ? []
+        : [{ id: `booked:${release}:${entry}:${number}`, person, message }];
     await tell({ people, outbox, secrets, log }, told);
   } catch (error) {
     log.warn({ err: error, release: ref.release }, 'a booking was not told by SMS');

@@ -1,7 +1,7 @@
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { enteredBy } from '../rounds/rules.ts';
-import type { BookingRef } from './rules.ts';
+import { BOOKING_LIMITS, type BookingRef } from './rules.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ConfirmReply =
@@ -136,6 +136,18 @@ const moveScript = script({
   },
 });
 
+const tellScript = script({
+  file: 'bookings/tell',
+  keys: ['told'],
+  args: ['entry_id', 'grant', 'most'],
+  reply: (raw): number | undefined => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'NUMBER') return Number(fields[0]);
+    if (word === 'ENOUGH') return undefined;
+    throw unexpectedReply('bookings/tell', word);
+  },
+});
+
 /** The slot that a booking has, by number, and when it begins. */
 export type SlotSeen = { readonly slot: number; readonly beginsAtMs: number };
 
@@ -168,6 +180,14 @@ function answerStore(redis: Redis) {
     /** The packed booking of an entry, whichever it has. */
     held: (release: string, entryId: string): Promise<string | null> =>
       redis.hget(keys.bookings(release), entryId),
+
+    /** The how manieth of an entry's bookings to be told of this is; undefined: one too many. */
+    tell: ({ release, entry, grant }: BookingRef): Promise<number | undefined> =>
+      tellScript(
+        redis,
+        { told: keys.told(release) },
+        { entry_id: entry, grant, most: BOOKING_LIMITS.told },
+      ),
 
     /** `seen`: the slot that the booking was seen with, and when it begins. */
     cancel: (
