@@ -11,6 +11,7 @@ import { MISS_TERMS } from '../people/rules.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Manifest } from '../releases/manifest.ts';
+import { type ReleaseReading, stateOf } from '../releases/rules.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { isMiss } from '../rounds/rules.ts';
 import { placeOn } from './rules.ts';
@@ -51,8 +52,8 @@ export function createAttendance(parts: Parts): Attendance {
       await store.setAttendance(release, present(past.at(-1), 'a date'));
     }
     await countMissed(parts, found, signal);
-    const isOver = past.length === dates.length && nowMs > overAtMs(found);
-    if (!isOver || signal?.aborted) return 'LATER';
+    const isPast = past.length === dates.length && nowMs > overAtMs(found);
+    if (!isPast || signal?.aborted || (await isUnsettled(store, release, reading))) return 'LATER';
     await store.setAttendance(release, OVER);
     return OVER;
   };
@@ -65,6 +66,17 @@ function overAtMs({ manifest, lastDayEndsAtMs }: Published): number {
   const confirmWithinMs = manifest.mode === 'lottery' ? manifest.confirm_within_s * 1000 : 0;
   const lastOfferMs = msFromIso(manifest.ends_at) + confirmWithinMs;
   return Math.max(lastDayEndsAtMs, lastOfferMs) + AFTERWARDS_MS;
+}
+
+/** Whether a round may still give, or offers of one still lapse, however late that is. */
+async function isUnsettled(
+  store: ArrivalStore,
+  release: string,
+  reading: ReleaseReading,
+): Promise<boolean> {
+  if (stateOf(reading) !== 'ended' || reading.phase === 'DRAWING') return true;
+  const unexpired = await store.unexpiredRound(release);
+  return unexpired !== undefined && unexpired <= reading.published;
 }
 
 /**

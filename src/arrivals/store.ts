@@ -200,6 +200,12 @@ function absenceStore(redis: Redis) {
     attendance: async (release: string): Promise<string> =>
       (await redis.hget(keys.release(release), 'attendance')) ?? '',
 
+    /** The oldest round whose offers have not all been answered or let lapse, published or not. */
+    unexpiredRound: async (release: string): Promise<number | undefined> => {
+      const round = await redis.hget(keys.release(release), 'unexpired_round');
+      return round === null ? undefined : Number(round);
+    },
+
     setAttendance: async (release: string, upTo: string): Promise<void> => {
       await redis.hset(keys.release(release), 'attendance', upTo);
     },

@@ -47,8 +47,8 @@ export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
     held: { release: string; claimedAtMs: number; nowMs: number },
   ): Promise<Refusal | undefined> => {
     const state = await stateOf(held.release, person);
-    // Now, and not when a worker comes by: a claim is over by the clock, and would else be taken over
-    // before its miss can keep anybody from it.
+    // Now, and not when a worker comes by: a claim is over by the clock, and would else be taken
+    // over before its miss can keep anybody from it.
     if (typeof state === 'object') await store.countMiss(person, state, MISS_TERMS);
     const live = state === 'LIVE';
     if (live || held.nowMs - held.claimedAtMs < PEOPLE_LIMITS.claimLeaseMs)

@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivalStore } from '../../src/arrivals/store.ts';
 import type { Engine } from '../../src/engine.ts';
+import { parseBookingId } from '../../src/bookings/rules.ts';
+import { present } from '../../src/lib/assert.ts';
 import { addDays } from '../../src/lib/days.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { MISS_TERMS } from '../../src/people/rules.ts';
@@ -16,6 +18,7 @@ import {
   publishRelease,
   register,
   type TestRelease,
+  workerOn,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 import {
@@ -103,6 +106,19 @@ describe('a booking whose people did not come', () => {
     expect(await states([later])).toEqual(['booked']);
   });
 
+  it('is left alone in a slot that it has left meanwhile', async () => {
+    const { entry, grant } = present(
+      parseBookingId((await bookSomebody(engine, release)).booking),
+      'a booking id',
+    );
+    const { markNoShows } = engine.stores.arrivals;
+    const mark = (slot: number) =>
+      markNoShows(release.release, [{ entry, grant, slot, missedAtMs: 1 }]);
+    expect(await mark(1)).toBe(0);
+    expect(await test.redis.exists(keys.visits(release.release))).toBe(0);
+    expect(await mark(0)).toBe(1);
+  });
+
   it('is marked and counted once, wherever a worker dies, and under two of them', async () => {
     const people = await bookMany(engine, release, 40);
     const [came, ...missing] = people as [Booked, ...Booked[]];
@@ -165,23 +181,60 @@ describe('a booking whose people did not come', () => {
 });
 
 describe('a release', () => {
-  it('that is over for good is not looked at again', async () => {
-    const reads: string[] = [];
+  const reads: string[] = [];
+  /** As a release is read long after its last day. */
+  const longAfter = (isLastDayPast = true) => {
     const releases = {
       ...engine.releases,
       published: async (id: string) => {
         reads.push(id);
         const found = granted(await engine.releases.published(id));
-        // As it is read long after its last day.
-        const sessions = found.manifest.sessions.filter(({ date }) => date < '2099-01-01');
+        const sessions = found.manifest.sessions.filter(
+          ({ date }) => !isLastDayPast || date < '2099-01-01',
+        );
         const manifest = { ...found.manifest, ends_at: '2020-01-01T00:00:00.000Z', sessions };
         return { ...found, manifest, lastDayEndsAtMs: 0 };
       },
     } as Engine['releases'];
-    const over = attendanceAfterwards({ ...engine, releases });
-    expect(await over(release.release)).toBe('OVER');
-    expect(await over(release.release)).toBe('OVER');
-    expect(reads).toEqual([release.release]);
+    return attendanceAfterwards({ ...engine, releases });
+  };
+
+  it('that is over for good is not looked at again', async () => {
+    const { release: id } = release;
+    const over = longAfter();
+    expect(await over(id)).toBe('LATER'); // it still books
+    await letPass(test.redis, 7_300, [keys.release(id)]);
+    expect(await longAfter(false)(id)).toBe('LATER'); // a day is to come
+    expect(await attendanceAfterwards(engine)(id)).toBe('LATER');
+    reads.length = 0;
+    expect(await over(id)).toBe('OVER');
+    expect(await over(id)).toBe('OVER');
+    expect(reads).toEqual([id]);
+  });
+
+  it('is seen to while a round is open, or an offer of one may lapse', async () => {
+    const { release: id, slots } = await publishRelease(engine, test.redis, {
+      seats: [1],
+      endsInS: 1_000,
+      confirmWithinS: 900,
+      alsoOn: '2099-01-01',
+      places: { date: await today(test.redis), bands: LATE },
+    });
+    const account = fresh('account');
+    const person = await register(engine, account);
+    const request = { beneficiaries: [person], preferences: slots.slice(0, 1) };
+    granted(await engine.rounds.enter(account, id, request));
+    await letPass(test.redis, 600);
+    expect(await engine.stores.drawing.cut(id)).toMatchObject({ outcome: 'DRAWING' });
+    granted(await engine.releases.end(id));
+    expect(await longAfter()(id)).toBe('LATER');
+    await nextRound(engine, id);
+    expect(await longAfter()(id)).toBe('LATER');
+    await letPass(test.redis, 901);
+    expect(await longAfter()(id)).toBe('LATER');
+    await workerOn(engine).step(id);
+    expect(await longAfter()(id)).toBe('OVER');
+    expect(await misses([{ person }])).toEqual([0]); // it was offered what is over where they look
   });
 });
 
@@ -236,6 +289,13 @@ describe('missed seats', () => {
     granted(await book());
     await miss(nowMs - 179 * DAY_MS);
     expect(codeOf(await book())).toBe('COOLING_DOWN');
+  });
+
+  it('never shorten a time that is running', async () => {
+    const nowMs = await redisNowMs(test.redis);
+    for (const days of [0, 1, 180.5]) await miss(nowMs - days * DAY_MS);
+    const ends = await test.redis.hget(keys.person(person), 'cooling_ends_at_ms');
+    expect(Number(ends)).toBe(nowMs + 14 * DAY_MS);
   });
 
   it('are offers that lapsed, and no-shows beside them, of every one of a group', async () => {
