@@ -97,7 +97,11 @@ async function drawLater(
   const { engine, redis } = strangers;
   const winners = await engine.stores.rounds.openOffers(RELEASE, 0);
   const freed = winners.slice(0, LATER);
-  await Promise.all(freed.map((entry) => engine.stores.bookings.cancel(RELEASE, entry, '0')));
+  await Promise.all(
+    freed.map((entry) =>
+      engine.stores.bookings.cancel({ release: RELEASE, entry, grant: '0' }, undefined),
+    ),
+  );
   await enterStrangers(strangers, entries, Math.min(LATER, entries), progress);
   await makeDue(redis, 1);
   const { ms, cpuMs, phases } = await drawer.ask({ job: 'draw', release: RELEASE });

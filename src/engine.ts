@@ -33,7 +33,8 @@ import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
 import { createCarryStore } from './rounds/carry-store.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
 import { createReceipts } from './rounds/receipts.ts';
-import { createIsLive, createRoundService } from './rounds/service.ts';
+import { createClaimState } from './rounds/claim-state.ts';
+import { createRoundService } from './rounds/service.ts';
 import { createRoundStore } from './rounds/store.ts';
 
 export type Engine = ReturnType<typeof createEngine>;
@@ -107,8 +108,9 @@ export function createEngine(
     drand: chain,
     receiptKey: receipts.newest,
   });
-  const isLive = createIsLive(stores.rounds, releases, secrets, stores.people);
-  const claims = createClaims(stores.people, isLive);
+  const { timeZone = 'UTC' } = config;
+  const claimState = createClaimState({ ...stores, releases, secrets, timeZone });
+  const claims = createClaims(stores.people, claimState);
   const people = createPeopleService({
     store: stores.people,
     claims,
@@ -118,7 +120,7 @@ export function createEngine(
     revocations,
     ...(config.devices && { devices: deviceTerms(config.devices) }),
   });
-  const shared = { releases, people: stores.people, claims, outbox, secrets, log: watch.log };
+  const shared = { ...watch, releases, people: stores.people, claims, outbox, secrets, timeZone };
   const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
     ...shared,
@@ -133,7 +135,7 @@ export function createEngine(
     people,
     doses: stores.people,
     secrets,
-    timeZone: config.timeZone ?? 'UTC',
+    timeZone,
   });
   return {
     secrets,

@@ -352,6 +352,11 @@ export const ERRORS = {
     title: 'This release has no such slot.',
     remedy: 'Choose from the slots of the release.',
   },
+  SLOT_OVER: {
+    status: 409,
+    title: 'A chosen slot has begun, or is past.',
+    remedy: 'Leave `slot` out, and choose slots that are still to come.',
+  },
   SLOTS_CLOSED: {
     status: 409,
     title: 'Every chosen slot was closed by an operator.',
@@ -505,7 +510,7 @@ export const ERRORS = {
   },
   BOOKING_OVER: {
     status: 409,
-    title: 'This booking was cancelled, has lapsed or was kept.',
+    title: 'This booking was cancelled, has lapsed, was kept, or its slot has begun.',
     remedy: 'List the bookings of the account.',
   },
   SLIP_NOT_BOOKED: {

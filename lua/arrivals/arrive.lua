@@ -17,9 +17,10 @@
   ARGV[7] is_right  1 where the security code is that of this booking
   ARGV[8] tries
   REPLY   SLOT_CHANGED | NOT_TODAY | TRIES_SPENT | CODE_WRONG tries_left | NOT_BOOKED
-          | ARRIVED slot persons
-          (first that applies; again: ARRIVED) NOT_TODAY: no code is looked at, so none is tried.
-          CODE_WRONG: also where there is no such booking.
+          | ARRIVED slot persons is_new
+          (first that applies; again: ARRIVED, is_new 0) NOT_TODAY: no code is looked at, so
+          none is tried. CODE_WRONG: also where there is no such booking; of one whose people
+          have arrived it uses up no try.
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -38,16 +39,20 @@ if booking and booking.slot ~= ARGV[3] then return 'SLOT_CHANGED' end
 local is_today = tonumber(ARGV[5]) <= now and now < tonumber(ARGV[6])
 if booking and not is_today then return 'NOT_TODAY' end
 
+-- Who has arrived has nothing left to guess at: a wrong code counts for its key alone.
+if visit and visit.state == 'ARRIVED' then
+  if ARGV[7] ~= '1' then return { 'CODE_WRONG', ARGV[8] - 1 } end
+  return { 'ARRIVED', tonumber(visit.slot), visit.persons, 0 }
+end
 local left = ARGV[8] - (tonumber(redis.call('HGET', KEYS[5], id)) or 0)
 if left <= 0 then return 'TRIES_SPENT' end
 if not booking or ARGV[7] ~= '1' then
   redis.call('HINCRBY', KEYS[5], id, 1)
   return { 'CODE_WRONG', left - 1 }
 end
-if booking.state ~= 'BOOKED' or (visit and visit.state ~= 'ARRIVED') then return 'NOT_BOOKED' end
-if visit then return { 'ARRIVED', tonumber(visit.slot), visit.persons } end
+if booking.state ~= 'BOOKED' or visit then return 'NOT_BOOKED' end
 local persons = persons_of(redis.call('HGET', KEYS[3], ARGV[1]))
 redis.call('HSET', KEYS[4], id, pack_visit('ARRIVED', booking.slot, now, persons))
 redis.call('SADD', KEYS[6], ARGV[4])
 redis.call('XADD', KEYS[7], '*', 'e', 'arrived ' .. ARGV[1])
-return { 'ARRIVED', tonumber(booking.slot), persons }
+return { 'ARRIVED', tonumber(booking.slot), persons, 1 }

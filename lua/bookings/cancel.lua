@@ -1,6 +1,6 @@
 #!lua
---[[ bookings/cancel: give an offer or a booking back. In a lottery the seat waits for the
-  next round (F5).
+--[[ bookings/cancel: give an offer back, or a booking before its slot begins. In a lottery the
+  seat waits for the next round (F5).
   KEYS[1] release   hash    published, confirm_within_ms
   KEYS[2] rounds    hash    published_at_ms:n
   KEYS[3] entries   hash    entry_id -> packed entry
@@ -13,9 +13,11 @@
   KEYS[10] audit    stream
   ARGV[1] entry_id
   ARGV[2] grant
+  ARGV[3] slot            that it was seen with; '' where there was none
+  ARGV[4] begins_at_ms    when that slot begins
   REPLY   BOOKING_DISPLACED | BOOKING_UNKNOWN | CANCELLED | BOOKING_OVER | ROUND_DRAWING
           (first that applies; again: CANCELLED) ROUND_DRAWING: a round that settles an operator's
-          changes decides whether this booking still is.
+          changes decides whether this booking still is, or it has come into another slot meanwhile.
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -31,6 +33,11 @@ local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then return 'BOOKING_OVER' end
 -- Who came has used the seat, and who did not come cannot give it back any more.
 if redis.call('HEXISTS', KEYS[9], ARGV[1] .. '.' .. ARGV[2]) == 1 then return 'BOOKING_OVER' end
+if booking.state == 'BOOKED' then
+  if booking.slot ~= ARGV[3] then return 'ROUND_DRAWING' end
+  -- Nobody else can come any more: it is kept or missed.
+  if now >= tonumber(ARGV[4]) then return 'BOOKING_OVER' end
+end
 if is_settling(KEYS[2]) then return 'ROUND_DRAWING' end
 redis.call('HSET', KEYS[4], ARGV[1], pack_booking('CANCELLED', booking, now))
 redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)

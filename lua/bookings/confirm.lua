@@ -5,7 +5,7 @@
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] offers    hash    entry_id -> '' of this grant's round
   KEYS[5] displacements  hash  entry_id.grant -> round that took this booking
-  KEYS[6] visits    hash    entry_id -> '' once any of its people was given a dose here
+  KEYS[6] visits    hash    entry_id -> '' or grant, once a dose was given here or a session over
   KEYS[7] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
@@ -24,7 +24,7 @@ if not is_granted(booking, ARGV[2], tonumber(state[1])) then
 end
 if booking.state == 'BOOKED' then return { 'BOOKED', tonumber(booking.slot) } end
 if booking.state == 'CANCELLED' then return 'BOOKING_OVER' end
--- A change took the booking on which they came: they may be in another release by now (F1).
+-- A change took the booking on which they came, or did not: they may be elsewhere by now (F1).
 if redis.call('HEXISTS', KEYS[6], ARGV[1]) == 1 then return 'BOOKING_OVER' end
 local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then

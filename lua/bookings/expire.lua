@@ -7,8 +7,8 @@
   KEYS[5] offers    hash    entry_id -> '' of the round
   KEYS[6] seats     hash    slot/pool -> free seats
   KEYS[7] happened  list    word entry_id
-  KEYS[8] visits    hash    entry_id -> '' once any of its people was given a dose here
-  KEYS[9] missed    hash    entry_id.grant -> missed_at_ms persons
+  KEYS[8] visits    hash    entry_id -> '' or grant, as in bookings/confirm
+  KEYS[9] missed    hash    entry_id.grant -> missed_at_ms persons slot
   KEYS[10] audit    stream
   ARGV[1] round     the oldest unexpired one, whose offers KEYS[5] names
   ARGV[2] at_most
@@ -41,7 +41,7 @@ for _, id in ipairs(ids) do
     redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
     local persons = string.match(redis.call('HGET', KEYS[3], id) or '', '^[^|]+')
     if persons and redis.call('HEXISTS', KEYS[8], id) == 0 then
-      local missed = string.format('%.0f %s', confirm_by, persons)
+      local missed = string.format('%.0f %s %s', confirm_by, persons, booking.slot)
       redis.call('HSET', KEYS[9], id .. '.' .. booking.grant, missed)
     end
     redis.call('HDEL', KEYS[3], id)

@@ -11,7 +11,8 @@
   ARGV[2] grant           of a booking in immediate mode
   ARGV[3] entry           packed, with the new slot
   ARGV[4] from_slot       the one that it has
-  ARGV[5] slot            the new one
+  ARGV[5] begins_at_ms    when that one begins: then it is too late
+  ARGV[6] slot            the new one
   ARGV[.] pool, pool, …   those the person may use, in the order to try
   REPLY   RELEASE_UNKNOWN | RELEASE_ENDED | BOOKING_UNKNOWN | BOOKING_OVER | NOT_MOVABLE
           | SLOT_FULL | MOVED
@@ -31,17 +32,18 @@ if not booking or booking.grant ~= ARGV[2] or not is_immediate(booking) then
 end
 local visited = redis.call('HEXISTS', KEYS[5], ARGV[1] .. '.' .. ARGV[2]) == 1
 if booking.state ~= 'BOOKED' or visited then return 'BOOKING_OVER' end
-if booking.slot == ARGV[5] then return 'MOVED' end
+if booking.slot == ARGV[6] then return 'MOVED' end
 if booking.slot ~= ARGV[4] then return 'NOT_MOVABLE' end
+if now >= tonumber(ARGV[5]) then return 'BOOKING_OVER' end
 local pool
-for i = 6, #ARGV do
-  local free = tonumber(redis.call('HGET', KEYS[4], ARGV[5] .. '/' .. ARGV[i])) or 0
+for i = 7, #ARGV do
+  local free = tonumber(redis.call('HGET', KEYS[4], ARGV[6] .. '/' .. ARGV[i])) or 0
   if free > 0 and not pool then pool = ARGV[i] end
 end
 if not pool then return 'SLOT_FULL' end
 redis.call('HINCRBY', KEYS[4], booking.slot .. '/' .. booking.pool, booking.size)
-redis.call('HINCRBY', KEYS[4], ARGV[5] .. '/' .. pool, -booking.size)
-booking.slot, booking.pool = ARGV[5], pool
+redis.call('HINCRBY', KEYS[4], ARGV[6] .. '/' .. pool, -booking.size)
+booking.slot, booking.pool = ARGV[6], pool
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
 redis.call('XADD', KEYS[6], '*', 'e', 'moved ' .. ARGV[1])

@@ -14,7 +14,7 @@
   REPLY   issued_at_ms for receipts of who is ENTERED (0 for a release that books at once); then
           for each id six in a row: NONE | ENTERED | SEALED | WAITING | OVER | OFFERED | BOOKED
           | CANCELLED | LAPSED | STANDING, then packed entry ('' where gone), packed booking (''
-          where none), confirm_by_ms (0 where none), ids of its group, the lead's first ('' where
+          where none), confirm_by_ms (0 but of offers), ids of its group, the lead's first ('' where
           alone), packed standing entry ('' where none).
           STANDING: only to be carried over to a later release, without an entry here.
           Who is somebody's member stands where the group's entry does.
@@ -37,9 +37,9 @@ local draws_over = cuts_over and not is_drawing
 local function offer_of(packed)
   local booking = unpack_booking(packed)
   if not is_published(booking, tonumber(state[3])) then return nil end
-  if has_lapsed(KEYS[6], booking, state[4], now) then return 'LAPSED', 0 end
-  if booking.state ~= 'OFFERED' then return booking.state, 0 end
-  return 'OFFERED', confirm_by_ms(KEYS[6], booking.grant, state[4])
+  local lapsed = has_lapsed(KEYS[6], booking, state[4], now)
+  if not lapsed and booking.state ~= 'OFFERED' then return booking.state, 0 end
+  return lapsed and 'LAPSED' or 'OFFERED', confirm_by_ms(KEYS[6], booking.grant, state[4])
 end
 
 local function standing_of(id)

@@ -7,10 +7,12 @@ import { bookingId, unpackBooking } from '../bookings/rules.ts';
 import { present } from '../lib/assert.ts';
 import { msFromIso } from '../lib/clock.ts';
 import { dayBoundsMs } from '../lib/days.ts';
-import { PEOPLE_LIMITS } from '../people/rules.ts';
+import { MISS_TERMS } from '../people/rules.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
+import { type ReleaseReading, stateOf } from '../releases/rules.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
+import { isMiss } from '../rounds/rules.ts';
 import { placeOn } from './rules.ts';
 import type { Absent, ArrivalStore } from './store.ts';
 
@@ -48,9 +50,9 @@ export function createAttendance(parts: Parts): Attendance {
       if (!isDone) return 'LATER';
       await store.setAttendance(release, present(past.at(-1), 'a date'));
     }
-    await countMissed(parts, release, signal);
-    const isOver = past.length === dates.length && nowMs > overAtMs(found);
-    if (!isOver || signal?.aborted) return 'LATER';
+    await countMissed(parts, found, signal);
+    const isPast = past.length === dates.length && nowMs > overAtMs(found);
+    if (!isPast || signal?.aborted || (await isUnsettled(store, release, reading))) return 'LATER';
     await store.setAttendance(release, OVER);
     return OVER;
   };
@@ -60,6 +62,17 @@ function overAtMs({ manifest, lastDayEndsAtMs }: Published): number {
   const confirmWithinMs = manifest.mode === 'lottery' ? manifest.confirm_within_s * 1000 : 0;
   const lastOfferMs = msFromIso(manifest.ends_at) + confirmWithinMs;
   return Math.max(lastDayEndsAtMs, lastOfferMs) + AFTERWARDS_MS;
+}
+
+/** Whether a round may still give, or offers of one still lapse, however late that is. */
+async function isUnsettled(
+  store: ArrivalStore,
+  release: string,
+  reading: ReleaseReading,
+): Promise<boolean> {
+  if (stateOf(reading) !== 'ended' || reading.phase === 'DRAWING') return true;
+  const unexpired = await store.unexpiredRound(release);
+  return unexpired !== undefined && unexpired <= reading.published;
 }
 
 /**
@@ -102,22 +115,20 @@ async function mark(
 
 /** For each person once, under the booking's id, however often this is tried. */
 async function countMissed(
-  { store, people }: Parts,
-  release: string,
+  { store, people, timeZone }: Parts,
+  found: Published,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const terms = {
-    windowMs: PEOPLE_LIMITS.missedWithinMs,
-    coolDownMs: PEOPLE_LIMITS.coolDownMs,
-  };
+  const { release } = found.manifest;
   for (;;) {
     const missed = signal?.aborted ? [] : await store.someMissed(release);
     if (missed.length === 0) return;
     await Promise.all(
-      missed.flatMap(({ seat, missedAtMs, persons }) => {
+      missed.flatMap(({ seat, missedAtMs, persons, offered }) => {
+        if (offered !== undefined && !isMiss(found, offered, missedAtMs, timeZone)) return [];
         const [entry = '', grant = ''] = seat.split('.');
         const miss = { booking: bookingId({ release, entry, grant }), missedAtMs };
-        return persons.map((person) => people.countMiss(person, miss, terms));
+        return persons.map((person) => people.countMiss(person, miss, MISS_TERMS));
       }),
     );
     await store.forgetMissed(release, missed);

@@ -38,7 +38,7 @@ export function createReminder(parts: Parts): Reminder {
       const given = (doses[index] ?? []).map((one) => one.dose);
       return given.includes(dose - 1) && !given.includes(dose);
     });
-    await tell(
+    const told = await tell(
       parts,
       wanted.map((one) => ({
         id: `dose-due:${secrets.pseudonym('dose-due', packDue(one))}`,
@@ -47,8 +47,8 @@ export function createReminder(parts: Parts): Reminder {
       })),
     );
     await store.forgetDue(due);
-    onReminders?.('told', wanted.length);
-    onReminders?.('dropped', due.length - wanted.length);
+    onReminders?.('told', told);
+    onReminders?.('dropped', due.length - told);
     return due.length;
   };
 }

@@ -4,8 +4,12 @@ import { assert } from '../lib/assert.ts';
 export const ARRIVAL_LIMITS = {
   /** Wrong security codes of a booking, ever. */
   triesPerBooking: 5,
-  /** And of an operator key on a day of the deployment's zone. */
+  /** And of an operator key on a day of the deployment's zone; those being tried included. */
   triesPerKey: 30,
+  /** For so many people who arrived by it that day, it may be wrong once more. */
+  rightForOneMore: 20,
+  /** A try that nobody settled counts no more after that: its process died, or Redis was away. */
+  tryLeaseMs: 60_000,
   /** The count of a key outlives its day wherever that is. */
   triesKeptMs: 2 * 86_400_000,
   /** Bookings looked at, and missed seats counted, at once. */
@@ -31,16 +35,23 @@ export type Visit = {
   readonly state: VisitState;
   /** Number in manifest order. */
   readonly slot: number;
+  /** When they came; or missed it. */
+  readonly atMs: number;
   readonly persons: readonly string[];
 };
 
-const PACKED = /^(ARRIVED|NO_SHOW)\|(\d+)\|\d+\|(.*)$/;
+const PACKED = /^(ARRIVED|NO_SHOW)\|(\d+)\|(\d+)\|(.*)$/;
 
 export function unpackVisit(packed: string): Visit {
   const match = PACKED.exec(packed);
   assert(match, 'a packed visit has an unknown form');
-  const [, state, slot, persons = ''] = match;
-  return { state: state as VisitState, slot: Number(slot), persons: listed(persons) };
+  const [, state, slot, at, persons = ''] = match;
+  return {
+    state: state as VisitState,
+    slot: Number(slot),
+    atMs: Number(at),
+    persons: listed(persons),
+  };
 }
 
 export const listed = (persons: string): string[] => (persons === '' ? [] : persons.split(','));

@@ -2,6 +2,7 @@
  * The day of a session: who came, proved by the security code of their booking, and what they were
  * given. A centre cannot say of anybody that they were there who did not tell it their code.
  */
+import { randomUUID } from 'node:crypto';
 import { bookingId, parseBookingId, unpackBooking, type BookingRef } from '../bookings/rules.ts';
 import { securityCodeOf } from '../bookings/security-code.ts';
 import { present } from '../lib/assert.ts';
@@ -21,7 +22,7 @@ import {
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { ARRIVAL_LIMITS, placeOn, type Vaccinator, type Visit, worksAt } from './rules.ts';
-import type { ArrivalStore, Presented } from './store.ts';
+import type { ArrivalStore, KeyTry, Presented } from './store.ts';
 
 /** What came of an arrival; labels of a metric. */
 export const ARRIVAL_OUTCOMES = [
@@ -89,14 +90,20 @@ const sessionOf = ({ slotSessions }: Published, slot: number) =>
 const dateOf = (found: Published, slot: number | undefined): string | undefined =>
   slot === undefined ? undefined : sessionOf(found, slot).date;
 
-function arriving({ store, releases, people, secrets, timeZone, onArrival }: Parts) {
+/** What came of a code, and what it counts as for the key that tried it. */
+type Tried = { readonly answer: Arrival | Refusal; readonly as: 'wrong' | 'right' | '' };
+
+const BUSY = 'This operator key tries as many security codes just now as may be wrong today.';
+
+/** Holds a code that is known to be right or wrong against a booking, as it is now. */
+function presenting({ store, people, timeZone }: Parts) {
   /** Undefined where a booking changed between two looks at it. */
-  const tryOnce = async (
+  return async (
     by: Vaccinator,
     found: Published,
     ref: BookingRef,
     isRight: boolean,
-  ): Promise<Arrival | Refusal | undefined> => {
+  ): Promise<Tried | undefined> => {
     const { booking, visit } = await store.seat(ref);
     const held = booking === undefined ? undefined : unpackBooking(booking);
     const slot = visit?.slot ?? (held?.grant === ref.grant ? held.slot : undefined);
@@ -112,27 +119,52 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
       case 'SLOT_CHANGED':
         return undefined;
       case 'ARRIVED':
-        return viewOf(people, found, ref, reply);
+        return {
+          answer: await viewOf(people, found, ref, reply),
+          as: reply.isNew ? 'right' : '',
+        };
       case 'CODE_WRONG':
         return wrongCode(reply.triesLeft);
       case 'TRIES_SPENT':
-        return refuse('ARRIVAL_TRIES_SPENT');
-      case 'NOT_TODAY':
-        return refuse('ARRIVAL_NOT_TODAY', { extra: { date: dateOf(found, slot) } });
+        return { answer: refuse('ARRIVAL_TRIES_SPENT'), as: '' };
+      case 'NOT_TODAY': {
+        const date = dateOf(found, slot);
+        return { answer: refuse('ARRIVAL_NOT_TODAY', { extra: { date } }), as: '' };
+      }
       case 'NOT_BOOKED':
-        return refuse('ARRIVAL_NOT_BOOKED');
+        return { answer: refuse('ARRIVAL_NOT_BOOKED'), as: '' };
     }
   };
+}
 
-  const arriveAt = async (by: Vaccinator, id: string, securityCode: string) => {
+function arriving(parts: Parts) {
+  const { store, releases, secrets, timeZone, onArrival } = parts;
+  const tryOnce = presenting(parts);
+
+  const arriveAt = async (by: Vaccinator, id: string, securityCode: string): Promise<Tried> => {
     const ref = parseBookingId(id);
     const found = ref && (await releases.published(ref.release));
     // As a wrong code for a booking that is: nobody learns here which bookings there are.
     if (!ref || !found || isRefusal(found)) return wrongCode(ARRIVAL_LIMITS.triesPerBooking - 1);
     const isRight = equalSecrets(securityCodeOf(secrets, id), securityCode);
     for (;;) {
-      const answer = await tryOnce(by, found, ref, isRight);
-      if (answer) return answer;
+      const tried = await tryOnce(by, found, ref, isRight);
+      if (tried) return tried;
+    }
+  };
+
+  /** A try that came to nothing is given back, as far as Redis is there; else it lapses soon. */
+  const trying = async (
+    one: KeyTry,
+    by: Vaccinator,
+    id: string,
+    securityCode: string,
+  ): Promise<Tried> => {
+    try {
+      return await arriveAt(by, id, securityCode);
+    } catch (error) {
+      await store.settleTry(one, '').catch(() => undefined);
+      throw error;
     }
   };
 
@@ -142,16 +174,18 @@ function arriving({ store, releases, people, secrets, timeZone, onArrival }: Par
       const key = by.name;
       const nowMs = await store.nowMs();
       const today = dayAt(nowMs, timeZone);
-      if ((await store.takeTry(key, today)) === 'SPENT') {
+      const one = { key, day: today, id: randomUUID() };
+      const taken = await store.takeTry(one);
+      if (taken === 'BUSY') return refuse('UNAVAILABLE', { detail: BUSY, retryAfterS: 1 });
+      if (taken === 'SPENT') {
         onArrival('tries-spent');
         const waitMs = dayBoundsMs(today, timeZone).untilMs - nowMs;
         return refuse('ARRIVAL_TRIES_SPENT', { retryAfterS: Math.ceil(waitMs / 1000) });
       }
-      // Should it fail on the way, the try stays taken.
-      const answer = await arriveAt(by, id, securityCode);
-      const outcome = outcomeOf(answer);
-      if (outcome !== 'code-wrong') await store.giveTryBack(key, today);
-      onArrival(outcome);
+      const { answer, as } = await trying(one, by, id, securityCode);
+      // Before the answer is given: nobody learns of a code that was wrong and is not counted.
+      await store.settleTry(one, as);
+      onArrival(outcomeOf(answer));
       return answer;
     },
   };
@@ -188,8 +222,10 @@ function whereAndWhen(
   return { place: placeOn(session), ...dayBoundsMs(session.date, timeZone) };
 }
 
-const wrongCode = (triesLeft: number): Refusal =>
-  refuse('ARRIVAL_CODE_WRONG', { extra: { triesLeft } });
+const wrongCode = (triesLeft: number): Tried => ({
+  answer: refuse('ARRIVAL_CODE_WRONG', { extra: { triesLeft } }),
+  as: 'wrong',
+});
 
 function outcomeOf(answer: Arrival | Refusal): ArrivalOutcome {
   if (!isRefusal(answer)) return 'arrived';

@@ -13,7 +13,7 @@ import {
 } from './rules.ts';
 
 export type ArriveReply =
-  | { outcome: 'ARRIVED'; slot: number; persons: string[] }
+  | { outcome: 'ARRIVED'; slot: number; persons: string[]; isNew: boolean }
   | { outcome: 'CODE_WRONG'; triesLeft: number }
   | { outcome: 'SLOT_CHANGED' | 'NOT_TODAY' | 'TRIES_SPENT' | 'NOT_BOOKED' };
 
@@ -26,7 +26,12 @@ const arriveScript = script({
   reply: (raw): ArriveReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'ARRIVED')
-      return { outcome: word, slot: Number(fields[0]), persons: listed(String(fields[1])) };
+      return {
+        outcome: word,
+        slot: Number(fields[0]),
+        persons: listed(String(fields[1])),
+        isNew: fields[2] === 1,
+      };
     if (word === 'CODE_WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
     const refusal = ARRIVE_REFUSALS.find((one) => one === word);
     if (refusal) return { outcome: refusal };
@@ -36,19 +41,29 @@ const arriveScript = script({
 
 const takeTryScript = script({
   file: 'arrivals/take-try',
-  keys: ['key_tries'],
-  args: ['most', 'lifetime_ms'],
-  reply: (raw): 'TAKEN' | 'SPENT' => {
+  keys: ['key_tries', 'key_trying'],
+  args: ['try', 'most', 'right_for_more', 'lease_ms', 'lifetime_ms'],
+  reply: (raw): 'TAKEN' | 'SPENT' | 'BUSY' => {
     const { word } = replyWord(raw);
-    if (word === 'TAKEN' || word === 'SPENT') return word;
+    if (word === 'TAKEN' || word === 'SPENT' || word === 'BUSY') return word;
     throw unexpectedReply('arrivals/take-try', word);
+  },
+});
+
+const settleTryScript = script({
+  file: 'arrivals/settle-try',
+  keys: ['key_tries', 'key_trying'],
+  args: ['try', 'as', 'lifetime_ms'],
+  reply: (raw): void => {
+    const { word } = replyWord(raw);
+    if (word !== 'SETTLED') throw unexpectedReply('arrivals/settle-try', word);
   },
 });
 
 const markNoShowsScript = script({
   file: 'arrivals/mark-no-shows',
-  keys: ['bookings', 'entries', 'visits', 'missed', 'audit'],
-  args: [],
+  keys: ['bookings', 'entries', 'visits', 'arrival_tries', 'missed', 'audit'],
+  args: ['tries'],
   rest: true,
   reply: (raw): number => {
     const { word, fields } = replyWord(raw);
@@ -56,6 +71,9 @@ const markNoShowsScript = script({
     return Number(fields[0]);
   },
 });
+
+/** A code that an operator key is trying; `id`: unlike that of any other. */
+export type KeyTry = { readonly key: string; readonly day: string; readonly id: string };
 
 /** What a presented code is held against; without a slot there is no such booking. */
 export type Presented = {
@@ -80,6 +98,8 @@ export type Missed = {
   readonly seat: string;
   readonly missedAtMs: number;
   readonly persons: readonly string[];
+  /** Of an offer that lapsed: the slot that was offered. */
+  readonly offered?: number;
 };
 
 export type ArrivalStore = ReturnType<typeof createArrivalStore>;
@@ -95,16 +115,26 @@ function visitStore(redis: Redis) {
   return {
     nowMs: (): Promise<number> => redisNowMs(redis),
 
-    takeTry: (key: string, day: string): Promise<'TAKEN' | 'SPENT'> =>
+    takeTry: ({ key, day, id }: KeyTry): Promise<'TAKEN' | 'SPENT' | 'BUSY'> =>
       takeTryScript(
         redis,
-        { key_tries: keys.keyTries(key, day) },
-        { most: ARRIVAL_LIMITS.triesPerKey, lifetime_ms: ARRIVAL_LIMITS.triesKeptMs },
+        { key_tries: keys.keyTries(key, day), key_trying: keys.keyTrying(key, day) },
+        {
+          try: id,
+          most: ARRIVAL_LIMITS.triesPerKey,
+          right_for_more: ARRIVAL_LIMITS.rightForOneMore,
+          lease_ms: ARRIVAL_LIMITS.tryLeaseMs,
+          lifetime_ms: ARRIVAL_LIMITS.triesKeptMs,
+        },
       ),
 
-    giveTryBack: async (key: string, day: string): Promise<void> => {
-      await redis.decr(keys.keyTries(key, day));
-    },
+    /** Counts a try as this; as neither, gives it back. */
+    settleTry: ({ key, day, id }: KeyTry, as: 'wrong' | 'right' | ''): Promise<void> =>
+      settleTryScript(
+        redis,
+        { key_tries: keys.keyTries(key, day), key_trying: keys.keyTrying(key, day) },
+        { try: id, as, lifetime_ms: ARRIVAL_LIMITS.triesKeptMs },
+      ),
 
     /** The packed booking of an entry, whichever it has, and the visit on the booking named. */
     seat: async (
@@ -152,8 +182,15 @@ function visitStore(redis: Redis) {
 
     /** From now on no other offer of this entry can be confirmed. */
     markDosed: async ({ release, entry }: BookingRef): Promise<void> => {
-      await redis.hset(keys.visits(release), entry, '');
+      await redis.hsetnx(keys.visits(release), entry, '');
     },
+
+    /**
+     * Why no other offer of this entry can be confirmed: '' for a dose, or the grant of the booking
+     * whose day is over, which no longer binds its people. Null where one can.
+     */
+    markOf: ({ release, entry }: BookingRef): Promise<string | null> =>
+      redis.hget(keys.visits(release), entry),
   };
 }
 
@@ -162,6 +199,12 @@ function absenceStore(redis: Redis) {
     /** The last date whose no-shows are marked, '' before any; or OVER. */
     attendance: async (release: string): Promise<string> =>
       (await redis.hget(keys.release(release), 'attendance')) ?? '',
+
+    /** The oldest round whose offers have not all been answered or let lapse, published or not. */
+    unexpiredRound: async (release: string): Promise<number | undefined> => {
+      const round = await redis.hget(keys.release(release), 'unexpired_round');
+      return round === null ? undefined : Number(round);
+    },
 
     setAttendance: async (release: string, upTo: string): Promise<void> => {
       await redis.hset(keys.release(release), 'attendance', upTo);
@@ -191,10 +234,11 @@ function absenceStore(redis: Redis) {
           bookings: keys.bookings(release),
           entries: keys.entries(release),
           visits: keys.visits(release),
+          arrival_tries: keys.arrivalTries(release),
           missed: keys.missed(release),
           audit: keys.audit(release),
         },
-        {},
+        { tries: ARRIVAL_LIMITS.triesPerBooking },
         absent.flatMap(({ entry, grant, slot, missedAtMs }) => [entry, grant, slot, missedAtMs]),
       ),
 
@@ -204,9 +248,10 @@ function absenceStore(redis: Redis) {
       const flat = (await redis.hrandfield(keys.missed(release), batch, 'WITHVALUES')) ?? [];
       const missed: Missed[] = [];
       for (let i = 0; i + 1 < flat.length; i += 2) {
-        const [missedAtMs = '', persons = ''] = String(flat[i + 1]).split(' ');
-        const seat = String(flat[i]);
-        missed.push({ seat, missedAtMs: Number(missedAtMs), persons: listed(persons) });
+        const [missedAtMs = '', persons = '', slot] = String(flat[i + 1]).split(' ');
+        const seat = { seat: String(flat[i]), missedAtMs: Number(missedAtMs) };
+        const offered = slot === undefined ? {} : { offered: Number(slot) };
+        missed.push({ ...seat, persons: listed(persons), ...offered });
       }
       return missed;
     },

@@ -43,6 +43,7 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'RELEASE_UNKNOWN',
       'NOT_IMMEDIATE',
       'SLOT_UNKNOWN',
+      'SLOT_OVER',
       'BENEFICIARY_UNKNOWN',
       'CLAIMED_ELSEWHERE',
       'COOLING_DOWN',

@@ -1,6 +1,11 @@
 /** Bookings as Redis holds them, and their public ids. Pure. */
 import { assert } from '../lib/assert.ts';
 
+export const BOOKING_LIMITS = {
+  /** Of an entry, bookings that are told of by SMS: whoever books and cancels costs no more. */
+  told: 3,
+} as const;
+
 export type BookingState = 'OFFERED' | 'BOOKED' | 'CANCELLED' | 'LAPSED';
 
 /** A packed booking of lua/lib/booking.lua, read. Slot and pool are numbers in manifest order. */

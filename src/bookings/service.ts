@@ -12,12 +12,12 @@ import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { OPEN_POOL } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { networkIdOf, NOWHERE, type Origin } from '../gates/origin.ts';
-import { entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
+import { beginsAtMs, entryIdOf, ineligible, packEntry, sharedCategories } from '../rounds/rules.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { placeOf, tell } from '../rounds/tell.ts';
 import { bookingId, parseBookingId, type BookingRef, unpackBooking } from './rules.ts';
 import { securityCodeOf } from './security-code.ts';
-import type { BookingStore } from './store.ts';
+import type { BookingStore, SlotSeen } from './store.ts';
 
 export type BookingView = {
   readonly bookingId: string;
@@ -41,6 +41,8 @@ type Parts = {
   outbox: Outbox;
   secrets: Secrets;
   log: Log;
+  /** IANA name: whose days and hours those of the centres are. */
+  timeZone: string;
 };
 
 type Wish = { readonly release: string; readonly beneficiary: string; readonly slot: string };
@@ -64,11 +66,12 @@ export function createBookingService(parts: Parts) {
 }
 
 /**
- * A booking as its account sees it, which is told by SMS too. That it cannot be told, as where the
- * outbox is full, is no reason to refuse: the code is in the list as well.
+ * A booking as its account sees it, which is told by SMS too, the first few of a release. That it
+ * cannot be told, as where the outbox is full, is no reason to refuse: the code is in the list as
+ * well.
  */
 async function booked(
-  { people, outbox, secrets, log }: Parts,
+  { store, people, outbox, secrets, log }: Parts,
   found: Published,
   { ref, slot, beneficiaries }: { ref: BookingRef; slot: number; beneficiaries: readonly string[] },
 ): Promise<BookingView> {
@@ -83,7 +86,12 @@ async function booked(
     securityCode,
   } as const;
   try {
-    const told = person === undefined ? [] : [{ id: `booked:${id}`, person, message }];
+    const number = await store.tell(ref);
+    const { release, entry } = ref;
+    const told =
+      person === undefined || number === undefined
+        ? []
+        : [{ id: `booked:${release}:${entry}:${number}`, person, message }];
     await tell({ people, outbox, secrets, log }, told);
   } catch (error) {
     log.warn({ err: error, release: ref.release }, 'a booking was not told by SMS');
@@ -99,6 +107,12 @@ async function booked(
   };
 }
 
+/** The slot of a packed booking. */
+function seenIn({ timeZone }: Parts, found: Published, packed: string): SlotSeen {
+  const { slot } = unpackBooking(packed);
+  return { slot, beginsAtMs: beginsAtMs(found, slot, timeZone) };
+}
+
 function answers(parts: Parts) {
   const { store, arrivals, releases, rounds, people } = parts;
 
@@ -106,8 +120,8 @@ function answers(parts: Parts) {
   const own = async (account: string, id: string): Promise<BookingRef | Refusal> => {
     const ref = parseBookingId(id);
     if (!ref) return refuse('BOOKING_UNKNOWN');
-    const entries = await rounds.entriesOf(account, ref.release);
-    return entries.has(ref.entry) ? ref : refuse('BOOKING_UNKNOWN');
+    const isOwn = await rounds.isOf(account, ref.release, ref.entry);
+    return isOwn ? ref : refuse('BOOKING_UNKNOWN');
   };
 
   return {
@@ -134,7 +148,7 @@ function answers(parts: Parts) {
       return booked(parts, found, { ref, slot: reply.slot, beneficiaries });
     },
 
-    /** Gives an offer or a booking back. */
+    /** Gives an offer back, or a booking before its slot begins. */
     async cancel(
       account: string,
       id: string,
@@ -142,7 +156,10 @@ function answers(parts: Parts) {
     ): Promise<'CANCELLED' | Refusal> {
       const ref = await finding;
       if (isRefusal(ref)) return ref;
-      const reply = await store.cancel(ref.release, ref.entry, ref.grant);
+      const found = await releases.published(ref.release);
+      if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
+      const packed = await store.held(ref.release, ref.entry);
+      const reply = await store.cancel(ref, packed ? seenIn(parts, found, packed) : undefined);
       if (reply === 'CANCELLED') return reply;
       return reply === 'ROUND_DRAWING' ? refuse(reply, { retryAfterS: 1 }) : refuse(reply);
     },
@@ -180,7 +197,8 @@ const poolsFor = ({ manifest }: Published, slotNumber: number, claim: Claim): nu
   );
 
 /** Exchanging one seat that was booked at once for another. */
-function moving({ store, releases, rounds, claims }: Parts) {
+function moving(parts: Parts) {
+  const { store, releases, rounds, claims, timeZone } = parts;
   return {
     /** `slotNumber`: of the same release. The booking keeps its id. */
     async move(account: string, id: string, slotNumber: number): Promise<'MOVED' | Refusal> {
@@ -195,7 +213,7 @@ function moving({ store, releases, rounds, claims }: Parts) {
         rounds.standings(ref.release, [person]),
       ]);
       if (isRefusal(claim)) return claim;
-      const problem = ineligible(found, claim, [slotNumber]);
+      const problem = ineligible(found, claim, [slotNumber], timeZone);
       if (problem) return problem;
       if (!standing?.booking) return refuse('BOOKING_UNKNOWN');
       const categories = sharedCategories(found, [claim]);
@@ -203,7 +221,7 @@ function moving({ store, releases, rounds, claims }: Parts) {
         ref,
         packEntry({ persons: [person], prefs: [slotNumber], categories }),
         {
-          from: unpackBooking(standing.booking).slot,
+          from: seenIn(parts, found, standing.booking),
           slot: slotNumber,
           pools: poolsFor(found, slotNumber, claim),
         },
@@ -215,7 +233,7 @@ function moving({ store, releases, rounds, claims }: Parts) {
 
 /** Whatever can be refused without the release's state, and the claim (see rounds/service.ts). */
 const preparing =
-  ({ releases, claims }: Parts) =>
+  ({ releases, claims, timeZone }: Parts) =>
   async (account: string, { release, beneficiary, slot }: Wish): Promise<Prepared | Refusal> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return found;
@@ -227,7 +245,13 @@ const preparing =
     const pools = poolsFor(found, slotNumber, claim);
     const categories = sharedCategories(found, [claim]);
     return (
-      ineligible(found, claim, [slotNumber]) ?? { found, claim, slotNumber, pools, categories }
+      ineligible(found, claim, [slotNumber], timeZone) ?? {
+        found,
+        claim,
+        slotNumber,
+        pools,
+        categories,
+      }
     );
   };
 

@@ -1,7 +1,7 @@
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { enteredBy } from '../rounds/rules.ts';
-import type { BookingRef } from './rules.ts';
+import { BOOKING_LIMITS, type BookingRef } from './rules.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type ConfirmReply =
@@ -62,7 +62,7 @@ const cancelScript = script({
     'visits',
     'audit',
   ],
-  args: ['entry_id', 'grant'],
+  args: ['entry_id', 'grant', 'slot', 'begins_at_ms'],
   reply: (raw): CancelReply => {
     const { word } = replyWord(raw);
     const said = CANCEL_REPLIES.find((one) => one === word);
@@ -126,7 +126,7 @@ export type MoveReply = (typeof MOVE_REPLIES)[number];
 const moveScript = script({
   file: 'bookings/move',
   keys: ['release', 'entries', 'bookings', 'seats', 'visits', 'audit'],
-  args: ['entry_id', 'grant', 'entry', 'from_slot', 'slot'],
+  args: ['entry_id', 'grant', 'entry', 'from_slot', 'begins_at_ms', 'slot'],
   rest: true,
   reply: (raw): MoveReply => {
     const { word } = replyWord(raw);
@@ -135,6 +135,21 @@ const moveScript = script({
     throw unexpectedReply('bookings/move', word);
   },
 });
+
+const tellScript = script({
+  file: 'bookings/tell',
+  keys: ['told'],
+  args: ['entry_id', 'grant', 'most'],
+  reply: (raw): number | undefined => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'NUMBER') return Number(fields[0]);
+    if (word === 'ENOUGH') return undefined;
+    throw unexpectedReply('bookings/tell', word);
+  },
+});
+
+/** The slot that a booking has, by number, and when it begins. */
+export type SlotSeen = { readonly slot: number; readonly beginsAtMs: number };
 
 /** Offers that lapse in one script. */
 const EXPIRE_AT_MOST = 500;
@@ -162,7 +177,23 @@ function answerStore(redis: Redis) {
         { entry_id: entryId, grant },
       ),
 
-    cancel: (release: string, entryId: string, grant: string): Promise<CancelReply> =>
+    /** The packed booking of an entry, whichever it has. */
+    held: (release: string, entryId: string): Promise<string | null> =>
+      redis.hget(keys.bookings(release), entryId),
+
+    /** The how manieth of an entry's bookings to be told of this is; undefined: one too many. */
+    tell: ({ release, entry, grant }: BookingRef): Promise<number | undefined> =>
+      tellScript(
+        redis,
+        { told: keys.told(release) },
+        { entry_id: entry, grant, most: BOOKING_LIMITS.told },
+      ),
+
+    /** `seen`: the slot that the booking was seen with, and when it begins. */
+    cancel: (
+      { release, entry, grant }: BookingRef,
+      seen: SlotSeen | undefined,
+    ): Promise<CancelReply> =>
       cancelScript(
         redis,
         {
@@ -177,7 +208,7 @@ function answerStore(redis: Redis) {
           visits: keys.visits(release),
           audit: keys.audit(release),
         },
-        { entry_id: entryId, grant },
+        { entry_id: entry, grant, slot: seen?.slot ?? '', begins_at_ms: seen?.beginsAtMs ?? 0 },
       ),
   };
 }
@@ -188,7 +219,7 @@ function moveStore(redis: Redis) {
     move: (
       { release, entry, grant }: BookingRef,
       packed: string,
-      to: { from: number; slot: number; pools: readonly number[] },
+      to: { from: SlotSeen; slot: number; pools: readonly number[] },
     ): Promise<MoveReply> =>
       moveScript(
         redis,
@@ -200,7 +231,14 @@ function moveStore(redis: Redis) {
           visits: keys.visits(release),
           audit: keys.audit(release),
         },
-        { entry_id: entry, grant, entry: packed, from_slot: to.from, slot: to.slot },
+        {
+          entry_id: entry,
+          grant,
+          entry: packed,
+          from_slot: to.from.slot,
+          begins_at_ms: to.from.beginsAtMs,
+          slot: to.slot,
+        },
         to.pools,
       ),
   };

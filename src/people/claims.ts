@@ -1,12 +1,12 @@
 /**
  * F1: one person, one claim. A claim binds a person to one release; whether it is still alive is
- * that release's word (`isLive`), so nothing ever has to hand a claim back, and a crash leaves
+ * that release's word (`ClaimStateOf`), so nothing ever has to hand a claim back, and a crash leaves
  * nothing to sweep (docs/adr/0004).
  */
 import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { PeopleStore } from './store.ts';
-import { PEOPLE_LIMITS } from './rules.ts';
+import { MISS_TERMS, PEOPLE_LIMITS } from './rules.ts';
 import type { Dose } from './vaccines.ts';
 
 export type Claim = {
@@ -17,12 +17,21 @@ export type Claim = {
   readonly categories: readonly string[];
   /** Given here before, on whichever booking. */
   readonly doses: readonly Dose[];
-  /** By Redis's clock; an entry or booking that comes later is not covered by this claim. */
+  /** By Redis's clock. */
+  readonly claimedAtMs: number;
+  /** Likewise; an entry or booking that comes later is not covered by this claim. */
   readonly enterBeforeMs: number;
 };
 
-/** Whether a person still has an entry or a booking in a release that their claim names. */
-export type IsLive = (release: string, person: string) => Promise<boolean>;
+/** A seat that a person let go to waste: id of the booking or offer, and when it was missed. */
+export type Miss = { readonly booking: string; readonly missedAtMs: number };
+
+/**
+ * LIVE: a person still has an entry or a booking in a release that their claim names. A miss: it is
+ * over because they let it go to waste.
+ */
+export type ClaimState = 'LIVE' | 'OVER' | Miss;
+export type ClaimStateOf = (release: string, person: string) => Promise<ClaimState>;
 
 const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean): Refusal => {
   if (live) return refuse('CLAIMED_ELSEWHERE');
@@ -32,12 +41,16 @@ const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean):
 
 export type Claims = ReturnType<typeof createClaims>;
 
-export function createClaims(store: PeopleStore, isLive: IsLive) {
+export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
   const mayTakeOver = async (
     person: string,
     held: { release: string; claimedAtMs: number; nowMs: number },
   ): Promise<Refusal | undefined> => {
-    const live = await isLive(held.release, person);
+    const state = await stateOf(held.release, person);
+    // Now, and not when a worker comes by: a claim is over by the clock, and would else be taken
+    // over before its miss can keep anybody from it.
+    if (typeof state === 'object') await store.countMiss(person, state, MISS_TERMS);
+    const live = state === 'LIVE';
     if (live || held.nowMs - held.claimedAtMs < PEOPLE_LIMITS.claimLeaseMs)
       return elsewhere(held, live);
     return undefined;
@@ -62,6 +75,7 @@ export function createClaims(store: PeopleStore, isLive: IsLive) {
         idType: reply.idType,
         categories: reply.categories,
         doses: reply.doses,
+        claimedAtMs: reply.claimedAtMs,
         enterBeforeMs: reply.claimedAtMs + PEOPLE_LIMITS.enterWithinMs,
       };
     },

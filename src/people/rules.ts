@@ -45,6 +45,12 @@ export const OTP_TERMS = {
   mostFamiliar: 8,
 } as const;
 
+/** Missed seats as counting one takes it. */
+export const MISS_TERMS = {
+  windowMs: PEOPLE_LIMITS.missedWithinMs,
+  coolDownMs: PEOPLE_LIMITS.coolDownMs,
+} as const;
+
 /** The photo IDs that India's portal accepted in 2021. */
 export const ID_TYPES = [
   'aadhaar',

@@ -64,6 +64,8 @@ export const keys = {
   withdrawn: (id: string) => release(id, 'withdrawn'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
+  /** hash: entry id -> grants of its bookings that it was told of by SMS, a few at most. */
+  told: (id: string) => release(id, 'told'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
   offers: (id: string, round: number) => release(id, `offers:${round}`),
   /**
@@ -75,14 +77,18 @@ export const keys = {
   displacements: (id: string) => release(id, 'displacements'),
   /**
    * hash: `<entry id>.<grant>` -> packed visit (lua/lib/visit.lua): who came, and who did not;
-   * `<entry id>` -> '' once any of its people was given a dose here.
+   * `<entry id>` -> '' once any of its people was given a dose here, or the grant of its booking
+   * once its day is over and marked: nothing else that it is offered can be confirmed.
    */
   visits: (id: string) => release(id, 'visits'),
   /** hash: `<entry id>.<grant>` -> wrong security codes; of bookings that are none, too. */
   arrivalTries: (id: string) => release(id, 'arrival-tries'),
   /** set: `<centre>/<date>` where anybody arrived. */
   attended: (id: string) => release(id, 'attended'),
-  /** hash: `<entry id>.<grant>` -> `<missed_at_ms> <persons>`: a missed seat yet to be counted. */
+  /**
+   * hash: `<entry id>.<grant>` -> `<missed_at_ms> <persons>`, and the slot of an offer that lapsed: a
+   * missed seat yet to be counted.
+   */
   missed: (id: string) => release(id, 'missed'),
   /**
    * list: `<word> <entry id>` of what happened since the last seal (withdrawn, cancelled, expired);
@@ -181,8 +187,10 @@ export const keys = {
 
   // --- the rest: a tag each ---
 
-  /** string: wrong security codes of an operator key on a day, and those being tried; two days. */
+  /** hash: wrong, right: security codes of an operator key on a day; two days. */
   keyTries: (key: string, day: string) => `fs:v1:{v:${key}}:tries:${day}`,
+  /** zset: security codes that it is trying by when they count no more, in ms; two days. */
+  keyTrying: (key: string, day: string) => `fs:v1:{v:${key}}:trying:${day}`,
   /** zset: `<person>|<dose>|<vaccine>` of a next dose by when to tell of it, in ms; until then. */
   dosesDue: () => 'fs:v1:{doses}:due',
 

@@ -34,8 +34,21 @@ export function createAdmission(parts: {
   secrets: Secrets;
   receipts: Receipts;
   log: Log;
+  timeZone: string;
 }) {
-  const { claims, secrets, receipts, log } = parts;
+  const { claims, secrets, receipts, log, timeZone } = parts;
+  /** Why some of these people may not have one of these slots; undefined when all may have all. */
+  const unfit = (
+    found: Published,
+    claims: readonly Claim[],
+    prefs: readonly number[],
+  ): Refusal | undefined => {
+    for (const claim of claims) {
+      const refusal = ineligible(found, claim, prefs, timeZone);
+      if (refusal) return naming(claim.person, refusal);
+    }
+    return undefined;
+  };
   return {
     /** A release that gives seats by lottery, and the key of its receipts. */
     terms({ manifest, hash }: Published): Terms | Refusal {
@@ -62,6 +75,8 @@ export function createAdmission(parts: {
       return answers.find(isRefusal) ?? (answers as Claim[]);
     },
 
+    unfit,
+
     admit: (
       found: Published,
       claims: readonly Claim[],
@@ -83,19 +98,6 @@ export function createAdmission(parts: {
       };
     },
   };
-}
-
-/** Why some of these people may not have one of these slots; undefined when all may have all. */
-export function unfit(
-  found: Published,
-  claims: readonly Claim[],
-  prefs: readonly number[],
-): Refusal | undefined {
-  for (const claim of claims) {
-    const refusal = ineligible(found, claim, prefs);
-    if (refusal) return naming(claim.person, refusal);
-  }
-  return undefined;
 }
 
 /** What the script refused. `persons`: those of the entry. */

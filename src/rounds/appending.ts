@@ -2,13 +2,14 @@
  * Entering one slot at a time, for clients that know no list of preferences: each slot is put
  * behind those that were asked for before.
  */
+import { present } from '../lib/assert.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { networkIdOf, type Origin } from '../gates/origin.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { together } from '../lib/together.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { type Admission, enterRefusal } from './admission.ts';
-import { entryIdOf, groupProblem, unpackEntry } from './rules.ts';
+import { beginsAtMs, entryIdOf, groupProblem, unpackEntry } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
 
 export type Wish = {
@@ -30,9 +31,10 @@ type Parts = {
   releases: ReleaseService;
   secrets: Secrets;
   admission: Admission;
+  timeZone: string;
 };
 
-export function appending({ store, releases, secrets, admission }: Parts) {
+export function appending({ store, releases, secrets, admission, timeZone }: Parts) {
   const view = together(async (key) => {
     const [release = '', ...ids] = key.split(' ');
     const found = await store.view(release, ids);
@@ -57,7 +59,10 @@ export function appending({ store, releases, secrets, admission }: Parts) {
     ]);
     if (isRefusal(claims)) return claims;
     const [expected, standing] = held?.state === 'ENTERED' ? [held.entry, held.standing] : ['', ''];
-    const prefs = appendTo(expected, slotNumber, found.manifest.limits.preferences);
+    const nowMs = present(claims[0], 'the claim of a lead').claimedAtMs;
+    const isToCome = (slot: number): boolean => beginsAtMs(found, slot, timeZone) > nowMs;
+    const before = expected === '' ? [] : unpackEntry(expected).prefs.filter(isToCome);
+    const prefs = appendTo(before, slotNumber, found.manifest.limits.preferences);
     const admitted = admission.admit(found, claims, prefs);
     if (isRefusal(admitted)) return admitted;
     const toPut = admission.toPut(account, release, admitted);
@@ -94,8 +99,6 @@ export function appending({ store, releases, secrets, admission }: Parts) {
   };
 }
 
-/** `entry`: packed, '' for none. */
-function appendTo(entry: string, slotNumber: number, limit: number): readonly number[] {
-  const prefs = entry === '' ? [] : unpackEntry(entry).prefs;
+function appendTo(prefs: readonly number[], slotNumber: number, limit: number): readonly number[] {
   return prefs.includes(slotNumber) ? prefs : [...prefs, slotNumber].slice(0, limit);
 }

@@ -8,7 +8,7 @@ import type { PeopleStore } from '../people/store.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Manifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { type Admission, type Admitted, enterRefusal, unfit } from './admission.ts';
+import { type Admission, type Admitted, enterRefusal } from './admission.ts';
 import { entryIdOf, groupProblem } from './rules.ts';
 import {
   type Carried,
@@ -69,7 +69,7 @@ async function admitted(
   if (isRefusal(claims)) return claims;
   const open = alike.filter((slot) => !closed.has(slot));
   if (open.length === 0) return refuse('SLOTS_CLOSED');
-  const fit = open.filter((slot) => !unfit(found, claims, [slot]));
+  const fit = open.filter((slot) => !admission.unfit(found, claims, [slot]));
   const wished = fit.length > 0 ? fit.slice(0, found.manifest.limits.preferences) : open;
   return admission.admit(found, claims, wished);
 }

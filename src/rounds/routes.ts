@@ -133,6 +133,7 @@ const enterRoute = (rounds: RoundService): Route =>
       'BENEFICIARY_DUPLICATE',
       'TOO_MANY_PREFERENCES',
       'SLOT_UNKNOWN',
+      'SLOT_OVER',
       'SLOT_DUPLICATE',
       'NO_SERIES',
       'CARRY_OVER_DATE',

@@ -1,5 +1,6 @@
 /** What may be entered, and how an entry is kept. Pure. */
 import { present } from '../lib/assert.ts';
+import { instantMs } from '../lib/days.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { ageInYear } from '../people/rules.ts';
 import { type Dose, doseProblem } from '../people/vaccines.ts';
@@ -86,29 +87,57 @@ export function preferenceNumbers(
   return numbers;
 }
 
+/** When a slot begins by the clocks of a zone. */
+export function beginsAtMs(
+  { manifest, slotSessions }: Published,
+  slotNumber: number,
+  timeZone: string,
+): number {
+  const { date } = present(slotSessions[slotNumber], 'the session of a slot');
+  return instantMs(date, present(manifest.slots[slotNumber], 'a slot').from, timeZone);
+}
+
+/**
+ * Whether an offer of this slot that was not answered is a missed seat: nobody could have kept what
+ * had begun before they had to answer.
+ */
+export const isMiss = (
+  found: Published,
+  slotNumber: number,
+  confirmByMs: number,
+  timeZone: string,
+): boolean => beginsAtMs(found, slotNumber, timeZone) >= confirmByMs;
+
 /** Why a person may not have one of these slots; undefined when they may have them all. */
 export function ineligible(
-  { manifest, slotSessions }: Published,
-  person: { birthYear: number; idType: string; doses: readonly Dose[] },
+  found: Published,
+  person: {
+    readonly birthYear: number;
+    readonly idType: string;
+    readonly doses: readonly Dose[];
+    readonly claimedAtMs: number;
+  },
   slotNumbers: readonly number[],
+  timeZone: string,
 ): Refusal | undefined {
+  const { manifest, slotSessions } = found;
   if (!manifest.id_types.includes(person.idType)) {
     return refuse('ID_TYPE_NOT_ACCEPTED', { extra: { accepted: manifest.id_types } });
   }
   for (const number of slotNumbers) {
     const session = present(slotSessions[number], 'the session of a slot');
+    const { slot } = present(manifest.slots[number], 'a slot');
+    if (beginsAtMs(found, number, timeZone) <= person.claimedAtMs)
+      return refuse('SLOT_OVER', { extra: { slot } });
     const age = ageInYear(person.birthYear, session.date);
     const { min_age: minAge, max_age: maxAge } = session;
     if (age < minAge || (maxAge !== null && age > maxAge)) {
       return refuse('NOT_ELIGIBLE', {
-        extra: { slot: manifest.slots[number]?.slot, minAge, maxAge },
+        extra: { slot, minAge, maxAge },
       });
     }
     const problem = doseProblem(person.doses, session);
-    if (problem) {
-      const { slot } = present(manifest.slots[number], 'a slot');
-      return refuse('DOSE_NOT_DUE', { extra: { slot, dose: session.dose, ...problem } });
-    }
+    if (problem) return refuse('DOSE_NOT_DUE', { extra: { slot, dose: session.dose, ...problem } });
   }
   return undefined;
 }
@@ -132,7 +161,7 @@ export type EntryState =
 
 /**
  * Whether an entry in this state keeps the person's claim. A booking keeps it until the release's
- * last day is over.
+ * last day is over, unless something ends it before (createClaimState).
  */
 export function keepsClaim(state: EntryState, nowMs: number, lastDayEndsAtMs: number): boolean {
   if (state === 'BOOKED' || state === 'OFFERED') return nowMs < lastDayEndsAtMs;

@@ -28,7 +28,6 @@ import {
   entryIdOf,
   type EntryState,
   groupProblem,
-  keepsClaim,
   type PackedEntry,
   preferenceNumbers,
   unpackEntry,
@@ -83,6 +82,8 @@ type Parts = {
   secrets: Secrets;
   receipts: Receipts;
   log: Log;
+  /** IANA name: whose days and hours those of the centres are. */
+  timeZone: string;
 };
 
 /** What entering needs of the release and the people, once nothing in them refuses it. */
@@ -107,6 +108,7 @@ export function createRoundService(parts: Parts) {
     ...entering({ ...parts, admission }),
     ...appending({ ...parts, admission }),
     ...carryingIn({ ...parts, admission }),
+    ...owning(parts),
     ...standing(parts),
     ...asking(parts),
     ...published(parts),
@@ -174,7 +176,7 @@ function entering({ store, releases, secrets, admission }: Parts & { admission: 
   };
 }
 
-function standing({ store, releases, people, secrets, receipts }: Parts) {
+function owning({ store, people, secrets }: Parts) {
   /** Entry ids of an account's people in a release, by person. */
   const entriesOf = async (account: string, release: string): Promise<Map<string, string>> => {
     const persons = await people.persons(account);
@@ -184,6 +186,21 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
   return {
     entriesOf,
 
+    /** Whether an entry is of any of an account's people: their own, or their group's. */
+    async isOf(account: string, release: string, entryId: string): Promise<boolean> {
+      const own = await entriesOf(account, release);
+      if (own.has(entryId)) return true;
+      const standings = own.size === 0 ? [] : await store.view(release, [...own.keys()]);
+      return standings.some((one) => isTheirs(one, entryId));
+    },
+  };
+}
+
+function standing(parts: Parts) {
+  const { store, releases, secrets, receipts } = parts;
+  const { entriesOf } = owning(parts);
+
+  return {
     /** The entries of an account's people in a release, those that ever were there. */
     async list(
       account: string,
@@ -198,20 +215,16 @@ function standing({ store, releases, people, secrets, receipts }: Parts) {
       const signer =
         manifest.mode === 'lottery' ? receipts.signerFor(receiptTerms(manifest, hash)) : undefined;
       const standings = await store.view(release, [...byEntry.keys()]);
-      return [...byEntry.keys()].flatMap((entryId, index) => {
+      const shown = new Set<string>();
+      return [...byEntry.keys()].flatMap((own, index) => {
         const standing = present(standings[index], 'a standing');
-        const { state, group } = standing;
-        const [lead = entryId] = state === 'STANDING' ? [] : group;
+        const entryId = leadOf(standing, own);
         // A group's entry is its lead's, and is shown once.
-        if (state === 'NONE' || lead !== entryId) return [];
-        return [
-          entryView(
-            { found, signer, secrets },
-            entryId,
-            peopleOf(standing, entryId, byEntry),
-            standing,
-          ),
-        ];
+        if (standing.state === 'NONE' || shown.has(entryId)) return [];
+        if (!byEntry.has(entryId) && !isTheirs(standing, entryId)) return [];
+        shown.add(entryId);
+        const members = peopleOf(standing, entryId, byEntry);
+        return [entryView({ found, signer, secrets }, entryId, members, standing)];
       });
     },
 
@@ -263,6 +276,16 @@ function asking({ store, releases, people, secrets }: Parts) {
     },
   };
 }
+/** The id under which the entry of a person stands: their own, or that of their group's lead. */
+const leadOf = ({ state, group }: EntryStanding, own: string): string =>
+  (state === 'STANDING' ? undefined : group[0]) ?? own;
+
+/**
+ * Whether this is the booking of a group whose lead is elsewhere: who had their dose may leave the
+ * account before the others. What was given back is the lead's alone.
+ */
+const isTheirs = (standing: EntryStanding, entryId: string): boolean =>
+  standing.state === 'BOOKED' && leadOf(standing, '') === entryId;
 
 /** The people of an entry that are this account's, the lead first. */
 function peopleOf(
@@ -420,33 +443,3 @@ function proofs({ store, releases }: Parts) {
     },
   };
 }
-
-/**
- * What a claim is held against: whether the person's entry in that release, their own or their
- * group's, is still alive.
- */
-export const createIsLive =
-  (
-    store: RoundStore,
-    releases: ReleaseService,
-    secrets: Secrets,
-    people: Pick<PeopleStore, 'dosesOf'>,
-  ) =>
-  async (release: string, person: string): Promise<boolean> => {
-    const found = await releases.published(release);
-    if (isRefusal(found)) return false;
-    const entryId = entryIdOf(secrets, release, person);
-    const [standing] = await store.view(release, [entryId]);
-    const reading = await releases.read(release);
-    if (!standing || !reading) return false;
-    // What a booking was for is over with its dose. Nobody can cancel it since they arrived, nor
-    // enter here again beside it; and if a change takes it after all, nothing that comes in its
-    // place can be confirmed (lua/bookings/confirm).
-    if (standing.state === 'BOOKED') {
-      const { grant } = unpackBooking(standing.booking);
-      const booking = bookingId({ release, entry: standing.group[0] ?? entryId, grant });
-      const [doses = []] = await people.dosesOf([person]);
-      if (doses.some((dose) => dose.booking === booking)) return false;
-    }
-    return keepsClaim(standing.state, reading.nowMs, found.lastDayEndsAtMs);
-  };

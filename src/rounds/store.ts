@@ -70,7 +70,7 @@ export type EntryStanding = {
   readonly entry: string;
   /** Packed booking; '' where there is none. */
   readonly booking: string;
-  /** 0 where nothing is to be confirmed. */
+  /** Of an offer, also one that has lapsed; else 0. */
   readonly confirmByMs: number;
   /** For the receipt of an entry that is ENTERED. */
   readonly issuedAtMs: number;

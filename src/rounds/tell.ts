@@ -20,12 +20,12 @@ export type Told = { readonly id: string; readonly person: string; readonly mess
 /**
  * Queues an SMS to each of these people; none to who has no account any more, or whose number
  * cannot be read: that is logged, and keeps nobody else from being told. Throws where the outbox is
- * full, so that all are told again: what was queued is then not queued twice.
+ * full, so that all are told again: what was queued is then not queued twice. How many it reaches.
  */
 export async function tell(
   { people, outbox, secrets, log }: TellParts,
   told: readonly Told[],
-): Promise<void> {
+): Promise<number> {
   const contacts = await people.contactsOf(told.map(({ person }) => person));
   const messages = told.flatMap(({ id, message }, index): Sms[] => {
     const contact = contacts[index];
@@ -39,6 +39,7 @@ export async function tell(
     }
   });
   if ((await outbox.send(messages)) === 'FULL') throw new Error('the outbox is full');
+  return messages.length;
 }
 
 /** Where and when a slot is, in words. */

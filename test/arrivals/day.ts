@@ -26,10 +26,17 @@ export const AFTERWARDS = 'Etc/GMT-14';
 export const engineHere = (redis: Redis, watch: Partial<Watch> = {}): Engine =>
   createEngine(redis, { secret: SECRET, timeZone: HERE }, watch);
 
+/** An engine for which what is today in the other is over. */
+export const engineAfterwards = (redis: Redis): Engine =>
+  createEngine(redis, { secret: SECRET, timeZone: AFTERWARDS });
+
 export const today = async (redis: Redis): Promise<string> => dayAt(await redisNowMs(redis), HERE);
 
 /** A far day, so that a release can be over neither today nor tomorrow. */
 const FAR = '2099-01-01';
+
+/** The last minutes of a day: a session of today is still to come, at whatever hour a test runs. */
+export const LATE = [{ from: '23:58', to: '23:59' }];
 
 /** Books at once: each centre has these seats today, and again on a far day. */
 export const openToday = async (
@@ -42,7 +49,7 @@ export const openToday = async (
     seats: [100],
     alsoOn: FAR,
     ...wishes,
-    places: { date: await today(redis), ...wishes.places },
+    places: { date: await today(redis), bands: LATE, ...wishes.places },
   });
 
 export type Booked = {

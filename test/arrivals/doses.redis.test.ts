@@ -35,6 +35,7 @@ import {
   engineHere,
   giveDose,
   HERE,
+  LATE,
   openToday,
   today,
 } from './day.ts';
@@ -135,7 +136,7 @@ describe('a dose', () => {
     const lottery = await publishRelease(engine, test.redis, {
       seats: [2],
       alsoOn: '2099-01-01',
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     const account = fresh('account');
     const people = [await register(engine, account), await register(engine, account)];
@@ -267,6 +268,58 @@ describe('the next dose', () => {
   });
 });
 
+describe('a process that dies while it records a dose', () => {
+  /** The three writes, in the order that ADR 20 rests on. */
+  const WRITES = ['schedule', 'markDosed', 'recordDose'] as const;
+  const gone = new Error('the process is gone');
+  const dyingAt = (write: (typeof WRITES)[number], when: 'before' | 'after') => {
+    const { stores, releases, people, secrets } = engine;
+    const dying = <T extends object>(store: T): T => {
+      const call = (store as Record<string, (...parts: unknown[]) => Promise<unknown>>)[write];
+      if (!call) return store;
+      const dies = async (...parts: unknown[]) => {
+        if (when === 'after') await call(...parts);
+        throw gone;
+      };
+      return { ...store, [write]: dies };
+    };
+    return createArrivalService({
+      store: dying(stores.arrivals),
+      doses: dying(stores.people),
+      releases,
+      people,
+      secrets,
+      timeZone: HERE,
+      onArrival: () => undefined,
+      onDose: () => undefined,
+    });
+  };
+  const STEPS = WRITES.flatMap((write) => [[write, 'before'] as const, [write, 'after'] as const]);
+
+  it.each(STEPS)('at %s, %s it: loses nothing, and is sent again', async (write, when) => {
+    granted(await arrive(engine, who));
+    const asked = { booking: who.booking, beneficiary: who.person, batch: BATCH };
+    const dying = dyingAt(write, when).recordDose(CENTRE, {
+      ...asked,
+      vaccine: 'COVISHIELD',
+    });
+    await expect(dying).rejects.toThrow('gone');
+    const { entry = '' } = parseBookingId(who.booking) ?? {};
+    const done = {
+      schedule: await test.redis.zcard(keys.dosesDue()),
+      markDosed: await test.redis.hexists(keys.visits(release.release), entry),
+      recordDose: (await beneficiary(who)).doses.length,
+    };
+    // Each only after all before it: who is told of a dose, and free with it, can have no other seat.
+    const wrote = WRITES.indexOf(write) + (when === 'after' ? 1 : 0);
+    expect(WRITES.map((one) => done[one])).toEqual([1, 1, 1].fill(0, wrote));
+    granted(await giveDose(engine, who));
+    expect((await beneficiary(who)).doses).toHaveLength(1);
+    expect(await test.redis.zcard(keys.dosesDue())).toBe(1);
+    expect(await test.redis.hget(keys.visits(release.release), entry)).toBe('');
+  });
+});
+
 describe('the claim', () => {
   const standings = async (one: TestRelease) => stateOf(engine, one.release, who.person);
 
@@ -302,7 +355,7 @@ describe('the claim', () => {
       seats: [1, 1],
       alsoOn: '2099-01-01',
       confirmWithinS: 5_000,
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     who = { ...who, account: fresh('account') };
     who = { ...who, person: await register(engine, who.account) };

@@ -2,9 +2,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivalStore } from '../../src/arrivals/store.ts';
 import type { Engine } from '../../src/engine.ts';
+import { parseBookingId } from '../../src/bookings/rules.ts';
+import { present } from '../../src/lib/assert.ts';
 import { addDays } from '../../src/lib/days.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
-import { PEOPLE_LIMITS } from '../../src/people/rules.ts';
+import { MISS_TERMS } from '../../src/people/rules.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
@@ -16,6 +18,7 @@ import {
   publishRelease,
   register,
   type TestRelease,
+  workerOn,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 import {
@@ -24,8 +27,10 @@ import {
   bookMany,
   bookSomebody,
   type Booked,
+  engineAfterwards,
   engineHere,
   HERE,
+  LATE,
   openToday,
   today,
 } from './day.ts';
@@ -101,6 +106,19 @@ describe('a booking whose people did not come', () => {
     expect(await states([later])).toEqual(['booked']);
   });
 
+  it('is left alone in a slot that it has left meanwhile', async () => {
+    const { entry, grant } = present(
+      parseBookingId((await bookSomebody(engine, release)).booking),
+      'a booking id',
+    );
+    const { markNoShows } = engine.stores.arrivals;
+    const mark = (slot: number) =>
+      markNoShows(release.release, [{ entry, grant, slot, missedAtMs: 1 }]);
+    expect(await mark(1)).toBe(0);
+    expect(await test.redis.exists(keys.visits(release.release))).toBe(0);
+    expect(await mark(0)).toBe(1);
+  });
+
   it('is marked and counted once, wherever a worker dies, and under two of them', async () => {
     const people = await bookMany(engine, release, 40);
     const [came, ...missing] = people as [Booked, ...Booked[]];
@@ -153,38 +171,72 @@ describe('a booking whose people did not come', () => {
     await attendanceAfterwards(engine, stopped)(release.release, stopping.signal);
     const marked = await test.redis.hlen(keys.visits(release.release));
     expect(marked).toBeGreaterThan(1);
-    expect(marked).toBeLessThan(1_201);
+    expect(marked).toBeLessThan(2_402);
     expect(await engine.stores.arrivals.attendance(release.release)).toBe('');
     await attend();
-    expect(await test.redis.hlen(keys.visits(release.release))).toBe(1_201);
+    expect(await test.redis.hlen(keys.visits(release.release))).toBe(2_402); // the visit and its entry
     const counted = await misses(persons.map((person) => ({ person })));
     expect(counted).toEqual(fill(1_200, 1));
   });
 });
 
 describe('a release', () => {
-  it('that is over for good is not looked at again', async () => {
-    const reads: string[] = [];
+  const reads: string[] = [];
+  /** As a release is read long after its last day. */
+  const longAfter = (isLastDayPast = true) => {
     const releases = {
       ...engine.releases,
       published: async (id: string) => {
         reads.push(id);
         const found = granted(await engine.releases.published(id));
-        // As it is read long after its last day.
-        const dates = found.dates.filter((date) => date < '2099-01-01');
+        const dates = found.dates.filter((date) => !isLastDayPast || date < '2099-01-01');
         const manifest = { ...found.manifest, ends_at: '2020-01-01T00:00:00.000Z' };
         return { ...found, manifest, dates, lastDayEndsAtMs: 0 };
       },
     } as Engine['releases'];
-    const over = attendanceAfterwards({ ...engine, releases });
-    expect(await over(release.release)).toBe('OVER');
-    expect(await over(release.release)).toBe('OVER');
-    expect(reads).toEqual([release.release]);
+    return attendanceAfterwards({ ...engine, releases });
+  };
+
+  it('that is over for good is not looked at again', async () => {
+    const { release: id } = release;
+    const over = longAfter();
+    expect(await over(id)).toBe('LATER'); // it still books
+    await letPass(test.redis, 7_300, [keys.release(id)]);
+    expect(await longAfter(false)(id)).toBe('LATER'); // a day is to come
+    expect(await attendanceAfterwards(engine)(id)).toBe('LATER');
+    reads.length = 0;
+    expect(await over(id)).toBe('OVER');
+    expect(await over(id)).toBe('OVER');
+    expect(reads).toEqual([id]);
+  });
+
+  it('is seen to while a round is open, or an offer of one may lapse', async () => {
+    const { release: id, slots } = await publishRelease(engine, test.redis, {
+      seats: [1],
+      endsInS: 1_000,
+      confirmWithinS: 900,
+      alsoOn: '2099-01-01',
+      places: { date: await today(test.redis), bands: LATE },
+    });
+    const account = fresh('account');
+    const person = await register(engine, account);
+    const request = { beneficiaries: [person], preferences: slots.slice(0, 1) };
+    granted(await engine.rounds.enter(account, id, request));
+    await letPass(test.redis, 600);
+    expect(await engine.stores.drawing.cut(id)).toMatchObject({ outcome: 'DRAWING' });
+    granted(await engine.releases.end(id));
+    expect(await longAfter()(id)).toBe('LATER');
+    await nextRound(engine, id);
+    expect(await longAfter()(id)).toBe('LATER');
+    await letPass(test.redis, 901);
+    expect(await longAfter()(id)).toBe('LATER');
+    await workerOn(engine).step(id);
+    expect(await longAfter()(id)).toBe('OVER');
+    expect(await misses([{ person }])).toEqual([0]); // it was offered what is over where they look
   });
 });
 
 describe('missed seats', () => {
-  const terms = { windowMs: PEOPLE_LIMITS.missedWithinMs, coolDownMs: PEOPLE_LIMITS.coolDownMs };
   let account: string;
   let person: string;
   beforeEach(async () => {
@@ -192,7 +244,7 @@ describe('missed seats', () => {
     person = await register(engine, account);
   });
   const miss = (missedAtMs: number, booking = fresh('booking')) =>
-    engine.stores.people.countMiss(person, { booking, missedAtMs }, terms);
+    engine.stores.people.countMiss(person, { booking, missedAtMs }, MISS_TERMS);
   const book = () =>
     engine.bookings.book(account, {
       release: release.release,
@@ -237,12 +289,19 @@ describe('missed seats', () => {
     expect(codeOf(await book())).toBe('COOLING_DOWN');
   });
 
+  it('never shorten a time that is running', async () => {
+    const nowMs = await redisNowMs(test.redis);
+    for (const days of [0, 1, 180.5]) await miss(nowMs - days * DAY_MS);
+    const ends = await test.redis.hget(keys.person(person), 'cooling_ends_at_ms');
+    expect(Number(ends)).toBe(nowMs + 14 * DAY_MS);
+  });
+
   it('are offers that lapsed, and no-shows beside them, of every one of a group', async () => {
     const lottery = await publishRelease(engine, test.redis, {
       seats: [2],
       confirmWithinS: 900,
       alsoOn: '2099-01-01',
-      places: { date: await today(test.redis) },
+      places: { date: await today(test.redis), bands: LATE },
     });
     const second = await register(engine, account);
     const people = [{ person }, { person: second }];
@@ -256,7 +315,7 @@ describe('missed seats', () => {
     await nextRound(engine, lottery.release);
     await letPass(test.redis, 901);
     await nextRound(engine, lottery.release);
-    const attendance = attendanceAfterwards(engine);
+    const attendance = attendanceAfterwards(engine, undefined, HERE);
     await attendance(lottery.release);
     await attendance(lottery.release);
     expect(await misses(people)).toEqual([1, 1]);
@@ -276,5 +335,69 @@ describe('missed seats', () => {
     });
     expect(codeOf(await engine.bookings.book(account, wish(person)))).toBe('COOLING_DOWN');
     expect(codeOf(await engine.bookings.book(account, wish(second)))).toBeUndefined();
+  });
+
+  describe('are counted before the claim is taken over', () => {
+    beforeEach(async () => miss((await redisNowMs(test.redis)) - DAY_MS));
+    const wait = () => letPass(test.redis, 11, [keys.person(person)]);
+    /** They were offered a seat of a lottery, and the deadline has passed; no worker came by. */
+    const letLapse = async (bands = LATE, date = '2099-01-01'): Promise<TestRelease> => {
+      const lottery = await publishRelease(engine, test.redis, {
+        seats: [1],
+        alsoOn: '2099-01-02',
+        confirmWithinS: 900,
+        places: { date, bands },
+      });
+      const request = { beneficiaries: [person], preferences: lottery.slots.slice(0, 1) };
+      granted(await engine.rounds.enter(account, lottery.release, request));
+      await letPass(test.redis, 600);
+      await nextRound(engine, lottery.release);
+      await letPass(test.redis, 901);
+      return lottery;
+    };
+
+    it('whoever enters at the moment of the lapse, or leaves their account', async () => {
+      const lottery = await letLapse();
+      await wait();
+      expect(codeOf(await book())).toBe('COOLING_DOWN');
+      granted(await engine.people.removeBeneficiary(account, person));
+      // The worker counts the same one, and it is one.
+      const until = await test.redis.hget(keys.person(person), 'cooling_ends_at_ms');
+      await nextRound(engine, lottery.release);
+      await attendanceAfterwards(engine)(lottery.release);
+      expect(await misses([{ person }])).toEqual([2]);
+      expect(await test.redis.hget(keys.person(person), 'cooling_ends_at_ms')).toBe(until);
+    });
+
+    it('leaving counts as well', async () => {
+      await letLapse();
+      await wait();
+      granted(await engine.people.removeBeneficiary(account, person));
+      expect(await misses([{ person }])).toEqual([2]);
+    });
+
+    it('a no-show, though the worker that marked it died before it counted', async () => {
+      const wish = { release: release.release, beneficiary: person, slot: release.slots[0] ?? '' };
+      granted(await engine.bookings.book(account, wish));
+      granted(await arrive(engine, await bookSomebody(engine, release)));
+      const dying = {
+        ...engine.stores.arrivals,
+        someMissed: () => Promise.reject(new Error('gone')),
+      };
+      await expect(attend(dying)).rejects.toThrow('gone');
+      await wait();
+      release = await openToday(engine, test.redis, {
+        places: { date: addDays(await today(test.redis), 30) },
+      });
+      expect(codeOf(await book())).toBe('COOLING_DOWN');
+    });
+
+    it('and what is no miss is not', async () => {
+      await letLapse(LATE, await today(test.redis));
+      const later = engineAfterwards(test.redis);
+      await wait();
+      const wish = { release: release.release, beneficiary: person, slot: release.slots[1] ?? '' };
+      granted(await later.bookings.book(account, wish));
+    });
   });
 });

@@ -12,7 +12,7 @@ import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { fresh, letPass, publishRelease, register, stateOf, workerOn } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
-import { BATCH, CENTRE, engineHere, today } from './day.ts';
+import { attendanceAfterwards, BATCH, CENTRE, engineHere, LATE, today } from './day.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
 const RUNS = Number(process.env['FAIRSLOT_CLAIM_RUNS'] ?? 40);
@@ -30,6 +30,7 @@ const ACTIONS = [
   'dose',
   'dose',
   'close',
+  'day-over',
   'round',
   'round',
   'wait',
@@ -58,7 +59,7 @@ async function createWorld() {
     ...long,
     seats: [1, 1],
     alsoOn: '2099-01-01',
-    places: { date },
+    places: { date, bands: LATE },
   });
   const later = { ...long, places: { date: addDays(date, 100), dose: 2 } };
   const second = await publishRelease(engine, test.redis, { ...later, seats: [1] });
@@ -122,6 +123,9 @@ async function act(world: World, action: Action, pick: number): Promise<void> {
     case 'close':
       await releases.close(first.release, { slots: [first.slots[pick % 4] ?? ''] });
       return;
+    case 'day-over':
+      await attendanceAfterwards(engine)(first.release);
+      return;
     case 'round':
       await letPass(test.redis, 601);
       for (let steps = 0; steps < 4; steps++) await workerOn(engine).step(lottery.release);
@@ -139,11 +143,13 @@ async function held({ engine, first, second, atOnce, person }: World): Promise<s
       const [standing] = await engine.stores.rounds.view(release, [entry]);
       const { state, booking } = present(standing, 'a standing');
       if (!HOLDS.includes(state)) return [];
-      // Once a dose was given on it an entry can get no other seat; the one of the dose is used.
+      // Once a dose was given on it, or its day is over, an entry can get no other seat; that one is
+      // used.
       const isMarked = (await test.redis.hexists(keys.visits(release), entry)) === 1;
       const [doses = []] = await engine.stores.people.dosesOf([person]);
       const grant = state === 'BOOKED' ? unpackBooking(booking).grant : '';
-      const isUsed = doses.some((dose) => dose.booking === bookingId({ release, entry, grant }));
+      const isDosed = doses.some((dose) => dose.booking === bookingId({ release, entry, grant }));
+      const isUsed = isDosed || (await test.redis.hget(keys.visits(release), entry)) === grant;
       return isMarked && (isUsed || state !== 'BOOKED') ? [] : [`${release} ${state}`];
     }),
   );

@@ -103,6 +103,13 @@ describe('a next dose that is due', () => {
     expect(await waiting()).toBe(0);
   });
 
+  it('reaches nobody who has no account any more, and is dropped then', async () => {
+    await test.redis.hdel(keys.person(person), 'account');
+    expect(await reminderWith()()).toBe(1);
+    expect(await smsOf(engine, test.redis)).toEqual([]);
+    expect(outcomes).toEqual([['dropped', 1]]);
+  });
+
   it('stays due while the outbox is full', async () => {
     const full = createOutbox({
       store: engine.stores.outbox,

@@ -24,6 +24,8 @@ import {
 import { useRedis } from '../support/redis.ts';
 
 const test = useRedis(['--appendfsync', 'no']);
+/** When a slot begins that is far away. */
+const NEVER = Number.MAX_SAFE_INTEGER;
 
 let engine: Engine;
 let release: string;
@@ -190,7 +192,7 @@ describe('a booking that is moved', () => {
     const grant = id.split('.').at(-1) ?? '';
     const sent = (from: number, slot: number) =>
       engine.stores.bookings.move({ ...ref, grant }, `${who.person}|${slot}|`, {
-        from,
+        from: { slot: from, beginsAtMs: NEVER },
         slot,
         pools: [0],
       });
@@ -276,7 +278,7 @@ describe('a move is refused, and changes nothing', () => {
     await refused(account, id, 'NOT_MOVABLE');
     // nor by the script alone
     const ref = { release, entry: entryIdOf(engine.secrets, release, person), grant: '0' };
-    const to = { from: 0, slot: 1, pools: [0] };
+    const to = { from: { slot: 0, beginsAtMs: NEVER }, slot: 1, pools: [0] };
     expect(await engine.stores.bookings.move(ref, `${person}|1|`, to)).toBe('BOOKING_UNKNOWN');
   });
 

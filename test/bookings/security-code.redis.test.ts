@@ -35,6 +35,9 @@ beforeEach(async () => {
   await test.redis.hset(keys.account(account), 'mobile', mobile);
 });
 
+/** Id of the first SMS that tells of a booking of this entry. */
+const firstOf = (booking: string): string =>
+  `booked:${booking.replace(/\.([^.]+)\.\w+$/, ':$1:1')}`;
 const booked = async () =>
   (await smsOf(engine, test.redis)).filter(({ message }) => message.template === 'booked');
 
@@ -63,7 +66,7 @@ describe('an offer', () => {
     granted(await engine.bookings.confirm(account, booking));
     expect(await booked()).toMatchObject([
       {
-        id: `booked:${booking}`,
+        id: firstOf(booking),
         account,
         message: {
           title: `The release ${release.release}`,
@@ -99,6 +102,7 @@ describe('a booking at once', () => {
       outbox: full,
       secrets,
       log: createLog('silent'),
+      timeZone: 'UTC',
     });
     const wish = (beneficiary: string) => ({
       release: release.release,
@@ -111,7 +115,32 @@ describe('a booking at once', () => {
     const second = await register(engine, account);
     const told = granted(await engine.bookings.book(account, wish(second)));
     expect(await booked()).toMatchObject([
-      { id: `booked:${told.bookingId}`, message: { securityCode: told.securityCode } },
+      { id: firstOf(told.bookingId), message: { securityCode: told.securityCode } },
     ]);
+  });
+
+  it('is told three times a release, however often it is made and given back', async () => {
+    const { release, slots } = await publishRelease(engine, test.redis, {
+      mode: 'immediate',
+      seats: [5],
+    });
+    const wish = { release, beneficiary: person, slot: slots[0] ?? '' };
+    const codes: (string | null)[] = [];
+    for (let times = 0; times < 6; times++) {
+      const booked = granted(await engine.bookings.book(account, wish));
+      codes.push(booked.securityCode);
+      // Asked again, as by who lost the answer, it is not another.
+      granted(await engine.bookings.confirm(account, booked.bookingId));
+      granted(await engine.bookings.cancel(account, booked.bookingId));
+    }
+    const told = (await smsOf(engine, test.redis)).flatMap(({ message }) =>
+      message.template === 'booked' ? [message.securityCode] : [],
+    );
+    expect(told).toEqual(codes.slice(0, 3));
+    const other = await publishRelease(engine, test.redis, { mode: 'immediate', seats: [5] });
+    await letPass(test.redis, 11, [keys.person(person)]);
+    const elsewhere = { release: other.release, beneficiary: person, slot: other.slots[0] ?? '' };
+    granted(await engine.bookings.book(account, elsewhere));
+    expect(await smsOf(engine, test.redis)).toHaveLength(4);
   });
 });

@@ -11,7 +11,7 @@ import { addDays } from '../../src/lib/days.ts';
 import { createLog } from '../../src/log.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { HERE, today, zoneAt } from '../arrivals/day.ts';
+import { HERE, LATE, today, zoneAt } from '../arrivals/day.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
 import type { CallOptions } from '../support/app.ts';
 import { dayText } from '../../src/cowin/words.ts';
@@ -42,7 +42,7 @@ const openLottery = async (dose: number) =>
   publishRelease(api.engine, used.redis, {
     seats: [1],
     alsoOn: '2099-01-01',
-    places: { date: await today(used.redis), service: 'COVAXIN', dose },
+    places: { date: await today(used.redis), bands: LATE, service: 'COVAXIN', dose },
   });
 
 type Person = { readonly token: string; readonly person: string };

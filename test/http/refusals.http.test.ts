@@ -281,6 +281,13 @@ describe('an entry', () => {
     expect(await codeOf(enter({ preferences: six }))).toBe('TOO_MANY_PREFERENCES');
     expect(await codeOf(enter({ preferences: ['a'] }))).toBe('SLOT_UNKNOWN');
     expect(await codeOf(enter({ preferences: [slots[0], slots[0]] }))).toBe('SLOT_DUPLICATE');
+    await open({ places: { date: '2021-04-10' }, alsoOn: '2099-01-01' });
+    expect(await codeOf(enter())).toBe('SLOT_OVER');
+    await open({ mode: 'immediate', places: { date: '2021-04-10' }, alsoOn: '2099-01-01' });
+    await letPass(used.redis, 11);
+    expect(await codeOf(book())).toBe('SLOT_OVER');
+    await letPass(used.redis, 11);
+    await open();
     const five = Array.from({ length: 5 }, () => who.person);
     expect(await codeOf(enter({ beneficiaries: five }))).toBe('GROUP_TOO_LARGE');
     const twice = [who.person, who.person];
@@ -444,7 +451,9 @@ describe('the day', () => {
   };
   const bookingToday = async () => {
     const date = dayAt(await redisNowMs(used.redis), 'UTC');
-    await open({ mode: 'immediate', seats: [9], alsoOn: '2099-01-01', places: { date } });
+    const bands = [{ from: '23:58', to: '23:59' }];
+    const places = { date, bands };
+    await open({ mode: 'immediate', seats: [9], alsoOn: '2099-01-01', places });
     who = await arrive();
     const { json } = await book();
     const [booking, code] = [String(json['bookingId']), String(json['securityCode'])];

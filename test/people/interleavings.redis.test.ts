@@ -12,7 +12,8 @@ import { createPeopleService } from '../../src/people/service.ts';
 import { createPeopleStore, type PeopleStore } from '../../src/people/store.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf, unpackEntry } from '../../src/rounds/rules.ts';
-import { createIsLive, createRoundService } from '../../src/rounds/service.ts';
+import { createClaimState } from '../../src/rounds/claim-state.ts';
+import { createRoundService } from '../../src/rounds/service.ts';
 import { createRoundStore, type RoundStore } from '../../src/rounds/store.ts';
 import {
   engineOn,
@@ -111,8 +112,19 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
   const people = held(scheduler, moved.people);
   const store = held(scheduler, moved.rounds);
   const { secrets, receipts } = engine;
-  const claims = createClaims(people, createIsLive(store, engine.releases, secrets, people));
+  const claims = createClaims(
+    people,
+    createClaimState({
+      rounds: store,
+      arrivals: engine.stores.arrivals,
+      people,
+      releases: engine.releases,
+      secrets,
+      timeZone: 'UTC',
+    }),
+  );
   const rounds = createRoundService({
+    timeZone: 'UTC',
     store,
     releases: engine.releases,
     people,

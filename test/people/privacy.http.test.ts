@@ -262,7 +262,7 @@ async function publish(
   await done('createRelease', { token, body });
   const headers = { 'content-type': 'text/csv' };
   for (const date of [dayAt(nowMs(), 'UTC'), '2099-01-01']) {
-    const search = `date=${date}&bands=09:00-11:00`;
+    const search = `date=${date}&bands=23:58-23:59`;
     await done('importPlaces', { token, params, search, headers, body: CSV });
   }
   if (listed.length > 0) {
