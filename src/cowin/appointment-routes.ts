@@ -117,6 +117,7 @@ const rescheduleRoute = ({ appointments }: AppointmentParts): Route =>
       'COOLING_DOWN',
       'NOT_ELIGIBLE',
       'SLOT_OVER',
+      'DOSE_NOT_DUE',
       'RELEASE_ENDED',
       'SLOT_FULL',
     ],
