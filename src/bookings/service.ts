@@ -4,6 +4,7 @@ import { isoFromMs } from '../lib/clock.ts';
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
+import type { Visit } from '../arrivals/rules.ts';
 import type { ArrivalStore } from '../arrivals/store.ts';
 import type { Claim, Claims } from '../people/claims.ts';
 import type { Outbox } from '../notify/outbox.ts';
@@ -65,28 +66,50 @@ export function createBookingService(parts: Parts) {
   return { ...answers(parts), ...immediate(parts), ...moving(parts) };
 }
 
+type Seat = { ref: BookingRef; slot: number; beneficiaries: readonly string[] };
+
+/** A booking as its account sees it before its day. */
+function bookedView(
+  { secrets }: Parts,
+  { manifest }: Published,
+  { ref, slot, beneficiaries }: Seat,
+): BookingView {
+  const id = bookingId(ref);
+  return {
+    bookingId: id,
+    release: ref.release,
+    beneficiaries,
+    slot: present(manifest.slots[slot], 'the slot of a booking').slot,
+    state: 'booked',
+    confirmBy: null,
+    securityCode: securityCodeOf(secrets, id),
+  };
+}
+
+/** And what became of it on its day, if that was told. */
+function visited(booking: BookingView, visit: Visit | undefined): BookingView {
+  if (visit?.state === 'ARRIVED') return { ...booking, state: 'arrived' };
+  return visit ? { ...booking, state: 'no-show', securityCode: null } : booking;
+}
+
 /**
  * A booking as its account sees it, which is told by SMS too, the first few of a release. That it
  * cannot be told, as where the outbox is full, is no reason to refuse: the code is in the list as
  * well.
  */
-async function booked(
-  { store, people, outbox, secrets, log }: Parts,
-  found: Published,
-  { ref, slot, beneficiaries }: { ref: BookingRef; slot: number; beneficiaries: readonly string[] },
-): Promise<BookingView> {
+async function booked(parts: Parts, found: Published, seat: Seat): Promise<BookingView> {
+  const { store, log, people, outbox, secrets } = parts;
   const { manifest } = found;
-  const id = bookingId(ref);
-  const securityCode = securityCodeOf(secrets, id);
+  const { ref, slot, beneficiaries } = seat;
   const [person] = beneficiaries;
   const message = {
     template: 'booked',
     title: manifest.title,
     ...placeOf(manifest, slot),
-    securityCode,
+    securityCode: securityCodeOf(secrets, bookingId(ref)),
   } as const;
   try {
-    const number = await store.tell(ref);
+    const number = await store.tell(ref, slot);
     const { release, entry } = ref;
     const told =
       person === undefined || number === undefined
@@ -96,15 +119,7 @@ async function booked(
   } catch (error) {
     log.warn({ err: error, release: ref.release }, 'a booking was not told by SMS');
   }
-  return {
-    bookingId: id,
-    release: ref.release,
-    beneficiaries,
-    slot: present(manifest.slots[slot], 'the slot of a booking').slot,
-    state: 'booked',
-    confirmBy: null,
-    securityCode,
-  };
+  return bookedView(parts, found, seat);
 }
 
 /** The slot of a packed booking. */
@@ -127,6 +142,12 @@ function answers(parts: Parts) {
   return {
     own,
 
+    /** What became of a booking on its day, if that was told. */
+    async visitOf(ref: BookingRef): Promise<Visit | undefined> {
+      const [visit] = await arrivals.visits([ref]);
+      return visit;
+    },
+
     /** Confirms an offer in time. */
     async confirm(
       account: string,
@@ -137,15 +158,18 @@ function answers(parts: Parts) {
       if (isRefusal(ref)) return ref;
       const found = await releases.published(ref.release);
       if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
-      const [reply, beneficiaries] = await Promise.all([
+      const [reply, beneficiaries, [visit]] = await Promise.all([
         store.confirm(ref.release, ref.entry, ref.grant),
         rounds.personsOf(ref.release, ref.entry),
+        arrivals.visits([ref]),
       ]);
       if (reply.outcome === 'OFFER_TOO_LATE') {
         return refuse('OFFER_TOO_LATE', { extra: { confirmBy: isoFromMs(reply.confirmByMs) } });
       }
       if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
-      return booked(parts, found, { ref, slot: reply.slot, beneficiaries });
+      const whole = { ref, slot: reply.slot, beneficiaries };
+      // What it came to on its day is no news.
+      return visit ? visited(bookedView(parts, found, whole), visit) : booked(parts, found, whole);
     },
 
     /** Gives an offer back, or a booking before its slot begins. */
@@ -181,11 +205,7 @@ function answers(parts: Parts) {
       const visits = await arrivals.visits(
         held.map((one) => present(parseBookingId(one.bookingId), 'the id of a booking')),
       );
-      return held.map((one, index) => {
-        const visit = visits[index];
-        if (visit?.state === 'ARRIVED') return { ...one, state: 'arrived' };
-        return visit ? { ...one, state: 'no-show', securityCode: null } : one;
-      });
+      return held.map((one, index) => visited(one, visits[index]));
     },
   };
 }
@@ -226,7 +246,9 @@ function moving(parts: Parts) {
           pools: poolsFor(found, slotNumber, claim),
         },
       );
-      return reply === 'MOVED' ? reply : refuse(reply);
+      if (reply !== 'MOVED') return refuse(reply);
+      await booked(parts, found, { ref, slot: slotNumber, beneficiaries: [person] });
+      return reply;
     },
   };
 }

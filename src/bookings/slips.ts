@@ -13,7 +13,7 @@ import type { SlipFacts, SlipPerson } from './slip/facts.ts';
 import type { SlipPress } from './slip/printer.ts';
 
 type Parts = {
-  readonly bookings: Pick<BookingService, 'own'>;
+  readonly bookings: Pick<BookingService, 'own' | 'visitOf'>;
   readonly rounds: Pick<RoundService, 'list'>;
   readonly people: Pick<PeopleService, 'listBeneficiaries'>;
   readonly releases: Pick<ReleaseService, 'published'>;
@@ -40,6 +40,9 @@ export function createSlips({ bookings, rounds, people, releases, secrets, print
       const entry = entries.find(({ booking }) => booking?.bookingId === bookingId);
       if (!entry?.booking) return refuse('BOOKING_UNKNOWN');
       const { slot, state } = entry.booking;
+      const visit = await bookings.visitOf(ref);
+      if (visit?.state === 'NO_SHOW')
+        return refuse('SLIP_NOT_BOOKED', { extra: { state: 'no-show' } });
       if (state !== 'booked') return refuse('SLIP_NOT_BOOKED', { extra: { state } });
       const persons = entry.beneficiaries.map((person) =>
         present(

@@ -139,7 +139,7 @@ const moveScript = script({
 const tellScript = script({
   file: 'bookings/tell',
   keys: ['told'],
-  args: ['entry_id', 'grant', 'most'],
+  args: ['entry_id', 'seat', 'most'],
   reply: (raw): number | undefined => {
     const { word, fields } = replyWord(raw);
     if (word === 'NUMBER') return Number(fields[0]);
@@ -181,12 +181,12 @@ function answerStore(redis: Redis) {
     held: (release: string, entryId: string): Promise<string | null> =>
       redis.hget(keys.bookings(release), entryId),
 
-    /** The how manieth of an entry's bookings to be told of this is; undefined: one too many. */
-    tell: ({ release, entry, grant }: BookingRef): Promise<number | undefined> =>
+    /** The how manieth of an entry's seats to be told of this is; undefined: one too many. */
+    tell: ({ release, entry, grant }: BookingRef, slot: number): Promise<number | undefined> =>
       tellScript(
         redis,
         { told: keys.told(release) },
-        { entry_id: entry, grant, most: BOOKING_LIMITS.told },
+        { entry_id: entry, seat: `${grant}s${slot}`, most: BOOKING_LIMITS.told },
       ),
 
     /** `seen`: the slot that the booking was seen with, and when it begins. */

@@ -118,6 +118,7 @@ const rescheduleRoute = ({ appointments }: AppointmentParts): Route =>
       'NOT_ELIGIBLE',
       'DOSE_NOT_DUE',
       'SLOT_OVER',
+      'DOSE_NOT_DUE',
       'RELEASE_ENDED',
       'SLOT_FULL',
     ],

@@ -64,7 +64,7 @@ export const keys = {
   withdrawn: (id: string) => release(id, 'withdrawn'),
   /** hash: entry id -> packed booking (offers too); one live booking an entry. */
   bookings: (id: string) => release(id, 'bookings'),
-  /** hash: entry id -> grants of its bookings that it was told of by SMS, a few at most. */
+  /** hash: entry id -> seats of its bookings that it was told of by SMS, a few at most. */
   told: (id: string) => release(id, 'told'),
   /** hash: entry id -> "" for offers of one round that are not yet answered. */
   offers: (id: string, round: number) => release(id, `offers:${round}`),

@@ -46,8 +46,8 @@ export function createClaimState(parts: StateParts): ClaimStateOf {
 
 /**
  * What a booking was for is over with its dose, and with its day. Nobody can cancel it any more,
- * nor enter here again beside it; and if a change takes it after all, nothing that comes in its place
- * can be confirmed (lua/bookings/confirm).
+ * nor enter here again beside it; and if a change takes it after all, nothing that comes in its
+ * place can be confirmed (lua/bookings/confirm).
  */
 async function endOfBooking(
   { arrivals, people }: StateParts,
