@@ -20,6 +20,7 @@ import {
   register,
   registerMany,
   type ReleaseWishes,
+  smsOf,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -177,6 +178,19 @@ describe('a booking that is moved', () => {
     expect(await seats()).toEqual({ '0/0': '2', '1/0': '1', '2/0': '2' });
     granted(await cancel(who, id));
     expect(await seats()).toEqual({ '0/0': '2', '1/0': '1', '2/0': '3' });
+  });
+
+  it('is told by SMS where it is now', async () => {
+    const who = await someone();
+    // an account that has signed in has a mobile
+    const mobile = engine.secrets.encrypt('+919812345678');
+    await test.redis.hset(keys.account(who.account), 'mobile', mobile);
+    const id = await booked(who);
+    expect(await engine.bookings.move(who.account, id, 2)).toBe('MOVED');
+    expect(await engine.bookings.move(who.account, id, 2)).toBe('MOVED');
+    const told = (await smsOf(engine, test.redis)).map(({ message }) => message);
+    const where = told.map((message) => 'centre' in message && message.centre);
+    expect(where).toEqual(['Centre 0', 'Centre 2']);
   });
 
   it('is moved once when it is asked twice, also by a script that is sent again late', async () => {
