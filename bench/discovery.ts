@@ -13,7 +13,8 @@ import { present } from '../src/lib/assert.ts';
 import { ReleaseTerms } from '../src/releases/rules.ts';
 import { type CalendarSession, PUNE, puneCalendar } from './support/calendar.ts';
 import { type BenchEngine, SECRET, withEngine } from './support/engine.ts';
-import { fire, median, type Volley } from './support/fire.ts';
+import { fire, median } from './support/fire.ts';
+import { pour, type Poured } from './support/pour.ts';
 import { granted, openRelease, registerCitizens } from './support/pune.ts';
 import { cpuMs, type ServerProcess, startServer } from './support/processes.ts';
 
@@ -51,7 +52,7 @@ const UNLIMITED = {
 type Requests = Parameters<typeof fire>[2];
 type Pair = { readonly floor: Side; readonly ours: Side };
 type Side = { readonly server: ServerProcess; readonly requests: Requests };
-type Measured = Volley & { readonly serverCpuUs: number };
+type Measured = Poured & { readonly serverCpuUs: number };
 
 export const discovery = (options: DiscoveryOptions, progress: Progress) =>
   withEngine(async (bench) => {
@@ -183,6 +184,20 @@ const bytesOf = (url: string, headers: Record<string, string>): Promise<number> 
     }).once('error', reject);
   });
 
+/** Large answers are poured away: reading them as HTTP would be what is measured. */
+function ask(
+  name: PairName,
+  side: keyof Pair,
+  { server, requests }: Side,
+  connections: number,
+): Promise<Poured> {
+  if (name === 'schedule')
+    return fire(server.url, connections, requests, side === 'ours' ? [409] : [200]);
+  const { path = '/', headers = {} } = present(requests[0], 'a request');
+  const asked = { path, headers: headers as Record<string, string> };
+  return pour(server.url, asked, requests.length, connections);
+}
+
 async function measureAll(
   pairs: Readonly<Record<PairName, Pair>>,
   { connections, repeats, only }: DiscoveryOptions,
@@ -200,8 +215,7 @@ async function measureAll(
       for (const side of ['floor', 'ours'] as const) {
         const { server, requests } = pairs[name][side];
         const beforeMs = cpuMs(server.pid);
-        const expected = name === 'schedule' && side === 'ours' ? [409] : [200];
-        const outcome = await fire(server.url, connections, requests, expected);
+        const outcome = await ask(name, side, pairs[name][side], connections);
         const serverCpuUs = ((cpuMs(server.pid) - beforeMs) * 1000) / requests.length;
         if (volley >= WARM_UP) measured[name][side].push({ ...outcome, serverCpuUs });
         phase.advance();
@@ -228,7 +242,7 @@ function figures(
       floorRps: Math.round(rps.floor),
       rps: Math.round(rps.ours),
       ratio: Number((rps.ours / rps.floor).toFixed(2)),
-      p99Ms: middle(ours, 'p99Ms'),
+      p99Ms: Math.round(middle(ours, 'p99Ms')),
       floorCpuUs: Math.round(middle(floor, 'serverCpuUs')),
       cpuUs: Math.round(middle(ours, 'serverCpuUs')),
       errors: [...floor, ...ours].reduce((sum, one) => sum + one.errors, 0),
@@ -237,12 +251,17 @@ function figures(
   const [gzip, plain, schedule] = [of('gzip'), of('plain'), of('schedule')];
   const errors = gzip.errors + plain.errors + schedule.errors;
   return {
-    floorRps: gzip.floorRps,
-    discoveryRps: gzip.rps,
-    ratio: gzip.ratio,
+    floorRps: plain.floorRps,
+    discoveryRps: plain.rps,
+    ratio: plain.ratio,
+    gzipRatio: gzip.ratio,
     scheduleRatio: schedule.ratio,
     goals: GOALS,
-    met: gzip.ratio >= GOALS.discovery && schedule.ratio >= GOALS.schedule && errors === 0,
+    met:
+      plain.ratio >= GOALS.discovery &&
+      gzip.ratio >= GOALS.discovery &&
+      schedule.ratio >= GOALS.schedule &&
+      errors === 0,
     errors,
     bytes,
     gzip,

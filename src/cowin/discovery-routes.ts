@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { createRecent } from '../lib/recent.ts';
 import { type Answer, route, type Route } from '../http/route.ts';
 import { refuse, type Refusal } from '../refusal.ts';
 import type { Asked } from './asked.ts';
@@ -27,11 +28,13 @@ const Id = z
   .string()
   .regex(/^\d{1,9}$/, 'a number')
   .transform(Number);
+/** Most ask for the same few days; reading one takes longer than all of the rest of a query. */
+const days = createRecent<string, string | undefined>(1_000);
 const Day = z
   .string()
   .max(20)
   .transform((text, context) => {
-    const day = dayOf(text);
+    const day = days.get(text, () => dayOf(text));
     if (day === undefined) context.addIssue({ code: 'custom', message: 'no day as DD-MM-YYYY' });
     return day ?? '';
   })

@@ -63,8 +63,9 @@ export function createDiscovery(catalogue: Catalogue) {
     /** `askedIn`: left out for who is nobody in particular. */
     find: async (question: Question, askedIn?: AskedIn): Promise<Prepared> => {
       const atlas = await catalogue.atlas();
+      const end = daysAfter(question.date, question.kind === 'day' ? 1 : CALENDAR_DAYS);
       const places = (atlas.areas.get(question.area) ?? []).filter((part) =>
-        concerns(part, question),
+        concerns(part, question, end),
       );
       const asked = await askedIn?.();
       const parts = await Promise.all(
@@ -89,10 +90,13 @@ export function createDiscovery(catalogue: Catalogue) {
   };
 }
 
-/** Whether a release may have what is asked for. */
-function concerns({ days, vaccines }: ReleasePlaces, { kind, date, vaccine }: Question): boolean {
+/** Whether a release may have what is asked for. `end`: the first day that is not. */
+function concerns(
+  { days, vaccines }: ReleasePlaces,
+  { date, vaccine }: Question,
+  end: string,
+): boolean {
   if (vaccine !== undefined && !vaccines.has(vaccine)) return false;
-  const end = daysAfter(date, kind === 'day' ? 1 : CALENDAR_DAYS);
   for (const day of days) if (day >= date && day < end) return true;
   return false;
 }
