@@ -32,6 +32,16 @@ describe('the bench', () => {
 
   it.each([
     ['floor', ['--requests', '300', '--repeats', '1'], { errors: 0, ratio: expect.any(Number) }],
+    [
+      'discovery',
+      ['--requests', '40', '--connections', '4', '--repeats', '1'],
+      {
+        errors: 0,
+        floorRps: expect.any(Number),
+        discoveryRps: expect.any(Number),
+        ratio: expect.any(Number),
+      },
+    ],
     ['slip', ['--slips', '5'], { ownThread: expect.any(Object), thisThread: expect.any(Object) }],
     ['memory', ['--entries', '300'], { bytesPerEntry: expect.any(Number) }],
     ['draw', ['--entries', '300'], { totalMs: expect.any(Number), met: true }],
