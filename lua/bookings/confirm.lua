@@ -9,9 +9,11 @@
   KEYS[7] audit     stream
   ARGV[1] entry_id
   ARGV[2] grant
+  ARGV[3] begins_at_ms  when the slot of this grant does
   REPLY   BOOKING_DISPLACED | BOOKING_UNKNOWN | BOOKED slot | BOOKING_OVER
           | OFFER_TOO_LATE confirm_by_ms
-          (first that applies; again: BOOKED; an offer that lapsed is too late ever after)
+          (first that applies; again: BOOKED, also of a slot that has begun; an offer that lapsed
+          is too late ever after)
 ]]
 --#include lib/clock
 --#include lib/booking
@@ -30,6 +32,8 @@ local now = now_ms()
 if has_lapsed(KEYS[2], booking, state[2], now) then
   return { 'OFFER_TOO_LATE', confirm_by_ms(KEYS[2], booking.grant, state[2]) }
 end
+-- Nobody can be there in time any more, and it could not be given back either.
+if now >= tonumber(ARGV[3]) then return 'BOOKING_OVER' end
 redis.call('HSET', KEYS[3], ARGV[1], pack_booking('BOOKED', booking, now))
 redis.call('HDEL', KEYS[4], ARGV[1])
 redis.call('XADD', KEYS[7], '*', 'e', 'booked ' .. ARGV[1])

@@ -189,7 +189,7 @@ function visitStore(redis: Redis) {
      * Why no other offer of this entry can be confirmed: '' for a dose, or the grant of the booking
      * whose day is over, which no longer binds its people. Null where one can.
      */
-    markOf: ({ release, entry }: BookingRef): Promise<string | null> =>
+    markOf: ({ release, entry }: Omit<BookingRef, 'grant'>): Promise<string | null> =>
       redis.hget(keys.visits(release), entry),
   };
 }

@@ -158,9 +158,13 @@ function answers(parts: Parts) {
       if (isRefusal(ref)) return ref;
       const found = await releases.published(ref.release);
       if (isRefusal(found)) return refuse('BOOKING_UNKNOWN');
-      const [reply, beneficiaries, [visit]] = await Promise.all([
-        store.confirm(ref.release, ref.entry, ref.grant),
+      const [packed, beneficiaries] = await Promise.all([
+        store.held(ref.release, ref.entry),
         rounds.personsOf(ref.release, ref.entry),
+      ]);
+      const seen = packed ? seenIn(parts, found, packed) : { beginsAtMs: 0 };
+      const [reply, [visit]] = await Promise.all([
+        store.confirm(ref, seen.beginsAtMs),
         arrivals.visits([ref]),
       ]);
       if (reply.outcome === 'OFFER_TOO_LATE') {

@@ -37,7 +37,7 @@ export type BookReply =
 const confirmScript = script({
   file: 'bookings/confirm',
   keys: ['release', 'rounds', 'bookings', 'offers', 'displacements', 'visits', 'audit'],
-  args: ['entry_id', 'grant'],
+  args: ['entry_id', 'grant', 'begins_at_ms'],
   reply: (raw): ConfirmReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'BOOKED') return { outcome: word, slot: Number(fields[0]) };
@@ -162,7 +162,8 @@ export function createBookingStore(redis: Redis) {
 
 function answerStore(redis: Redis) {
   return {
-    confirm: (release: string, entryId: string, grant: string): Promise<ConfirmReply> =>
+    /** `beginsAtMs`: when the slot of this grant does. */
+    confirm: ({ release, entry, grant }: BookingRef, beginsAtMs: number): Promise<ConfirmReply> =>
       confirmScript(
         redis,
         {
@@ -174,7 +175,7 @@ function answerStore(redis: Redis) {
           visits: keys.visits(release),
           audit: keys.audit(release),
         },
-        { entry_id: entryId, grant },
+        { entry_id: entry, grant, begins_at_ms: beginsAtMs },
       ),
 
     /** The packed booking of an entry, whichever it has. */

@@ -14,11 +14,14 @@ export function createAsked(rounds: Pick<RoundService, 'askedIn'>) {
     ttl: ASKED_LIMITS.rememberedMs,
     // Forgotten while it is being read, it still answers who waits for it.
     ignoreFetchAbort: true,
+    noDeleteOnFetchRejection: true,
+    allowStaleOnFetchRejection: true,
     fetchMethod: (account) => rounds.askedIn(account),
   });
   return {
     in: async (account: string): Promise<WhereAsked> =>
-      (await remembered.fetch(account)) ?? NOWHERE,
+      // While Redis is away, what was known last, or what anyone is shown.
+      (await remembered.fetch(account).catch(() => undefined)) ?? NOWHERE,
     /** The account has just asked. */
     forget: (account: string): void => void remembered.delete(account),
   };

@@ -57,6 +57,9 @@ export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
   };
 
   return {
+    /** What a release says of a claim that names it. */
+    stateOf,
+
     /** Claims `person` for `release` on behalf of `account`, taking over a claim that is over. */
     async claim(account: string, person: string, release: string): Promise<Claim | Refusal> {
       let reply = await store.claim(person, account, release);

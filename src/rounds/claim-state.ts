@@ -6,7 +6,7 @@ import type { ClaimState, ClaimStateOf } from '../people/claims.ts';
 import type { PeopleStore } from '../people/store.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import { entryIdOf, isMiss, keepsClaim } from './rules.ts';
+import { entryIdOf, type EntryState, isMiss, keepsClaim } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
 
 type StateParts = {
@@ -17,6 +17,8 @@ type StateParts = {
   secrets: Secrets;
   timeZone: string;
 };
+
+const TO_BE_GIVEN: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OFFERED'];
 
 /**
  * What a claim is held against: whether the person's entry in that release, their own or their
@@ -40,6 +42,11 @@ export function createClaimState(parts: StateParts): ClaimStateOf {
           : await endOfOffer(parts, found, ref, standing);
       if (end) return end;
     }
+    // Nothing that a round gives to who was marked can be confirmed (lua/bookings/confirm).
+    const isHopeless =
+      TO_BE_GIVEN.includes(state) &&
+      (await parts.arrivals.markOf({ release, entry: group[0] ?? entryId })) !== null;
+    if (isHopeless) return 'OVER';
     return keepsClaim(state, reading.nowMs, found.lastDayEndsAtMs) ? 'LIVE' : 'OVER';
   };
 }

@@ -252,30 +252,34 @@ function standing(parts: Parts) {
   };
 }
 
-function asking({ store, releases, people, secrets }: Parts) {
+function asking({ releases, people, claims }: Parts) {
   return {
-    /** Where an account's people have asked, and are alive. */
+    /** Where an account's people have asked, and still may get or keep something. */
     async askedIn(account: string): Promise<WhereAsked> {
       const persons = await people.persons(account);
       const claimed = await people.claimsOf(persons);
-      const alive = await Promise.all(
+      const bound = await Promise.all(
         persons.map(async (person, index) => {
-          const release = claimed[index] ?? undefined;
-          const found = release === undefined ? undefined : await releases.published(release);
-          if (release === undefined || !found || isRefusal(found)) return undefined;
-          const [standing] = await store.view(release, [entryIdOf(secrets, release, person)]);
-          if (!standing || !HAS_ASKED.includes(standing.state)) return undefined;
-          return { release, isLottery: found.manifest.mode === 'lottery' };
+          const release = claimed[index];
+          const isBound = release && (await claims.stateOf(release, person)) === 'LIVE';
+          return isBound ? release : undefined;
         }),
       );
-      const asked = alive.filter((one) => one !== undefined);
+      const where = [...new Set(bound.filter((release) => release !== undefined))];
+      const lotteries = await Promise.all(
+        where.map(async (release) => {
+          const found = await releases.published(release);
+          return !isRefusal(found) && found.manifest.mode === 'lottery' ? [release] : [];
+        }),
+      );
       return {
-        lotteries: new Set(asked.flatMap((one) => (one.isLottery ? [one.release] : []))),
-        allBound: persons.length > 0 && asked.length === persons.length,
+        lotteries: new Set(lotteries.flat()),
+        allBound: persons.length > 0 && bound.every((release) => release !== undefined),
       };
     },
   };
 }
+
 /** The id under which the entry of a person stands: their own, or that of their group's lead. */
 const leadOf = ({ state, group }: EntryStanding, own: string): string =>
   (state === 'STANDING' ? undefined : group[0]) ?? own;
@@ -299,8 +303,6 @@ function peopleOf(
   }
   return (group.length > 0 ? group : [entryId]).flatMap((id) => byEntry.get(id) ?? []);
 }
-
-const HAS_ASKED: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED'];
 
 /** Who has, or had, a seat stands for no later release. */
 const STANDS: readonly EntryState[] = ['ENTERED', 'SEALED', 'WAITING', 'OVER', 'STANDING'];

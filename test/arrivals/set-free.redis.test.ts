@@ -67,6 +67,14 @@ describe('who did not come', () => {
     );
   });
 
+  it('is shown what is left to be had again', async () => {
+    const bound = await engine.rounds.askedIn(who.account);
+    expect(bound.allBound).toBe(true);
+    await somebodyCame();
+    await dayOver();
+    expect((await engine.rounds.askedIn(who.account)).allBound).toBe(false);
+  });
+
   it('may leave their account', async () => {
     await somebodyCame();
     await letPass(test.redis, 11);
@@ -127,6 +135,18 @@ describe('in a lottery', () => {
     expect(codeOf(await elsewhere({ ...who, person: second }))).toBe('CLAIMED_ELSEWHERE');
     await dayOver(lottery);
     granted(await elsewhere({ ...who, person: second }));
+  });
+
+  it('is free though a change takes their booking after its day, and offers them another', async () => {
+    granted(await arrive(engine, who));
+    await dayOver(lottery);
+    const [first = ''] = lottery.slots;
+    granted(await engine.releases.close(lottery.release, { slots: [first] }));
+    await letPass(test.redis, 61, [keys.release(lottery.release)]);
+    await nextRound(engine, lottery.release);
+    const state = await stateOf(engine, lottery.release, who.person);
+    expect(['WAITING', 'OFFERED']).toContain(state);
+    granted(await elsewhere(who));
   });
 
   it('stays free though another of the group is given a dose after it', async () => {

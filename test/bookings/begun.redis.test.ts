@@ -196,6 +196,17 @@ describe('a slot that has begun', () => {
     expect(entry).toMatchObject({ state: 'standing', carryOver: { refused: 'SLOT_OVER' } });
   });
 
+  it('that was offered is confirmed no more, and one that was confirmed stays so', async () => {
+    const [late, early] = [await offered(), await offered()];
+    granted(await engine.bookings.confirm(early.account, early.booking));
+    expect(codeOf(await begun.bookings.confirm(late.account, late.booking))).toBe('BOOKING_OVER');
+    expect(granted(await begun.bookings.confirm(early.account, early.booking)).state).toBe(
+      'booked',
+    );
+    // and where it has not begun it may be
+    expect(granted(await engine.bookings.confirm(late.account, late.booking)).state).toBe('booked');
+  });
+
   it('is no miss of who was offered it and did not answer', async () => {
     for (const [zone, misses] of [
       [AFTERWARDS, null],
