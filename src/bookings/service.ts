@@ -128,16 +128,19 @@ function seenIn({ timeZone }: Parts, found: Published, packed: string): SlotSeen
   return { slot, beginsAtMs: beginsAtMs(found, slot, timeZone) };
 }
 
-function answers(parts: Parts) {
-  const { store, arrivals, releases, rounds, people } = parts;
-
-  /** The booking a caller names, if it is one of their people's. */
-  const own = async (account: string, id: string): Promise<BookingRef | Refusal> => {
+/** The booking a caller names, if it is one of their people's. */
+const owned =
+  ({ rounds }: Parts) =>
+  async (account: string, id: string): Promise<BookingRef | Refusal> => {
     const ref = parseBookingId(id);
     if (!ref) return refuse('BOOKING_UNKNOWN');
     const isOwn = await rounds.isOf(account, ref.release, ref.entry);
     return isOwn ? ref : refuse('BOOKING_UNKNOWN');
   };
+
+function answers(parts: Parts) {
+  const { store, arrivals, releases, rounds, people } = parts;
+  const own = owned(parts);
 
   return {
     own,
