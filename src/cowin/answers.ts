@@ -1,7 +1,8 @@
 /** What discovery answers, from places and what is shown of them. Pure. */
+import { addDays } from '../lib/days.ts';
 import { type Availability, shownOf } from './availability.ts';
 import type { Centre, ReleasePlaces, Session } from './places.ts';
-import { dayText, daysAfter, secondsText } from './words.ts';
+import { dayText, secondsText } from './words.ts';
 
 export const CALENDAR_DAYS = 7;
 
@@ -88,7 +89,7 @@ type CentreView = ReturnType<typeof placeOf> & {
 
 /** `{"centers": […]}`: seven days, each centre once whatever releases it is in. */
 export function calendarFrom(parts: readonly Part[], wanted: Wanted) {
-  const end = daysAfter(wanted.date, CALENDAR_DAYS);
+  const end = addDays(wanted.date, CALENDAR_DAYS);
   const centres = new Map<number, CentreView>();
   const sessions = new Map<number, Map<string, SessionView>>();
   for (const part of parts)

@@ -1,5 +1,6 @@
 /** Discovery: what can be had where, the same bytes for all who may have the same. */
 import { LRUCache } from 'lru-cache';
+import { addDays } from '../lib/days.ts';
 import {
   CALENDAR_DAYS,
   calendarFrom,
@@ -12,7 +13,6 @@ import type { WhereAsked } from '../rounds/service.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Area, Atlas, ReleasePlaces } from './places.ts';
 import { type Prepared, prepare } from './prepared.ts';
-import { daysAfter } from './words.ts';
 
 export const DISCOVERY_LIMITS = {
   /** Of prepared answers that a process keeps; what is longest unused goes first. */
@@ -63,7 +63,7 @@ export function createDiscovery(catalogue: Catalogue) {
     /** `askedIn`: left out for who is nobody in particular. */
     find: async (question: Question, askedIn?: AskedIn): Promise<Prepared> => {
       const atlas = await catalogue.atlas();
-      const end = daysAfter(question.date, question.kind === 'day' ? 1 : CALENDAR_DAYS);
+      const end = addDays(question.date, question.kind === 'day' ? 1 : CALENDAR_DAYS);
       const places = (atlas.areas.get(question.area) ?? []).filter((part) =>
         concerns(part, question, end),
       );

@@ -11,7 +11,7 @@ type Session = Manifest['sessions'][number];
 /** Namespaces of version 5 UUIDs (RFC 9562), made for this. */
 const SESSIONS = '5d0cdb5c-39c6-4a3b-9a5e-5c2a64f3f7d1';
 const APPOINTMENTS = 'b2a7a8c1-6b0f-4f0e-8f57-0d8a0c9f2e44';
-const ENTRIES_BELOW = 9n * 10n ** 13n;
+const REFERENCES = 9n * 10n ** 13n;
 const FIRST_REFERENCE = 10n ** 13n;
 
 /**
@@ -34,5 +34,5 @@ export const appointmentIdOf = (bookingId: string): string => uuidOf(bookingId, 
  */
 export function referenceOf(secrets: Secrets, person: string): string {
   const hash = secrets.mac('beneficiary-reference', person).readBigUInt64BE(0);
-  return String(FIRST_REFERENCE + (hash % ENTRIES_BELOW));
+  return String(FIRST_REFERENCE + (hash % REFERENCES));
 }

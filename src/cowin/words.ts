@@ -1,7 +1,6 @@
 /** How the CoWIN surface writes days and time bands. Pure. */
 
 const DAY = /^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})$/;
-const DAY_MS = 86_400_000;
 
 /**
  * YYYY-MM-DD of a day as clients write it: DD-MM-YYYY, without leading zeros too, and with two
@@ -17,10 +16,6 @@ export function dayOf(text: string): string | undefined {
 
 /** DD-MM-YYYY of YYYY-MM-DD. */
 export const dayText = (iso: string): string => iso.split('-').toReversed().join('-');
-
-/** The day that is so many days after another, both YYYY-MM-DD. */
-export const daysAfter = (iso: string, days: number): string =>
-  new Date(Date.parse(`${iso}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 
 /** `09:00AM` of 09:00, `01:30PM` of 13:30. */
 function clockText(time: string): string {

@@ -5,7 +5,8 @@ import { calendarFrom, calendarOfCentre, type Part, sessionsOn } from '../../src
 import { availabilityOf, coarse } from '../../src/cowin/availability.ts';
 import { sessionIdOf } from '../../src/cowin/ids.ts';
 import { type Area, atlasOf, placesOf } from '../../src/cowin/places.ts';
-import { bandText, daysAfter, dayText } from '../../src/cowin/words.ts';
+import { addDays } from '../../src/lib/days.ts';
+import { bandText, dayText } from '../../src/cowin/words.ts';
 import { present } from '../../src/lib/assert.ts';
 import { Directory, type Manifest } from '../../src/releases/manifest.ts';
 import type { ReleaseReading } from '../../src/releases/rules.ts';
@@ -83,7 +84,7 @@ const sessionName = ({ centre, day, vaccine, dose, minAge, maxAge }: Row): strin
 const ourSession = (one: Row) => ({
   session: sessionName(one),
   centre: String(one.centre),
-  date: daysAfter(FIRST_DAY, one.day),
+  date: addDays(FIRST_DAY, one.day),
   service: present(VACCINES[one.vaccine], 'a vaccine'),
   dose: one.dose,
   min_age: one.minAge,
@@ -157,7 +158,7 @@ function model(
   for (const [index, one] of openings.entries()) {
     const closed = closedOf(one);
     const byId = Map.groupBy(
-      one.rows.map((row, slot) => ({ row, slot, date: daysAfter(FIRST_DAY, row.day) })),
+      one.rows.map((row, slot) => ({ row, slot, date: addDays(FIRST_DAY, row.day) })),
       ({ row }) => sessionIdOf(`release-${index}`, ourSession(row)),
     );
     for (const [id, all] of byId) {
@@ -231,7 +232,7 @@ describe.each(areas)('of %s', (area, isHere) => {
   test('a day and a calendar show exactly the sessions that are there, each once', () => {
     fc.assert(
       fc.property(some, ({ openings, order, question: { day, vaccine } }) => {
-        const date = daysAfter(FIRST_DAY, day);
+        const date = addDays(FIRST_DAY, day);
         const wanted = { date, vaccine };
         const parts = partsOf(openings, order, area);
         const fits = ({ centre, vaccine: number }: Row): boolean =>
@@ -244,7 +245,7 @@ describe.each(areas)('of %s', (area, isHere) => {
         const flat = centers.flatMap(({ center_id, sessions: those }) =>
           those.map((one) => ({ ...one, center_id })),
         );
-        const end = daysAfter(date, 7);
+        const end = addDays(date, 7);
         expect(answered(flat)).toEqual(
           model(openings, (one, on) => fits(one) && on >= date && on < end),
         );

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { coarse } from '../../src/cowin/availability.ts';
 import { appointmentIdOf, referenceOf, sessionIdOf } from '../../src/cowin/ids.ts';
-import { bandOf, bandText, dayOf, daysAfter, dayText, secondsText } from '../../src/cowin/words.ts';
+import { bandOf, bandText, dayOf, dayText, secondsText } from '../../src/cowin/words.ts';
+import { addDays } from '../../src/lib/days.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { secrets } from '../support/app.ts';
 
@@ -69,7 +70,7 @@ describe('a day', () => {
   test('comes so many days after another', () => {
     fc.assert(
       fc.property(fc.nat(DAYS.length - 10), fc.nat(9), (from, count) => {
-        expect(daysAfter(DAYS[from] ?? '', count)).toBe(DAYS[from + count]);
+        expect(addDays(DAYS[from] ?? '', count)).toBe(DAYS[from + count]);
       }),
     );
   });
