@@ -1,163 +1,149 @@
-/** `npm run bench -- SCENARIO`: measures one thing on a Redis of its own and prints the figures. */
-import { availableParallelism, cpus } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+/** `npm run bench -- SCENARIO`: measures one thing, or all, and prints figures and goals. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Command, CommanderError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
-import { captcha } from './captcha.ts';
-import { carry } from './carry.ts';
-import { discovery } from './discovery.ts';
-import { draw } from './draw.ts';
-import { flood, type Mix } from './flood.ts';
-import { KIND_NAMES, type KindName } from './flood/kinds.ts';
-import { floor } from './floor.ts';
-import { kill } from './kill.ts';
-import { memory } from './memory.ts';
-import { slip } from './slip.ts';
+import { monotonicMs } from '../src/lib/clock.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { describeMachine, type Machine, machineInWords } from './support/machine.ts';
+import { playAll } from './support/play.ts';
+import { reportHtml } from './support/report.ts';
+import { resultsText } from './support/results.ts';
+import type { AnyScenario, Target } from './support/scenario.ts';
+import {
+  brokenOf,
+  figureLines,
+  goalTable,
+  judgedGoals,
+  type Measured,
+  type Played,
+} from './support/verdict.ts';
 
-/** No scenario may hold the machine longer than this, in milliseconds. */
-const TIME_LIMIT_MS = 10 * 60_000;
+/** No scenario may hold the machine longer than this. */
+const TIME_LIMIT_MS = 60 * 60_000;
 const USAGE_STATUS = 2;
 
-const progress = createProgress(process.stderr);
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000_000)
-    throw new InvalidArgumentError('It must be a whole number from 1 to 10,000,000.');
-  return value;
-}
-
-/** `forgedToken=3,largeBody=1` */
-function mix(text: string): Mix {
-  const weights = text.split(',').map((one) => {
-    const [name = '', weight = '1'] = one.split('=');
-    if (!KIND_NAMES.includes(name as KindName))
-      throw new InvalidArgumentError(`The kinds are: ${KIND_NAMES.join(', ')}.`);
-    return [name, count(weight)] as const;
-  });
-  return Object.fromEntries(weights);
-}
-
-const machine = (): string =>
-  `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}, Node ${process.versions.node}`;
-
-/** `entry.p50Ms 12` lines; numbers of an object stand under its name. */
-const lines = (figures: object, under = ''): string[] =>
-  Object.entries(figures).flatMap(([name, value]: [string, unknown]) =>
-    typeof value === 'object' && value !== null
-      ? lines(value, `${under}${name}.`)
-      : [`${`${under}${name}`.padEnd(32)} ${String(value)}`],
-  );
-
-function report(scenario: string, figures: object): void {
-  const all = { scenario, ...figures, machine: machine() };
-  const text = program.opts<{ json: boolean }>().json ? JSON.stringify(all) : lines(all).join('\n');
-  process.stdout.write(`${text}\n`);
-  if ('errors' in figures && figures.errors !== 0) process.exitCode = 1;
-}
+type Common = {
+  readonly json: boolean;
+  readonly report?: string;
+  readonly target?: string;
+  readonly iMayLoadIt: boolean;
+  readonly operatorKey?: string;
+};
+type All = { readonly quick: boolean; readonly results?: string };
 
 const program = new Command('bench')
-  .description('Measures the engine. Each scenario starts a Redis of its own and ends it.')
+  .description(
+    'Measures the engine. Unless it has a target, each scenario starts a Redis of its own and ends it.',
+  )
   .option('--json', 'print one JSON object on the last line of stdout', false)
+  .option('--report <file>', 'write a page with figures and charts there')
+  .option('--target <url>', 'play on the deployment there instead, where a scenario can')
+  .option('--i-may-load-it', 'the owner of the target has agreed to that', false)
+  .option('--operator-key <key>', 'of the target; FAIRSLOT_OPERATOR_KEY where it is left out')
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError()
   .exitOverride();
 
-program
-  .command('floor')
-  .description('entries a second through the whole server, against one bare script call')
-  .option('--requests <number>', 'requests of one volley', count, 10_000)
-  .option('--connections <number>', 'connections at once', count, 100)
-  .option('--repeats <number>', 'volleys that count', count, 5)
-  .option('--profile <directory>', 'write a CPU profile of each server there')
-  .option('--captcha', 'every entry brings a device token and a solved captcha', false)
-  .action(async (options: Parameters<typeof floor>[0]) =>
-    report('floor', await floor(options, progress)),
-  );
+/** The deployment to play on; undefined for one of our own. Refuses with status 2. */
+function targetOf({ target, iMayLoadIt, operatorKey }: Common): Target | undefined {
+  if (target === undefined) return undefined;
+  const refuse = (why: string): never => program.error(`error: ${why}`);
+  const url = URL.canParse(target) ? new URL(target) : refuse('--target is no URL');
+  if (!/^https?:$/.test(url.protocol)) refuse('--target is no http or https URL');
+  if (!iMayLoadIt)
+    refuse(
+      `a bench loads ${url.host} as far as it can, leaves releases, people and entries there, and may shut others out; say --i-may-load-it if its owner has agreed to that`,
+    );
+  const key = operatorKey ?? process.env['FAIRSLOT_OPERATOR_KEY'] ?? '';
+  if (key === '')
+    refuse('a target needs --operator-key, or FAIRSLOT_OPERATOR_KEY in the environment');
+  return { url: url.origin, operatorKey: key };
+}
 
-program
-  .command('discovery')
-  .description('the CoWIN calendar of a district, against node:http with the same bytes in memory')
-  .option('--requests <number>', 'requests of one volley', count, 3_000)
-  .option('--connections <number>', 'connections at once', count, 50)
-  .option('--repeats <number>', 'volleys that count', count, 5)
-  .option('--profile <directory>', 'write a CPU profile of each server there')
-  .addOption(new Option('--only <what>', 'for a profile').choices(['gzip', 'plain', 'schedule']))
-  .action(async (options: Parameters<typeof discovery>[0]) =>
-    report('discovery', await discovery(options, progress)),
-  );
+/** Of a scenario that was chosen, here in this process. */
+async function play(scenario: AnyScenario, options: object, target?: Target): Promise<Played> {
+  const progress = createProgress(process.stderr);
+  const startedMs = monotonicMs();
+  const { onTarget } = scenario;
+  if (target && !onTarget)
+    program.error(`error: ${scenario.name} cannot be played on a deployment: leave --target out`);
+  const outcome =
+    target && onTarget
+      ? await onTarget(target, options as never, progress)
+      : await scenario.run(options as never, progress);
+  const { name, summary } = scenario;
+  return { name, summary, tookMs: monotonicMs() - startedMs, outcome };
+}
 
-program
-  .command('captcha')
-  .description('what solving, checking and forging a proof of work costs')
-  .option('--repeats <number>', 'measures of which the median counts', count, 5)
-  .action(async (options: Parameters<typeof captcha>[0]) =>
-    report('captcha', await captcha(options, progress)),
-  );
+function save(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  process.stderr.write(`Written: ${file}\n`);
+}
 
-program
-  .command('slip')
-  .description('what an appointment slip costs, on the thread of the server and on its own')
-  .option('--slips <number>', 'slips that count, of each kind', count, 200)
-  .action(async (options: Parameters<typeof slip>[0]) =>
-    report('slip', await slip(options, progress)),
-  );
+/** Says it all, in the forms that were asked for. */
+function conclude(measured: Measured, json: object): void {
+  const { json: asJson, report } = program.opts<Common>();
+  if (report !== undefined) save(report, reportHtml(measured));
+  const broken = measured.played.flatMap(brokenOf);
+  const said = [goalTable(measured.played), `On ${machineInWords(measured.machine)}.`].join('\n');
+  (asJson ? process.stderr : process.stdout).write(`\n${said}\n`);
+  if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
+  if (broken.length > 0) process.exitCode = 1;
+}
 
-const entries = ['--entries <number>', 'people who enter', count, 100_000] as const;
+const begin = (): { machine: Machine; at: Date } => ({
+  machine: describeMachine(),
+  at: new Date(),
+});
 
-program
-  .command('memory')
-  .description('bytes of Redis for each entry')
-  .option(...entries)
-  .action(async (options: Parameters<typeof memory>[0]) =>
-    report('memory', await memory(options, progress)),
-  );
+async function playOne(scenario: AnyScenario, options: object): Promise<void> {
+  const common = program.opts<Common>();
+  const target = targetOf(common);
+  const { machine, at } = begin();
+  const played = await play(scenario, options, target);
+  const goals = judgedGoals(played);
+  const { figures, errors } = 'outcome' in played ? played.outcome : { figures: {}, errors: 0 };
+  if (!common.json) process.stdout.write(`${figureLines(figures).join('\n')}\n`);
+  const met = errors === 0 && goals.every((goal) => goal.met);
+  const json = { scenario: scenario.name, ...figures, goals, met, errors, machine };
+  conclude({ played: [played], machine, at, target: target?.url }, json);
+}
 
-program
-  .command('draw')
-  .description('a round of that many entries, from the cut to the publication; and smaller ones')
-  .option(...entries)
-  .action(async (options: Parameters<typeof draw>[0]) =>
-    report('draw', await draw(options, progress)),
+async function playEverything({ quick, results }: All): Promise<void> {
+  const target = targetOf(program.opts<Common>());
+  const { machine, at } = begin();
+  const played = await playAll(SCENARIOS, { quick, target }, process.stderr);
+  const measured: Measured = { played, machine, at, target: target?.url };
+  if (results !== undefined) save(results, resultsText(measured, SCENARIOS));
+  const goals = played.flatMap((one) =>
+    judgedGoals(one).map((goal) => ({ scenario: one.name, ...goal })),
   );
+  const scenarios = Object.fromEntries(
+    played.map((one) => [one.name, 'outcome' in one ? one.outcome.figures : null]),
+  );
+  const broken = played.flatMap(brokenOf);
+  conclude(measured, { scenario: 'all', goals, broken, machine, scenarios });
+}
 
+for (const scenario of SCENARIOS) {
+  const command = program.command(scenario.name).description(scenario.summary);
+  for (const option of scenario.options) command.addOption(option);
+  command.action((options: object) => playOne(scenario, options));
+}
 program
-  .command('kill')
-  .description('a round whose worker is killed again and again, against one left alone')
-  .option(...entries)
-  .option('--runs <number>', 'rounds that are disturbed', count, 10)
-  .option('--kills <number>', 'workers killed in each', count, 10)
-  .option('--seed <number>', 'of the points at which they are killed', count, 1)
-  .action(async (options: Parameters<typeof kill>[0]) =>
-    report('kill', await kill(options, progress)),
-  );
-
-program
-  .command('carry')
-  .description('standing entries carried from a release that is over into the next')
-  .option(...entries)
-  .action(async (options: Parameters<typeof carry>[0]) =>
-    report('carry', await carry(options, progress)),
-  );
-
-program
-  .command('flood')
-  .description('what honest people notice of ten times as many hostile requests')
-  .option('--rate <number>', 'honest requests a second', count, 80)
-  .option('--times <number>', 'hostile requests for each honest one', count, 10)
-  .option('--seconds <number>', 'length of a window', count, 5)
-  .option('--windows <number>', 'windows without a flood, and as many with one', count, 5)
-  .option('--seed <number>', 'of the order of the hostile requests', count, 1)
-  .option('--mix <kinds>', 'weights of hostile kinds: forgedToken=3,largeBody=1', mix)
-  .option('--kinds', 'then measure what each kind costs alone', false)
-  .option('--profile <directory>', 'write a CPU profile of the server there')
-  .action(async (options: Parameters<typeof flood>[0]) =>
-    report('flood', await flood(options, progress)),
-  );
+  .command('all')
+  .description('one scenario after another, each in a process of its own, within 30 minutes')
+  .option('--quick', 'as small as can be: shows that it runs, and measures nothing', false)
+  .option('--results <file>', 'write bench/RESULTS.md anew there, with the notes of bench/notes')
+  .action((options: All) => playEverything(options));
 
 setTimeout(() => {
-  process.stderr.write(`The scenario took longer than ${TIME_LIMIT_MS / 1000} s.\n`);
+  process.stderr.write(`It took longer than ${TIME_LIMIT_MS / 60_000} minutes.\n`);
   process.exit(1);
 }, TIME_LIMIT_MS).unref();
-// What the scenario started ends when this process exits.
+// What a scenario started ends when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 try {

@@ -13,7 +13,9 @@ import { assert } from '../src/lib/assert.ts';
 import { monotonicMs, nowMs } from '../src/lib/clock.ts';
 import { createSecrets } from '../src/lib/secrets.ts';
 import { SECRET } from './support/engine.ts';
-import { median } from './support/fire.ts';
+import { median, rounded } from './support/numbers.ts';
+import { amount } from './support/options.ts';
+import type { Scenario } from './support/scenario.ts';
 
 export type CaptchaOptions = {
   /** Repetitions of each measure, of which the median counts. */
@@ -27,9 +29,10 @@ const US_PER_MS = 1_000;
 /** Who tries keys one after another finds the right one half-way, on average. */
 const SHARE_TRIED = 0.5;
 
-export async function captcha({ repeats }: CaptchaOptions, progress: Progress) {
+async function measure({ repeats }: CaptchaOptions, progress: Progress) {
   const config = readConfig({
     NODE_ENV: 'production',
+    REDIS_URL: 'embedded',
     FAIRSLOT_SECRET: SECRET,
     FAIRSLOT_OPERATOR_KEY: SECRET,
   });
@@ -69,13 +72,63 @@ export async function captcha({ repeats }: CaptchaOptions, progress: Progress) {
   });
   const forgedMs = timed(CHECKS, () => assert(tickets.read(forged) === 'forged', 'it is forged'));
   phase.done();
-  const perS = (most: number): number =>
-    Number((MS_PER_S / (derivationMs * most * SHARE_TRIED)).toFixed(1));
+  const perS = (most: number): number => rounded(MS_PER_S / (derivationMs * most * SHARE_TRIED), 1);
   return {
     derivationUs: Math.round(derivationMs * US_PER_MS),
     /** Of one core of a solver: at the least work and at the most. */
     solvedPerS: { [tries]: perS(tries), [triesMost]: perS(triesMost) },
-    checkUs: Number((checkMs * US_PER_MS).toFixed(1)),
-    forgedUs: Number((forgedMs * US_PER_MS).toFixed(1)),
+    checkUs: rounded(checkMs * US_PER_MS, 1),
+    forgedUs: rounded(forgedMs * US_PER_MS, 1),
   };
 }
+
+/** A forged ticket must cost us next to nothing beside what solving costs whoever sends it. */
+const GOAL_SHARE = 0.01;
+
+export const captcha: Scenario<CaptchaOptions> = {
+  name: 'captcha',
+  summary: 'what solving, checking and forging a proof of work costs',
+  options: [amount('repeats', 'measures of which the median counts', 5)],
+  inAll: { mostS: 15 },
+  quick: { repeats: 1 },
+  run: async (options, progress) => {
+    const figures = await measure(options, progress);
+    const solvingUs = (MS_PER_S * US_PER_MS) / Math.max(...Object.values(figures.solvedPerS));
+    return {
+      figures,
+      goals: [
+        {
+          name: 'checking a proof of work / solving the easiest',
+          figure: rounded(figures.checkUs / solvingUs, 5),
+          unit: 'ratio',
+          atMost: GOAL_SHARE,
+        },
+      ],
+      charts: [
+        {
+          title: 'A proof of work, by who does what',
+          description: 'Solving one costs thousands of times what checking or refusing one costs.',
+          kind: 'bars',
+          x: {
+            label: '',
+            categories: ['solve, easiest', 'solve, hardest', 'check', 'refuse a forged one'],
+          },
+          y: { label: 'microseconds of one core', scale: 'logarithmic' },
+          series: [
+            {
+              name: 'CPU',
+              points: [
+                ...Object.values(figures.solvedPerS).map(
+                  (perS, place) => [place, rounded((MS_PER_S * US_PER_MS) / perS, 1)] as const,
+                ),
+                [2, figures.checkUs],
+                [3, figures.forgedUs],
+              ],
+            },
+          ],
+        },
+      ],
+      errors: 0,
+    };
+  },
+};

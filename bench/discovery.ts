@@ -3,8 +3,7 @@
  * 459 centres, beside node:http with the same bytes in memory; and a schedule that was asked before,
  * beside the least that an entry can cost.
  */
-import { get as httpGet } from 'node:http';
-import { createAccessTokens } from '../src/gates/access-tokens.ts';
+import { Option } from 'commander';
 import type { Progress } from '../src/demo/progress.ts';
 import { referenceOf } from '../src/cowin/ids.ts';
 import { dayText } from '../src/cowin/words.ts';
@@ -12,11 +11,23 @@ import { isoFromMs, nowMs } from '../src/lib/clock.ts';
 import { present } from '../src/lib/assert.ts';
 import { ReleaseTerms } from '../src/releases/rules.ts';
 import { type CalendarSession, PUNE, puneCalendar } from './support/calendar.ts';
-import { type BenchEngine, SECRET, withEngine } from './support/engine.ts';
-import { fire, median } from './support/fire.ts';
+import { type BenchEngine, settingsFor, unlimited, withEngine } from './support/engine.ts';
+import { exchange } from './support/exchange.ts';
+import { fire } from './support/fire.ts';
+import { type CpuOfOne, interleaved, WARM_UP, withCpu } from './support/measure.ts';
+import { median, rounded, spread, sum } from './support/numbers.ts';
+import {
+  connections as connectionsOption,
+  nodeOptionsFor,
+  profile as profileOption,
+  repeats as repeatsOption,
+  requests as requestsOption,
+} from './support/options.ts';
+import { bearersOf } from './support/passes.ts';
 import { pour, type Poured } from './support/pour.ts';
 import { granted, openRelease, registerCitizens } from './support/pune.ts';
-import { cpuMs, type ServerProcess, startServer } from './support/processes.ts';
+import { type ServerProcess, startServer } from './support/processes.ts';
+import type { Chart, Goal, Scenario } from './support/scenario.ts';
 
 export type DiscoveryOptions = {
   /** Of one volley. */
@@ -30,9 +41,9 @@ export type DiscoveryOptions = {
   readonly only?: PairName | undefined;
 };
 
-type PairName = 'gzip' | 'plain' | 'schedule';
-const GOALS = { discovery: 0.7, schedule: 0.5 } as const;
-const WARM_UP = 2;
+const PAIR_NAMES = ['gzip', 'plain', 'schedule'] as const;
+type PairName = (typeof PAIR_NAMES)[number];
+const GOALS = { gzip: 0.7, plain: 0.7, schedule: 0.5 } as const;
 /** Of people whom registerCitizens registers, all are older. */
 const AGE = 45;
 const RELEASE = 'pune-calendar';
@@ -40,26 +51,24 @@ const FLOOR_RELEASE = 'pune-floor-01';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** All requests come from one address and one account. */
-const MANY = '1000000000';
-const UNLIMITED = {
-  LIMIT_DISCOVERY_PER_ADDRESS: MANY,
-  LIMIT_DISCOVERY_PER_NETWORK: MANY,
-  LIMIT_WRITE_PER_ADDRESS: MANY,
-  LIMIT_WRITE_PER_NETWORK: MANY,
-  LIMIT_WRITE_PER_ACCOUNT: MANY,
-};
+const UNLIMITED = unlimited(
+  'LIMIT_DISCOVERY_PER_ADDRESS',
+  'LIMIT_DISCOVERY_PER_NETWORK',
+  'LIMIT_WRITE_PER_ADDRESS',
+  'LIMIT_WRITE_PER_NETWORK',
+  'LIMIT_WRITE_PER_ACCOUNT',
+);
 
 type Requests = Parameters<typeof fire>[2];
 type Pair = { readonly floor: Side; readonly ours: Side };
 type Side = { readonly server: ServerProcess; readonly requests: Requests };
-type Measured = Poured & { readonly serverCpuUs: number };
+type Measured = Poured & CpuOfOne;
 
-export const discovery = (options: DiscoveryOptions, progress: Progress) =>
+export const measureDiscovery = (options: DiscoveryOptions, progress: Progress) =>
   withEngine(async (bench) => {
     const today = isoFromMs(nowMs() + DAY_MS).slice(0, 10);
     await openCalendar(bench, today);
-    const nodeOptions =
-      options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
+    const nodeOptions = nodeOptionsFor(options.profile);
     const servers: ServerProcess[] = [];
     const start = async (file: string, environment: Record<string, string>) => {
       const started = await startServer(file, environment, nodeOptions);
@@ -69,10 +78,7 @@ export const discovery = (options: DiscoveryOptions, progress: Progress) =>
     try {
       const engine = await start('src/server.ts', {
         ...UNLIMITED,
-        REDIS_URL: bench.server.address.url,
-        FAIRSLOT_SECRET: SECRET,
-        FAIRSLOT_OPERATOR_KEY: SECRET,
-        CAPTCHA_DRIVER: 'none',
+        ...settingsFor(bench),
       });
       const path = `/api/v2/appointment/sessions/public/calendarByDistrict?district_id=${PUNE.districtId}&date=${dayText(today)}`;
       const gzip = { 'accept-encoding': 'gzip' };
@@ -93,7 +99,7 @@ export const discovery = (options: DiscoveryOptions, progress: Progress) =>
         gzip: await bytesOf(`${engine.url}${path}`, gzip),
         plain: await bytesOf(`${engine.url}${path}`, {}),
       };
-      return figures(await measureAll(pairs, options, progress), bytes, options);
+      return figures(await measureAll(bench, pairs, options, progress), bytes, options);
     } finally {
       await Promise.all(servers.map((one) => one.stop()));
     }
@@ -127,10 +133,9 @@ async function asking(
   progress: Progress,
 ): Promise<Pair> {
   await openRelease(engine, FLOOR_RELEASE, 1_000);
-  const [citizen] = await registerCitizens(engine, 1, progress);
-  const { account, person } = present(citizen, 'a citizen');
-  const tokens = createAccessTokens([SECRET]);
-  const { accessToken } = await tokens.issue({ account, epoch: 0 });
+  const citizens = await registerCitizens(engine, 1, progress);
+  const { person } = present(citizens[0], 'a citizen');
+  const [authorization = ''] = await bearersOf(citizens);
   const { centers } = puneCalendar(isoFromMs(nowMs() + DAY_MS).slice(0, 10));
   const session = present(
     centers.flatMap(({ sessions }) => sessions).find(suits),
@@ -147,7 +152,7 @@ async function asking(
     REDIS_URL: redis.address.url,
     BENCH_RELEASE: FLOOR_RELEASE,
   });
-  const headers = { ...json, authorization: `Bearer ${accessToken}` };
+  const headers = { ...json, authorization };
   const body = JSON.stringify(wish);
   const path = '/api/v2/appointment/schedule';
   const first = await fetch(`${ours.url}${path}`, { method: 'POST', headers, body });
@@ -173,16 +178,8 @@ const suits = (session: CalendarSession): boolean =>
   session.allow_all_age &&
   session.slots[0] !== 'FORENOON';
 
-const bytesOf = (url: string, headers: Record<string, string>): Promise<number> =>
-  new Promise((resolve, reject) => {
-    httpGet(url, { headers }, (received) => {
-      let bytes = 0;
-      received.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      received.once('end', () => resolve(bytes));
-    }).once('error', reject);
-  });
+const bytesOf = async (url: string, headers: Record<string, string>): Promise<number> =>
+  (await exchange(url, { headers })).body.length;
 
 /** Large answers are poured away: reading them as HTTP would be what is measured. */
 function ask(
@@ -199,70 +196,74 @@ function ask(
 }
 
 async function measureAll(
+  bench: BenchEngine,
   pairs: Readonly<Record<PairName, Pair>>,
   { connections, repeats, only }: DiscoveryOptions,
   progress: Progress,
 ) {
-  const measured: Record<PairName, Record<keyof Pair, Measured[]>> = {
-    gzip: { floor: [], ours: [] },
-    plain: { floor: [], ours: [] },
-    schedule: { floor: [], ours: [] },
-  };
-  const names = (Object.keys(pairs) as PairName[]).filter((name) => name === (only ?? name));
-  const phase = progress('firing volleys', names.length * 2 * (WARM_UP + repeats));
-  for (const name of names)
-    for (let volley = 0; volley < WARM_UP + repeats; volley++)
-      for (const side of ['floor', 'ours'] as const) {
-        const { server, requests } = pairs[name][side];
-        const beforeMs = cpuMs(server.pid);
-        const outcome = await ask(name, side, pairs[name][side], connections);
-        const serverCpuUs = ((cpuMs(server.pid) - beforeMs) * 1000) / requests.length;
-        if (volley >= WARM_UP) measured[name][side].push({ ...outcome, serverCpuUs });
-        phase.advance();
-      }
-  phase.done();
+  const measured: Partial<Record<PairName, Record<keyof Pair, Measured[]>>> = {};
+  const turns = { sides: ['floor', 'ours'], warmUp: WARM_UP, repeats } as const;
+  for (const name of PAIR_NAMES.filter((name) => name === (only ?? name)))
+    measured[name] = await interleaved(turns, progress, async (side) => {
+      const { server, requests } = pairs[name][side];
+      return withCpu(bench, server, requests.length, () =>
+        ask(name, side, pairs[name][side], connections),
+      );
+    });
   return measured;
 }
 
 /** Of what was not measured. */
-const NOTHING = { floorRps: 0, rps: 0, ratio: 0, p99Ms: 0, floorCpuUs: 0, cpuUs: 0, errors: 0 };
+const NOTHING = {
+  floorRps: 0,
+  rps: 0,
+  ratio: 0,
+  ratioOfVolleys: { least: 0, median: 0, most: 0 },
+  p99Ms: 0,
+  floorCpuUs: 0,
+  cpuUs: 0,
+  redisCpuUs: 0,
+  errors: 0,
+};
+
+function figuresOf(
+  sides: Readonly<Record<keyof Pair, readonly Measured[]>> | undefined,
+): typeof NOTHING {
+  if (!sides) return NOTHING;
+  const { floor, ours } = sides;
+  const middle = (side: readonly Measured[], what: keyof Measured): number =>
+    median(side.map((one) => one[what]));
+  const rps = { floor: middle(floor, 'rps'), ours: middle(ours, 'rps') };
+  return {
+    floorRps: Math.round(rps.floor),
+    rps: Math.round(rps.ours),
+    ratio: rounded(rps.ours / rps.floor),
+    ratioOfVolleys: spread(ours.map((one, turn) => one.rps / (floor[turn]?.rps ?? Number.NaN))),
+    p99Ms: Math.round(middle(ours, 'p99Ms')),
+    floorCpuUs: Math.round(middle(floor, 'serverCpuUs')),
+    cpuUs: Math.round(middle(ours, 'serverCpuUs')),
+    redisCpuUs: Math.round(middle(ours, 'redisCpuUs')),
+    errors: sum([...floor, ...ours].map((one) => one.errors)),
+  };
+}
 
 function figures(
   measured: Awaited<ReturnType<typeof measureAll>>,
   bytes: { readonly gzip: number; readonly plain: number },
   { requests, connections, repeats }: DiscoveryOptions,
 ) {
-  const of = (name: PairName) => {
-    const { floor, ours } = measured[name];
-    if (ours.length === 0) return NOTHING;
-    const middle = (side: Measured[], what: keyof Measured): number =>
-      median(side.map((one) => one[what]));
-    const rps = { floor: middle(floor, 'rps'), ours: middle(ours, 'rps') };
-    return {
-      floorRps: Math.round(rps.floor),
-      rps: Math.round(rps.ours),
-      ratio: Number((rps.ours / rps.floor).toFixed(2)),
-      p99Ms: Math.round(middle(ours, 'p99Ms')),
-      floorCpuUs: Math.round(middle(floor, 'serverCpuUs')),
-      cpuUs: Math.round(middle(ours, 'serverCpuUs')),
-      errors: [...floor, ...ours].reduce((sum, one) => sum + one.errors, 0),
-    };
-  };
-  const [gzip, plain, schedule] = [of('gzip'), of('plain'), of('schedule')];
-  const errors = gzip.errors + plain.errors + schedule.errors;
+  const [gzip, plain, schedule] = [
+    figuresOf(measured.gzip),
+    figuresOf(measured.plain),
+    figuresOf(measured.schedule),
+  ];
   return {
     floorRps: plain.floorRps,
     discoveryRps: plain.rps,
     ratio: plain.ratio,
     gzipRatio: gzip.ratio,
     scheduleRatio: schedule.ratio,
-    goals: GOALS,
-    met:
-      plain.ratio >= GOALS.discovery &&
-      gzip.ratio >= GOALS.discovery &&
-      schedule.ratio >= GOALS.schedule &&
-      errors === 0,
-    errors,
+    errors: gzip.errors + plain.errors + schedule.errors,
     bytes,
     gzip,
     plain,
@@ -272,3 +273,73 @@ function figures(
     repeats,
   };
 }
+
+type Figures = ReturnType<typeof figures>;
+
+const IN_WORDS: Readonly<Record<PairName, string>> = {
+  gzip: "a district's calendar, compressed / node:http with the same bytes",
+  plain: "a district's calendar, not compressed / node:http with the same bytes",
+  schedule: 'a schedule that was asked before / the bare entry script',
+};
+
+const goalsOf = (figures: Figures, only: PairName | undefined): Goal[] =>
+  PAIR_NAMES.filter((name) => name === (only ?? name)).map((name) => ({
+    name: IN_WORDS[name],
+    figure: figures[name].ratio,
+    unit: 'ratio',
+    atLeast: GOALS[name],
+  }));
+
+function chartsOf(figures: Figures): Chart[] {
+  const x = { label: '', categories: ['calendar, gzip', 'calendar, plain', 'schedule'] };
+  const all = (of: (pair: typeof NOTHING) => number) =>
+    PAIR_NAMES.map((name, place) => [place, of(figures[name])] as const);
+  return [
+    {
+      title: 'Answers a second',
+      description: 'Beside the least that each of them can cost, in the same run.',
+      kind: 'bars',
+      x,
+      y: { label: 'a second' },
+      series: [
+        { name: 'floor', points: all(({ floorRps }) => floorRps) },
+        { name: 'ours', points: all(({ rps }) => rps) },
+      ],
+    },
+    {
+      title: 'CPU of one answer',
+      description: 'Of the server, beside that of the floor, and of Redis.',
+      kind: 'bars',
+      x,
+      y: { label: 'microseconds of CPU' },
+      series: [
+        { name: 'floor', points: all(({ floorCpuUs }) => floorCpuUs) },
+        { name: 'ours', points: all(({ cpuUs }) => cpuUs) },
+        { name: 'Redis', points: all(({ redisCpuUs }) => redisCpuUs) },
+      ],
+    },
+  ];
+}
+
+export const discovery: Scenario<DiscoveryOptions> = {
+  name: 'discovery',
+  summary: 'the CoWIN calendar of a district, against node:http with the same bytes in memory',
+  options: [
+    requestsOption(3_000),
+    connectionsOption(50),
+    repeatsOption(5),
+    profileOption(),
+    new Option('--only <what>', 'for a profile').choices(PAIR_NAMES),
+  ],
+  inAll: { mostS: 70 },
+  quick: { requests: 40, connections: 4, repeats: 1 },
+  run: async (options, progress) => {
+    const figures = await measureDiscovery(options, progress);
+    return {
+      figures,
+      goals: goalsOf(figures, options.only),
+      charts: chartsOf(figures),
+      errors: figures.errors,
+    };
+  },
+};

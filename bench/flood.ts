@@ -5,9 +5,11 @@
  */
 import type { Progress } from '../src/demo/progress.ts';
 import { seededRandom } from '../src/demo/random.ts';
-import { assert, present } from '../src/lib/assert.ts';
+import { Option } from 'commander';
+import { present } from '../src/lib/assert.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { keys } from '../src/redis/keys.ts';
+import { auditLine } from '../src/rounds/audit-line.ts';
 import { entryIdOf, packEntry } from '../src/rounds/rules.ts';
 import type { Published } from '../src/releases/service.ts';
 import { createArmoury, INSIDERS } from './flood/arms.ts';
@@ -16,10 +18,14 @@ import type { HonestJob, HonestReport, Sample } from './flood/honest.ts';
 import type { HostileJob, Tally } from './flood/hostile.ts';
 import { KIND_NAMES, type Kind, type KindName, KINDS } from './flood/kinds.ts';
 import { peopleIn, type Person } from './flood/visit.ts';
-import { type BenchEngine, SECRET, withEngine } from './support/engine.ts';
-import { median } from './support/fire.ts';
+import { type BenchEngine, EASY_CAPTCHA, settingsFor, withEngine } from './support/engine.ts';
+import { watchCpu } from './support/measure.ts';
+import { median, numbered, percentile, rounded, sum } from './support/numbers.ts';
+import { amount, mix, nodeOptionsFor, profile as profileOption } from './support/options.ts';
+import { percentileChart } from './support/latency-charts.ts';
 import { type Citizen, openRelease, registerCitizens, RELEASE, wishesFor } from './support/pune.ts';
-import { cpuMs, type ServerProcess, startServer } from './support/processes.ts';
+import { type ServerProcess, startServer } from './support/processes.ts';
+import type { Chart, Goal, Scenario } from './support/scenario.ts';
 
 export type Mix = Readonly<Partial<Record<KindName, number>>>;
 export type FloodOptions = {
@@ -46,9 +52,6 @@ const GOAL = 2;
 const WARM_UP_S = 3;
 const KIND_S = 2;
 
-/** Making the work is not measured, checking it is. */
-const EASY = { CAPTCHA_DRIVER: 'altcha', CAPTCHA_TRIES: '1' };
-
 type Stage = {
   readonly bench: BenchEngine;
   readonly published: Published;
@@ -70,18 +73,18 @@ type Window = HonestReport & {
   readonly cpu: Readonly<Record<'server' | 'redis' | 'honest' | 'hostile', number>>;
 };
 
-export const flood = (options: FloodOptions, progress: Progress) =>
+const measure = (options: FloodOptions, progress: Progress) =>
   withEngine(async (bench) => {
     const { engine } = bench;
     const sorts = sortsOf(options);
-    const crowd = sorts.reduce((sum, sort) => sum + crowdOf(sort, options), 0);
+    const crowd = sum(sorts.map((sort) => crowdOf(sort, options)));
     const armies = options.kinds ? 1 + KIND_NAMES.length : 1;
     const published = await openRelease(engine, RELEASE, crowd);
     const citizens = await registerCitizens(engine, crowd + armies * INSIDERS, progress);
     const server = await startServer(
       'src/server.ts',
-      { ...EASY, ...settingsOf(bench, crowd) },
-      options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
+      { ...EASY_CAPTCHA, ...settingsOf(bench, crowd) },
+      nodeOptionsFor(options.profile),
     );
     const honest = startHand<HonestJob, HonestReport>('honest.ts');
     const hostile = startHand<HostileJob, Tally>('hostile.ts');
@@ -98,7 +101,7 @@ export const flood = (options: FloodOptions, progress: Progress) =>
       const verified = await verify(stage, people, citizens.slice(0, crowd), attackers);
       const rest = citizens.slice(crowd + INSIDERS);
       const costs = options.kinds ? await costOfKinds(stage, armoury, rest, options, progress) : {};
-      return figures(windows, verified, costs, options);
+      return { figures: figures(windows, verified, costs, options), windows };
     } finally {
       honest.stop();
       hostile.stop();
@@ -107,10 +110,8 @@ export const flood = (options: FloodOptions, progress: Progress) =>
   });
 
 /** The limits are the defaults; the budget for SMS is what this many people need (security.md). */
-const settingsOf = ({ server }: BenchEngine, crowd: number): Record<string, string> => ({
-  REDIS_URL: server.address.url,
-  FAIRSLOT_SECRET: SECRET,
-  FAIRSLOT_OPERATOR_KEY: SECRET,
+const settingsOf = (bench: BenchEngine, crowd: number): Record<string, string> => ({
+  ...settingsFor(bench),
   SMS_BUDGET_NEW_PER_MINUTE: String(1_200 + crowd),
   SMS_BUDGET_NEW_PER_HOUR: String(20_000 + crowd),
 });
@@ -142,7 +143,7 @@ const weightOf = (name: KindName, mix: Mix | undefined): number =>
 /** Draws kinds by their weights. */
 function picking({ seed, mix }: FloodOptions): () => KindName {
   const random = seededRandom(String(seed));
-  const total = KIND_NAMES.reduce((sum, name) => sum + weightOf(name, mix), 0);
+  const total = sum(KIND_NAMES.map((name) => weightOf(name, mix)));
   return () => {
     let left = random() * total;
     return present(
@@ -187,8 +188,7 @@ async function play(
     honest: honest.pid,
     hostile: hostile.pid,
   };
-  const spent = () => Object.entries(pids).map(([name, pid]) => [name, cpuMs(pid)] as const);
-  const [startedMs, before] = [monotonicMs(), spent()];
+  const [startedMs, spent] = [monotonicMs(), watchCpu(pids)];
   const flooding =
     kinds.length === 0
       ? Promise.resolve({})
@@ -196,7 +196,7 @@ async function play(
   const report = await honest.ask({ url: server.url, release: RELEASE, rate, people });
   const tookMs = monotonicMs() - startedMs;
   const cpu = Object.fromEntries(
-    spent().map(([name, ms], index) => [name, round((ms - (before[index]?.[1] ?? 0)) / tookMs)]),
+    Object.entries(spent()).map(([name, ms]) => [name, rounded(ms / tookMs)]),
   ) as Window['cpu'];
   return { sort, ...report, tally: await flooding, cpu };
 }
@@ -223,7 +223,7 @@ async function verify(
   const found = await redis.hgetall(keys.entering(RELEASE));
   const written = new Map<string, number>();
   for (const [, [, event = '']] of await redis.xrange(keys.audit(RELEASE), '-', '+')) {
-    const [word, id = ''] = event.split(' ');
+    const [word, id = ''] = auditLine(event).split(' ');
     if (word === 'entered' || word === 'edited') written.set(id, (written.get(id) ?? 0) + 1);
   }
   const asked = new Map(
@@ -257,19 +257,18 @@ async function costOfKinds(
   const names = KIND_NAMES.filter((name) => weightOf(name, mix) > 0);
   const phase = progress('each kind alone', names.length);
   const costs: Record<string, Cost> = {};
-  const pids = [server.pid, bench.server.pid] as const;
+  const pids = { server: server.pid, redis: bench.server.pid };
   for (const [index, name] of names.entries()) {
     const count = rate * times * KIND_S;
     const attackers = citizens.slice(index * INSIDERS, (index + 1) * INSIDERS);
     const arms = await armoury.arms(server.url, attackers, 1 + index, { [name]: count });
     await hostile.ask({ job: 'arm', arms });
-    const before = pids.map(cpuMs);
+    const spent = watchCpu(pids);
     const kinds = Array.from({ length: count }, () => name);
     await hostile.ask({ job: 'flood', kinds, rate: rate * times, stay: false });
-    const [serverUs = 0, redisUs = 0] = pids.map((pid, index) =>
-      Math.round(((cpuMs(pid) - (before[index] ?? 0)) * 1000) / count),
-    );
-    costs[name] = { serverUs, redisUs };
+    const { server: serverMs, redis: redisMs } = spent();
+    const each = (ms: number): number => Math.round((ms * 1000) / count);
+    costs[name] = { serverUs: each(serverMs), redisUs: each(redisMs) };
     phase.advance();
   }
   phase.done();
@@ -287,7 +286,7 @@ function figures(
   const honestSuccess = (all.length - failed.length) / all.length;
   const quiet = honestFigures(windows.filter(({ sort }) => sort === 'quiet'));
   const flood = honestFigures(windows.filter(({ sort }) => sort === 'flood'));
-  const p99Ratio = round(flood.p99Ms / quiet.p99Ms);
+  const p99Ratio = rounded(flood.p99Ms / quiet.p99Ms);
   const hostile = hostileFigures(windows);
   const harm = verified.missing + verified.twice + verified.foreign;
   const errors = failed.length + hostile.unexpected + harm;
@@ -296,8 +295,6 @@ function figures(
     flood,
     honestSuccess,
     p99Ratio,
-    goal: GOAL,
-    met: honestSuccess === 1 && p99Ratio <= GOAL && errors === 0,
     errors,
     hostile,
     verified,
@@ -338,7 +335,7 @@ function honestFigures(windows: readonly Window[]) {
       windows.flatMap(({ lateMs }) => lateMs),
       99,
     ),
-    loopDelayP99Ms: round(Math.max(...windows.map(({ loopDelayP99Ms }) => loopDelayP99Ms))),
+    loopDelayP99Ms: rounded(Math.max(...windows.map(({ loopDelayP99Ms }) => loopDelayP99Ms))),
     cpu: {
       server: cpu('server'),
       redis: cpu('redis'),
@@ -373,12 +370,95 @@ function countsBy(labels: readonly string[]): Record<string, number> {
   return counts;
 }
 
-/** The smallest value that so many of a hundred do not exceed. */
-function percentile(values: readonly number[], percent: number): number {
-  assert(values.length > 0, 'something was measured');
-  const sorted = values.toSorted((one, other) => one - other);
-  const index = Math.ceil((values.length * percent) / 100) - 1;
-  return round(present(sorted[Math.max(0, index)], 'a percentile'));
+type Measured = Awaited<ReturnType<typeof measure>>;
+
+const goalsOf = ({ honestSuccess, p99Ratio }: Measured['figures']): Goal[] => [
+  {
+    name: 'honest requests of a flood that succeed',
+    figure: honestSuccess,
+    unit: 'of all',
+    atLeast: 1,
+  },
+  { name: 'p99 in a flood / without one', figure: p99Ratio, unit: 'ratio', atMost: GOAL },
+];
+
+function chartsOf({ figures: { quiet, flood, costs = {} }, windows }: Measured): Chart[] {
+  const timesIn = (sort: Sort): number[] =>
+    windows
+      .filter((one) => one.sort === sort)
+      .flatMap(({ samples }) => samples.map(({ ms }) => ms));
+  const steps = Object.keys(quiet.p99MsOfSteps);
+  const kinds = Object.entries(costs);
+  return [
+    percentileChart('What honest people wait', {
+      quiet: timesIn('quiet'),
+      flood: timesIn('flood'),
+    }),
+    {
+      title: 'p99 of each window',
+      description: 'Quiet and flooded windows come in turn: each pair was measured in one moment.',
+      kind: 'lines',
+      x: { label: 'window', categories: quiet.p99MsOfWindows.map((_, place) => String(place + 1)) },
+      y: { label: 'milliseconds' },
+      series: [
+        { name: 'quiet', points: numbered(quiet.p99MsOfWindows) },
+        { name: 'flood', points: numbered(flood.p99MsOfWindows) },
+      ],
+    },
+    {
+      title: 'p99 of each step of a visit',
+      description: 'Which of the requests of honest people are slower in a flood.',
+      kind: 'bars',
+      x: { label: '', categories: steps },
+      y: { label: 'milliseconds' },
+      series: [
+        { name: 'quiet', points: numbered(steps.map((step) => quiet.p99MsOfSteps[step] ?? 0)) },
+        { name: 'flood', points: numbered(steps.map((step) => flood.p99MsOfSteps[step] ?? 0)) },
+      ],
+    },
+    ...(kinds.length === 0
+      ? []
+      : [
+          {
+            title: 'CPU of each kind of hostile request',
+            description: 'Each sent alone, by attackers of its own.',
+            kind: 'bars' as const,
+            x: { label: '', categories: kinds.map(([name]) => name) },
+            y: { label: 'microseconds of CPU' },
+            series: [
+              { name: 'server', points: numbered(kinds.map(([, cost]) => cost.serverUs)) },
+              { name: 'Redis', points: numbered(kinds.map(([, cost]) => cost.redisUs)) },
+            ],
+          },
+        ]),
+  ];
 }
 
-const round = (value: number): number => Number(value.toFixed(2));
+export const flood: Scenario<FloodOptions> = {
+  name: 'flood',
+  summary: 'what honest people notice of ten times as many hostile requests',
+  options: [
+    amount('rate', 'honest requests a second', 80),
+    amount('times', 'hostile requests for each honest one', 10),
+    amount('seconds', 'length of a window', 5),
+    amount('windows', 'windows without a flood, and as many with one', 5),
+    amount('seed', 'of the order of the hostile requests', 1),
+    new Option('--mix <kinds>', 'weights of hostile kinds: forgedToken=3,largeBody=1').argParser(
+      mix(KIND_NAMES),
+    ),
+    new Option('--kinds', 'then measure what each kind costs alone').default(false),
+    profileOption(),
+  ],
+  inAll: { mostS: 100 },
+  quick: { rate: 20, seconds: 1, windows: 1, kinds: true, mix: { unknownRoute: 3, noCaptcha: 1 } },
+  run: async (options, progress) => {
+    const measured = await measure(options, progress);
+    const { figures } = measured;
+    return {
+      figures,
+      goals: goalsOf(figures),
+      charts: chartsOf(measured),
+      errors: figures.errors,
+    };
+  },
+};

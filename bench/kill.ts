@@ -13,11 +13,13 @@ import { keys } from '../src/redis/keys.ts';
 import type { Phase } from '../src/rounds/drawing.ts';
 import { verifyChain } from '../src/rounds/verify.ts';
 import { type BenchEngine, withEngine } from './support/engine.ts';
+import { amount, entries as entriesOption } from './support/options.ts';
 import { openRelease, RELEASE, wishesFor } from './support/pune.ts';
+import type { Scenario } from './support/scenario.ts';
 import { enterStrangers, makeDue } from './support/strangers.ts';
 import { startWorker } from './support/worker.ts';
 
-type Options = {
+export type KillOptions = {
   readonly entries: number;
   readonly runs: number;
   readonly kills: number;
@@ -41,7 +43,7 @@ const PHASES = [
 /** Where a kill hit. `published`: in the flip, too late to stop it. */
 type Hit = (typeof PHASES)[number][1] | 'published';
 
-export const kill = (options: Options, progress: Progress) =>
+const measure = (options: KillOptions, progress: Progress) =>
   withEngine(async (bench) => {
     const { entries, runs, kills, seed } = options;
     await cutRound(bench, entries, progress);
@@ -55,8 +57,10 @@ export const kill = (options: Options, progress: Progress) =>
     for (let run = 0; run < runs; run++) {
       await restore(bench.redis, snapshot);
       for (const point of pointsOf(random, kills, pace)) {
-        phasesHit[await killOnce(bench, pace, point)] += 1;
+        const hit = await killOnce(bench, pace, point);
+        phasesHit[hit] += 1;
         phase.advance();
+        if (hit === 'published') break; // on a busy machine before its last kill: it is over
       }
       await finish(bench);
       if (!sameResult(await resultOf(bench), expected)) differing.push(run);
@@ -201,6 +205,7 @@ async function restOf(redis: Redis): Promise<string> {
     keys.bookings(RELEASE),
     keys.offers(RELEASE, 0),
     keys.tree(RELEASE, 0),
+    keys.results(RELEASE, 0),
     keys.seats(RELEASE),
   ];
   const lines: string[] = [];
@@ -213,3 +218,42 @@ async function restOf(redis: Redis): Promise<string> {
 
 const sameResult = (one: Result, other: Result): boolean =>
   one.digest === other.digest && one.file === other.file && one.rest === other.rest;
+
+export const kill: Scenario<KillOptions> = {
+  name: 'kill',
+  summary: 'a round whose worker is killed again and again, against one left alone',
+  options: [
+    entriesOption(),
+    amount('runs', 'rounds that are disturbed', 10),
+    amount('kills', 'workers killed in each', 10),
+    amount('seed', 'of the points at which they are killed', 1),
+  ],
+  inAll: { mostS: 30, options: { entries: 20_000, runs: 2, kills: 6 } },
+  quick: { entries: 300, runs: 1, kills: 2 },
+  run: async (options, progress) => {
+    const figures = await measure(options, progress);
+    const hits = Object.entries(figures.phasesHit);
+    return {
+      figures,
+      goals: [
+        {
+          name: 'rounds that end otherwise when their worker is killed',
+          figure: figures.differing.length,
+          unit: 'rounds',
+          atMost: 0,
+        },
+      ],
+      charts: [
+        {
+          title: 'Where kills hit',
+          description: `${options.runs * options.kills} workers were killed; every round had to end with the same bytes.`,
+          kind: 'bars',
+          x: { label: 'phase of the round', categories: hits.map(([phase]) => phase) },
+          y: { label: 'workers killed' },
+          series: [{ name: 'kills', points: hits.map(([, kills], place) => [place, kills]) }],
+        },
+      ],
+      errors: figures.errors,
+    };
+  },
+};

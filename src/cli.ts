@@ -4,23 +4,38 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { v7 as uuid } from 'uuid';
-import { readConfig } from './config.ts';
+import { backupCommand, restoreCommand } from './care/commands.ts';
+import { exportCommand, type ExportOptions } from './care/export-command.ts';
+import { createExportStore } from './care/export-store.ts';
+import { createRetention } from './care/retention.ts';
+import { createRetentionStore } from './care/retention-store.ts';
+import { type Config, readConfig, readOperatorKey, type UnsetSecret } from './config.ts';
 import { createProgress } from './demo/progress.ts';
-import { developmentSecrets } from './development-secrets.ts';
+import { createEngine } from './engine.ts';
+import { enginesSecret } from './development-secrets.ts';
+import { createAudit } from './gates/audit.ts';
 import type { BotReport } from './gates/bots/report.ts';
 import { csvOf, textOf } from './gates/bots/text.ts';
 import { createKeysCommand } from './gates/keys-command.ts';
 import { sleep } from './lib/clock.ts';
+import { createSecrets } from './lib/secrets.ts';
 import { SCOPES } from './gates/operator-keys.ts';
 import { createLog } from './log.ts';
 import { ATTEST_COLUMNS, readAttestations } from './people/attest-file.ts';
-import { PEOPLE_LIMITS } from './people/rules.ts';
+import { eraseCommand, type EraseOptions } from './people/erase-command.ts';
+import { ID_TYPES, PEOPLE_LIMITS } from './people/rules.ts';
 import { importRequest } from './releases/import-command.ts';
 import { OPEN_POOL } from './releases/manifest.ts';
-import { connectRedis, disconnectRedis } from './redis/client.ts';
+import type { ReconcileCommand } from './reconcile/command.ts';
+import { placeOf } from './redis/address.ts';
+import { failureOf } from './redis/away.ts';
+import { connectRedis, disconnectRedis, type Redis } from './redis/client.ts';
 import { embeddedAddress } from './redis/embedded.ts';
+import { misfitOf } from './redis/fit.ts';
 import { fetchTranscripts } from './rounds/fetch-command.ts';
+import { saveResults } from './rounds/results-command.ts';
 import { type VerifyCommand, verifyCommand } from './rounds/verify-command.ts';
+import { environmentNow } from './settings-file.ts';
 
 /** A refusal of the engine, as a person reads it. */
 class CommandError extends Error {
@@ -44,13 +59,14 @@ type LoseOptions = {
 };
 
 const TOO_MANY_REQUESTS = 429;
+const USAGE_STATUS = 2;
 type CallOptions = { readonly method?: string; readonly body?: string; readonly type?: string };
 
 /** Calls the engine as an operator, and again after a limit's pause. */
 async function call(path: string, options: CallOptions = {}): Promise<unknown> {
   const { method = 'GET', body, type = 'application/json' } = options;
   const { url } = program.opts<{ url: string }>();
-  const { operatorKey } = readConfig(process.env, developmentSecrets);
+  const operatorKey = readOperatorKey(environmentNow(), enginesSecret);
   const headers = {
     authorization: `Bearer ${operatorKey}`,
     ...(body === undefined ? {} : { 'content-type': type }),
@@ -121,6 +137,7 @@ release
   .option('--district-id <number>', 'reply: the district that its centres are in')
   .action(async (id: string, file: string, options: Record<string, string>) => {
     const request = importRequest(id, file, await readFile(file, 'utf8'), options);
+    if ('problem' in request) throw new CommandError(request.problem);
     show(await call(request.path, { ...request, method: 'POST' }));
   });
 
@@ -171,6 +188,24 @@ release
   .description('a draft, or a published release with its seats by state')
   .argument('<release>')
   .action(async (id: string) => show(await call(`/v1/admin/releases/${id}`)));
+
+release
+  .command('export')
+  .description(
+    'write all of a published release as lines of JSON: docs/export.md; works on Redis itself, not ' +
+      'through the API',
+  )
+  .argument('<release>')
+  .option('--out <file>', 'gzip where its name ends in .gz; standard output unless said')
+  .option('--with-accounts', 'with the keyed hashes of people and accounts', false)
+  .action(async (id: string, options: ExportOptions) => {
+    const sums = await withRedis((redis, config) => {
+      const { releases, rounds, stores } = createEngine(redis, config);
+      const parts = { store: createExportStore(redis), releases, rounds, view: stores.rounds.view };
+      return exportCommand(parts, id, options);
+    });
+    if (options.out !== undefined) show(sums);
+  });
 
 type BotsOptions = { readonly top: string; readonly csv?: string; readonly json: boolean };
 
@@ -231,6 +266,25 @@ people
     out(`attested: ${read.length}`);
   });
 
+people
+  .command('erase')
+  .description(
+    'erase an account by its mobile, or one person by an ID, where nobody of them has an entry or a ' +
+      'booking: docs/retention.md says what stays; works on Redis itself, not through the API',
+  )
+  .option('--mobile <number>', 'in E.164 form, as in +919812345678')
+  .option('--id <type-and-number...>', `a type, of ${ID_TYPES.join(', ')}, and the number`)
+  .option('--dry-run', 'say what would be erased, and erase nothing', false)
+  .option('--json', 'print it as JSON', false)
+  .action(async ({ json, ...options }: EraseOptions & { json: boolean }) => {
+    const erased = await withRedis((redis, config) => {
+      const audit = createAudit(redis, createLog('silent'));
+      return eraseCommand({ ...createEngine(redis, config), audit }, options);
+    });
+    if (json) show(erased);
+    else out(`${erased.outcome} ${erased.subject}: ${erased.people} people, ${erased.sms} SMS`);
+  });
+
 const sms = program.command('sms').description('the SMS that could not be sent');
 
 sms
@@ -255,17 +309,37 @@ for (const [verb, description] of [
     });
 }
 
-/** Works on Redis itself: on REDIS_URL, or the embedded server of FAIRSLOT_DATA_DIR. */
-async function withKeys<T>(
-  work: (keys: ReturnType<typeof createKeysCommand>) => Promise<T>,
+/** On Redis nobody is asked for an operator key. */
+const unsetOnRedis: UnsetSecret = (name, set) =>
+  name === 'FAIRSLOT_OPERATOR_KEY' ? '' : enginesSecret(name, set);
+
+/**
+ * Works on Redis itself: on REDIS_URL, or the embedded server of FAIRSLOT_DATA_DIR. `isReplaced`:
+ * what it holds goes, of whichever secret it is.
+ */
+async function withRedis<T>(
+  work: (redis: Redis, config: Config) => Promise<T>,
+  { isReplaced = false } = {},
 ): Promise<Exclude<T, { problem: string }>> {
-  const config = readConfig(process.env, developmentSecrets);
+  const config = readConfig(environmentNow(), unsetOnRedis);
   const address = config.redis ?? embeddedAddress(join(config.dataDir, 'redis'));
   if (!address) throw new CommandError('Set REDIS_URL: no embedded Redis runs here.');
   const redis = connectRedis(address);
-  redis.on('error', () => undefined); // what fails for it says so
+  let lost: Error | undefined;
+  redis.on('error', (error: Error) => {
+    lost = error;
+  });
+  const mark = isReplaced ? 'replaced' : 'compared';
+  const misfit = misfitOf(redis, createSecrets(config.secret), { mark });
   try {
-    const done = await work(createKeysCommand(redis, createLog('silent')));
+    const problem = await misfit().catch((error: Error) => {
+      const name = config.redis ? 'REDIS_URL' : 'FAIRSLOT_DATA_DIR';
+      const [says, why] =
+        error.name === 'ReplyError' ? ['refuses', error] : ['does not answer', lost ?? error];
+      return `Redis at ${placeOf(address)} (${name}) ${says}: ${failureOf(why)}`;
+    });
+    if (problem !== undefined) throw new CommandError(problem);
+    const done = await work(redis, config);
     const failed = typeof done === 'object' && done !== null && 'problem' in done;
     if (failed) throw new CommandError(String(done.problem));
     return done as Exclude<T, { problem: string }>;
@@ -273,6 +347,9 @@ async function withKeys<T>(
     await disconnectRedis(redis);
   }
 }
+
+const withKeys = <T>(work: (keys: ReturnType<typeof createKeysCommand>) => Promise<T>) =>
+  withRedis((redis) => work(createKeysCommand(redis, createLog('silent'))));
 
 const operatorKeys = program
   .command('keys')
@@ -315,6 +392,73 @@ program
     show(await call(`/v1/admin/audit?${query.toString()}`));
   });
 
+program
+  .command('reconcile')
+  .description(
+    'check releases against themselves; works on Redis itself; exit status 1 when anything is wrong',
+  )
+  .argument('[release]', 'this one; otherwise all that are not long over')
+  .option('--json', 'print the report as one JSON object', false)
+  .option('--verify', 'also recompute all rounds, and compare what stands with them', false)
+  .option('--repair', 'mend what is provably safe to mend: docs/reconcile.md', false)
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_STATUS))
+  .action(async (release: string | undefined, options: Omit<ReconcileCommand, 'release'>) => {
+    // The scripts must be known before there is a connection; other commands need no engine.
+    const { reconcileOn } = await import('./reconcile-on.ts');
+    const progress = createProgress(process.stderr);
+    process.exitCode = await withRedis((redis, config) =>
+      reconcileOn(redis, config, { release, ...options }, progress),
+    );
+  });
+
+program
+  .command('backup')
+  .description(
+    'write all that Redis holds, of one instant, into a file; an engine on that Redis answers 503 ' +
+      'meanwhile: docs/backup.md says how to take it from a spare Redis. FAIRSLOT_SECRET is not in ' +
+      'it: keep that apart',
+  )
+  .argument('<file>', 'a file that is not there yet')
+  .option('--hold-at-most <seconds>', 'give up when writes would have to wait longer', '120')
+  .action(async (file: string, options: { holdAtMost: string }) =>
+    show(await withRedis((redis, config) => backupCommand({ redis, config, file, ...options }))),
+  );
+
+program
+  .command('restore')
+  .description(
+    'put a backup back, into one Redis or a cluster; with the server and the worker stopped. A file ' +
+      'that is not whole, or was taken with another FAIRSLOT_SECRET, changes nothing',
+  )
+  .argument('<file>')
+  .option('--replace', 'delete what the engine has in that Redis before', false)
+  .action(async (file: string, options: { replace: boolean }) =>
+    show(
+      await withRedis((redis, config) => restoreCommand({ redis, config, file, ...options }), {
+        isReplaced: true,
+      }),
+    ),
+  );
+
+program
+  .command('retention')
+  .description(
+    'what a worker deletes once a day of what is over (RETENTION_* and docs/retention.md); works on ' +
+      'Redis itself',
+  )
+  .requiredOption('--dry-run', 'say what would go now, and delete nothing')
+  .action(async () =>
+    show(
+      await withRedis((redis, config) => {
+        const { releases, erasure, stores } = createEngine(redis, config);
+        const { attendance } = stores.arrivals;
+        const store = createRetentionStore(redis);
+        const terms = config.retention;
+        return createRetention({ store, releases, erasure, attendance, terms }).plan();
+      }),
+    ),
+  );
+
 const draw = program.command('draw').description('check a draw');
 
 draw
@@ -329,6 +473,22 @@ draw
   });
 
 draw
+  .command('results')
+  .description(
+    'write the result files of a published round, plain and compressed, under the paths that the ' +
+      'API has them at, for any static host to serve; works on Redis itself',
+  )
+  .argument('<release>')
+  .argument('<round>')
+  .argument('<directory>')
+  .action(async (id: string, round: string, directory: string) => {
+    const saved = await withRedis((redis, config) =>
+      saveResults(createEngine(redis, config).rounds, { release: id, round, to: directory }),
+    );
+    out(`${saved.files} files in ${saved.directory}`);
+  });
+
+draw
   .command('verify')
   .description(
     'recompute rounds from their transcripts, and look up an entry; exit status 1 when anything ' +
@@ -340,6 +500,7 @@ draw
   .option('--proof <file>', 'how an entry hangs in the tree of its round')
   .option('--seal <file>', 'a signed seal, which must be the one of its round')
   .option('--manifest <file>', 'the manifest, to check a receipt without transcripts')
+  .option('--result <files...>', 'result files, which must say what their rounds gave')
   .option('--json', 'print the report as one JSON object', false)
   .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {
     process.exitCode = await verifyCommand({ files, ...options }, process.stdout, process.stderr);

@@ -16,9 +16,13 @@ import {
   limitSetting,
   type LimitTable,
   limitTable,
+  tableOfOne,
 } from './gates/limit-table.ts';
 import type { TokenSecrets } from './gates/signed-tokens.ts';
 import { SITEVERIFY_URLS } from './gates/captcha/siteverify.ts';
+import { hasOtherScheme } from './redis/address.ts';
+import type { RedisAddress } from './redis/client.ts';
+import { isSentinelUrl, readSentinelUrl } from './redis/sentinel.ts';
 import type { DrandChain } from './rounds/beacon.ts';
 import { DrandChainText } from './rounds/drand-chain.ts';
 
@@ -29,6 +33,7 @@ const list = z
   .string()
   .default('')
   .transform((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())));
+const days = z.coerce.number().int().min(0).max(36_500);
 const tries = z.coerce.number().int().min(1).max(1_000_000);
 const endpoint = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]);
 
@@ -49,11 +54,23 @@ const secretList = z
   .transform((text) => (text === '' ? undefined : text.split(',').map((secret) => secret.trim())))
   .pipe(z.tuple([z.string().min(32)], z.string().min(32)).optional());
 
+/** As REDIS_URL: a Redis of our own is meant, and an address was not forgotten. */
+const EMBEDDED = 'embedded';
+const REDIS_SCHEMES = 'not redis[s]://…, redis[s]+sentinel://… or a path of a unix socket';
+const SENTINEL_FORM = 'not redis+sentinel://host:port,host:port/name';
+
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   /** Address to listen on. */
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /**
+   * Servers of this machine, which share what each counts for itself; `npm start` runs so many.
+   * Empty or 0: one a core, of a server that was started alone itself.
+   */
+  SERVERS: z.coerce.number().int().min(0).max(1_024).default(0),
+  /** Workers that `npm start` runs. */
+  WORKERS: z.coerce.number().int().min(0).max(1_024).default(1),
   /**
    * Proxies whose X-Forwarded-For is believed: addresses, CIDR networks, `loopback`, `private`, with
    * commas. Empty: none.
@@ -61,14 +78,22 @@ const Environment = z.object({
   TRUSTED_PROXIES: NetworksText.prefault(''),
   /** Origins of front ends on other hosts, with commas. Empty: none. */
   CORS_ORIGINS: OriginsText.prefault(''),
-  /** Open connections of one client address, other than a trusted proxy's. */
+  /** Open connections of one client address on this machine, other than a trusted proxy's. */
   CONNECTIONS_PER_ADDRESS: count(2_000),
   /**
-   * Redis to use: redis[s]://…, a socket's path, or cluster nodes with commas. Empty: an embedded
-   * one.
+   * Redis to use: redis[s]://…, redis[s]+sentinel://host:port,host:port/name, a socket's path, or
+   * cluster nodes with commas. `embedded`, or empty but in production: an embedded one.
    */
-  REDIS_URL: z.string().default(''),
+  REDIS_URL: z
+    .string()
+    .default('')
+    .refine((url) => !hasOtherScheme(url), REDIS_SCHEMES)
+    .refine((url) => !isSentinelUrl(url) || readSentinelUrl(url), SENTINEL_FORM),
   REDIS_CLUSTER: flag.default(false),
+  /** Replicas that must have a write before it is acknowledged; with fewer it is refused. */
+  REDIS_REPLICAS: z.coerce.number().int().min(0).max(16).default(0),
+  /** Longest wait for them, in ms: below the second after which a Redis counts as stalled. */
+  REDIS_REPLICAS_WITHIN_MS: z.coerce.number().int().min(10).max(900).default(500),
   /** Directory of the embedded Redis and of generated development secrets. */
   FAIRSLOT_DATA_DIR: z.string().default('.fairslot'),
   /**
@@ -119,6 +144,8 @@ const Environment = z.object({
   /** For one attempt, in ms; well inside the 30 s after which a sender counts as dead. */
   SMS_HTTP_TIMEOUT_MS: z.coerce.number().int().min(100).max(10_000).default(5_000),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Of the requests of a server, one in so many has a line; 0: none. */
+  LOG_REQUESTS_ONE_IN: z.coerce.number().int().min(0).max(1_000_000).default(0),
   /** HTTP endpoints of drand, in no order: they are asked in turn. Their answers are verified. */
   DRAND_URLS: endpoints.prefault(
     'https://api.drand.sh,https://api2.drand.sh,https://api3.drand.sh,https://drand.cloudflare.com',
@@ -127,10 +154,11 @@ const Environment = z.object({
   DRAND_TIMEOUT_MS: z.coerce.number().int().min(50).max(4_000).default(2_000),
   /** JSON of `/{chain}/info`: the network that new releases name. Empty: quicknet. */
   DRAND_CHAIN: DrandChainText.prefault(''),
-  /** Where a server serves /metrics and /livez on HOST, to whoever asks; 0: nowhere. */
+  /**
+   * Where `npm start`, or a server or worker that was started alone, serves /metrics and /livez on
+   * HOST, to whoever asks; 0: nowhere.
+   */
   METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9463),
-  /** Where a worker serves /metrics and /livez on HOST; 0: nowhere. */
-  WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(9464),
   /**
    * What is solved before an OTP, an entry, a booking at once and a device token. none: nothing;
    * never in production. Empty: altcha, or none where NODE_ENV is test.
@@ -165,6 +193,14 @@ const Environment = z.object({
   /** Likewise to strangers of the CoWIN surface, which asks for no captcha before an OTP. */
   SMS_BUDGET_COWIN_PER_MINUTE: count(300),
   SMS_BUDGET_COWIN_PER_HOUR: count(5_000),
+  /** Seconds between two checks of all releases, by one of the workers; 0: none. */
+  RECONCILE_EVERY_S: z.coerce.number().int().min(0).max(604_800).default(3_600),
+  /**
+   * Days after a release is over until all goes that nobody needs to verify it; 0: it is kept. Days
+   * without signing in after which an account goes that holds nothing; 0: it is kept.
+   */
+  RETENTION_RELEASE_DAYS: days.prefault(365),
+  RETENTION_ACCOUNT_DAYS: days.prefault(400),
   /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
   SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
   /** Likewise of one device: one that is handed round a village uses its OTPs. */
@@ -180,14 +216,24 @@ const LimitSettings = z.object(
   ),
 );
 
+/** All names that mean something. */
+export const SETTING_NAMES: readonly string[] = [
+  ...Object.keys(Environment.shape),
+  ...Object.keys(LimitSettings.shape),
+];
+
 export type Config = {
   readonly environment: 'development' | 'test' | 'production';
   readonly host: string;
   readonly port: number;
+  /** 0: as many as there are cores. */
+  readonly servers: number;
+  readonly workers: number;
   readonly trustedProxies: Networks;
   readonly corsOrigins: readonly string[];
+  /** Of this server. */
   readonly connectionsPerAddress: number;
-  readonly redis: { readonly url: string; readonly cluster: boolean } | undefined;
+  readonly redis: RedisAddress | undefined;
   readonly dataDir: string;
   readonly secret: string;
   /** Newest first. */
@@ -204,6 +250,8 @@ export type Config = {
     readonly gateway: GatewaySettings | undefined;
   };
   readonly logLevel: string;
+  /** 0: none. */
+  readonly logRequestsOneIn: number;
   readonly drand: {
     readonly endpoints: readonly string[];
     readonly timeoutMs: number;
@@ -219,8 +267,8 @@ export type Config = {
   readonly cowinSurface: boolean;
   /** 0: none. */
   readonly metricsPort: number;
-  /** 0: none. */
-  readonly workerMetricsPort: number;
+  /** 0: never. */
+  readonly reconcileEveryMs: number;
   /** SMS. */
   readonly smsBudget: {
     readonly new: { readonly perMinute: number; readonly perHour: number };
@@ -229,6 +277,8 @@ export type Config = {
     readonly unusedPerNetwork: number;
     readonly unusedPerDevice: number;
   };
+  /** Days; 0: kept. */
+  readonly retention: { readonly releaseDays: number; readonly accountDays: number };
   readonly limits: LimitTable;
 };
 
@@ -254,10 +304,17 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** `development`: secrets for machines that have none configured; never asked for in production. */
+export type SecretName = 'FAIRSLOT_SECRET' | 'FAIRSLOT_OPERATOR_KEY';
+/** What stands for a secret that is not set, if anything may. */
+export type UnsetSecret = (name: SecretName, set: SecretPlace) => string | undefined;
+export type SecretPlace = {
+  readonly NODE_ENV: Config['environment'];
+  readonly FAIRSLOT_DATA_DIR: string;
+};
+
 export function readConfig(
   environment: NodeJS.ProcessEnv = process.env,
-  development?: (dataDir: string) => { secret: string; operatorKey: string },
+  unset?: UnsetSecret,
 ): Config {
   const parsed = Environment.safeParse(environment);
   const limits = LimitSettings.safeParse(environment);
@@ -268,19 +325,19 @@ export function readConfig(
   if (production && set.SMS_DRIVER === 'inbox')
     throw new ConfigError('SMS_DRIVER=inbox is for development only');
   const captcha = captchaSettings(set, production);
-  const generated = production || !development ? undefined : development(set.FAIRSLOT_DATA_DIR);
-  const secret = set.FAIRSLOT_SECRET ?? generated?.secret;
-  const operatorKey = set.FAIRSLOT_OPERATOR_KEY ?? generated?.operatorKey;
-  if (!secret || !operatorKey)
-    throw new ConfigError('FAIRSLOT_SECRET and FAIRSLOT_OPERATOR_KEY must be set');
+  const sharing = Math.max(1, set.SERVERS);
+  const [secret, operatorKey] = secretsOf(set, ['FAIRSLOT_SECRET', 'FAIRSLOT_OPERATOR_KEY'], unset);
   return {
     environment: set.NODE_ENV,
     host: set.HOST,
     port: set.PORT,
+    servers: set.SERVERS,
+    workers: set.WORKERS,
     trustedProxies: set.TRUSTED_PROXIES,
     corsOrigins: set.CORS_ORIGINS,
-    connectionsPerAddress: set.CONNECTIONS_PER_ADDRESS,
-    redis: set.REDIS_URL ? { url: set.REDIS_URL, cluster: set.REDIS_CLUSTER } : undefined,
+    // Connections are dealt to a machine's servers in turn.
+    connectionsPerAddress: Math.ceil(set.CONNECTIONS_PER_ADDRESS / sharing),
+    redis: redisAddress(set),
     dataDir: set.FAIRSLOT_DATA_DIR,
     secret,
     receiptSecrets: set.RECEIPT_SECRETS ?? [secret],
@@ -294,6 +351,7 @@ export function readConfig(
       gateway: set.SMS_DRIVER === 'http' ? readGateway(set, environment) : undefined,
     },
     logLevel: set.LOG_LEVEL,
+    logRequestsOneIn: set.LOG_REQUESTS_ONE_IN,
     drand: {
       endpoints: set.DRAND_URLS,
       timeoutMs: set.DRAND_TIMEOUT_MS,
@@ -306,17 +364,68 @@ export function readConfig(
       accounts: set.ACCOUNTS_PER_DEVICE,
     },
     metricsPort: set.METRICS_PORT,
-    workerMetricsPort: set.WORKER_METRICS_PORT,
-    smsBudget: {
-      new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
-      known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
-      cowin: { perMinute: set.SMS_BUDGET_COWIN_PER_MINUTE, perHour: set.SMS_BUDGET_COWIN_PER_HOUR },
-      unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
-      unusedPerDevice: set.SMS_BUDGET_UNUSED_PER_DEVICE,
+    reconcileEveryMs: set.RECONCILE_EVERY_S * 1000,
+    smsBudget: smsBudget(set),
+    retention: {
+      releaseDays: set.RETENTION_RELEASE_DAYS,
+      accountDays: set.RETENTION_ACCOUNT_DAYS,
     },
-    limits: limitTable((setting) => present(limits.data[setting], setting)),
+    limits: tableOfOne(
+      limitTable((setting) => present(limits.data[setting], setting)),
+      sharing,
+    ),
   };
 }
+
+const OperatorSettings = Environment.pick({
+  NODE_ENV: true,
+  FAIRSLOT_DATA_DIR: true,
+  FAIRSLOT_OPERATOR_KEY: true,
+});
+
+/** All that who calls the API needs to be set. */
+export function readOperatorKey(environment: NodeJS.ProcessEnv, unset: UnsetSecret): string {
+  const parsed = OperatorSettings.safeParse(environment);
+  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
+  return secretsOf(parsed.data, ['FAIRSLOT_OPERATOR_KEY'], unset)[0];
+}
+
+type SecretsSet = SecretPlace & Partial<Record<SecretName, string | undefined>>;
+
+/** In the order of the names. */
+function secretsOf<const Names extends readonly SecretName[]>(
+  set: SecretsSet,
+  names: Names,
+  unset?: UnsetSecret,
+) {
+  const secrets = names.map((name) => set[name] ?? unset?.(name, set));
+  const missing = names.filter((_name, at) => secrets[at] === undefined);
+  if (missing.length > 0) throw new ConfigError(`${missing.join(' and ')} must be set`);
+  return secrets as { [At in keyof Names]: string };
+}
+
+function redisAddress(set: z.output<typeof Environment>): RedisAddress | undefined {
+  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_REPLICAS: replicas } = set;
+  if (url === '' && set.NODE_ENV === 'production')
+    throw new ConfigError(
+      'production needs REDIS_URL: the address of a Redis, or `embedded` for the one that npm start ' +
+        'has in FAIRSLOT_DATA_DIR',
+    );
+  if (url === '' || url === EMBEDDED) {
+    if (replicas > 0)
+      throw new ConfigError('REDIS_REPLICAS needs REDIS_URL: what is embedded has none');
+    return undefined;
+  }
+  return { url, cluster, replicas, replicasWithinMs: set.REDIS_REPLICAS_WITHIN_MS };
+}
+
+const smsBudget = (set: z.output<typeof Environment>): Config['smsBudget'] => ({
+  new: { perMinute: set.SMS_BUDGET_NEW_PER_MINUTE, perHour: set.SMS_BUDGET_NEW_PER_HOUR },
+  known: { perMinute: set.SMS_BUDGET_KNOWN_PER_MINUTE, perHour: set.SMS_BUDGET_KNOWN_PER_HOUR },
+  cowin: { perMinute: set.SMS_BUDGET_COWIN_PER_MINUTE, perHour: set.SMS_BUDGET_COWIN_PER_HOUR },
+  unusedPerNetwork: set.SMS_BUDGET_UNUSED_PER_NETWORK,
+  unusedPerDevice: set.SMS_BUDGET_UNUSED_PER_DEVICE,
+});
 
 const GATEWAY_BODY = '{"to":"{mobile}","text":"{text}","id":"{id}"}';
 

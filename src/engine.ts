@@ -4,61 +4,47 @@
  */
 import type { Config } from './config.ts';
 import { DEVICE_LIFETIME_MS } from './gates/devices.ts';
-import { createLog, type Log } from './log.ts';
+import { hearing } from './lib/hearing.ts';
 import { createSecrets } from './lib/secrets.ts';
-import { type ArrivalOutcome, createArrivalService } from './arrivals/service.ts';
+import { createArrivalService } from './arrivals/service.ts';
 import { createArrivalStore } from './arrivals/store.ts';
-import { createBookingService } from './bookings/service.ts';
+import { type BookingService, createBookingService } from './bookings/service.ts';
 import { createSlipPress } from './bookings/slip/press.ts';
 import { createSlips } from './bookings/slips.ts';
 import { createBookingStore } from './bookings/store.ts';
 import { createBotReports } from './gates/bots/service.ts';
 import { createBotStore } from './gates/bots/store.ts';
-import { createRevocations } from './gates/revocations.ts';
-import { createSmsBudget, type OnSmsBudget } from './gates/sms-budget.ts';
+import { createSmsBudget } from './gates/sms-budget.ts';
 import { createInbox } from './notify/drivers.ts';
-import { createOutbox, type OnSms } from './notify/outbox.ts';
+import { createOutbox } from './notify/outbox.ts';
 import { createOutboxStore } from './notify/store.ts';
-import { createClaims } from './people/claims.ts';
-import { createPeopleService } from './people/service.ts';
+import { type Claims, createClaims } from './people/claims.ts';
+import { createErasure, type ErasureParts } from './people/erasure.ts';
+import { createPeopleService, type PeopleService } from './people/service.ts';
 import { createPeopleStore } from './people/store.ts';
-import type { VaccineName } from './people/vaccines.ts';
+import { createReconciler } from './reconcile/service.ts';
+import { createReconcileStore } from './reconcile/store.ts';
+import { isRefusal } from './refusal.ts';
+import { createCensus } from './releases/census.ts';
+import { createCensusStore } from './releases/census-store.ts';
 import { createReleaseService } from './releases/service.ts';
 import { createReleaseStore } from './releases/store.ts';
 import type { Redis } from './redis/client.ts';
 import { QUICKNET } from './rounds/beacon.ts';
 import { createBeacons } from './rounds/beacons.ts';
 import { createDrand } from './rounds/drand.ts';
-import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
 import { createCarryStore } from './rounds/carry-store.ts';
 import { createDrawingStore } from './rounds/drawing-store.ts';
 import { createReceipts } from './rounds/receipts.ts';
 import { createClaimState } from './rounds/claim-state.ts';
-import { createRoundService } from './rounds/service.ts';
+import { createRoundService, type RoundService } from './rounds/service.ts';
 import { createRoundStore } from './rounds/store.ts';
+import { UNWATCHED, type Watch } from './watch.ts';
 
 export type Engine = ReturnType<typeof createEngine>;
 
 /** Without a setting no stranger is asked: a round of a drand release would wait. */
 const NO_NETWORK: Config['drand'] = { endpoints: [], timeoutMs: 0, chain: QUICKNET };
-
-/** What a door wants to hear of: only a worker asks beacons. */
-export type Watch = {
-  readonly log: Log;
-  readonly onBeaconAnswer: (outcome: AnswerOutcome) => void;
-  readonly onSms: OnSms;
-  readonly onSmsBudget: OnSmsBudget;
-  readonly onArrival: (outcome: ArrivalOutcome) => void;
-  readonly onDose: (vaccine: VaccineName) => void;
-};
-const UNWATCHED: Watch = {
-  log: createLog('silent'),
-  onBeaconAnswer: () => undefined,
-  onSms: () => undefined,
-  onSmsBudget: () => undefined,
-  onArrival: () => undefined,
-  onDose: () => undefined,
-};
 
 /** Where no setting bounds what is sent: tests and benches, which send nothing. */
 const NO_BOUND = { perMinute: 1e9, perHour: 1e9 };
@@ -80,11 +66,22 @@ const storesOn = (redis: Redis) => ({
   outbox: createOutboxStore(redis),
   bots: createBotStore(redis),
   arrivals: createArrivalStore(redis),
+  reconcile: createReconcileStore(redis),
 });
 
 const deviceTerms = ({ accounts }: Config['devices']) => ({
   accounts,
   lifetimeMs: DEVICE_LIFETIME_MS,
+});
+
+/** What accounts do, and how they go. */
+const peopleOf = (
+  parts: Parameters<typeof createPeopleService>[0] & Omit<ErasureParts, 'reminders'>,
+  reminders: ErasureParts['reminders'],
+  devices: Config['devices'] | undefined,
+) => ({
+  people: createPeopleService({ ...parts, ...(devices && { devices: deviceTerms(devices) }) }),
+  erasure: createErasure({ ...parts, reminders }),
 });
 
 export function createEngine(
@@ -95,31 +92,20 @@ export function createEngine(
 ) {
   const watch = { ...UNWATCHED, ...watched };
   const secrets = createSecrets(config.secret);
-  const stores = storesOn(redis);
+  const stores = heardStores(storesOn(redis), watch);
   const receipts = createReceipts(config.receiptSecrets ?? [config.secret]);
   const outbox = createOutbox({ store: stores.outbox, secrets, onSms: watch.onSms });
   const { chain, ...network } = config.drand ?? NO_NETWORK;
   const drand = createDrand({ ...network, log: watch.log, onAnswer: watch.onBeaconAnswer });
   const smsBudget = createSmsBudget(redis, config.smsBudget ?? NO_BUDGET, watch.onSmsBudget);
-  const revocations = createRevocations(redis);
   const beacons = createBeacons(secrets, drand);
-  const releases = createReleaseService(stores.releases, {
-    hashChain: beacons.hashChain,
-    drand: chain,
-    receiptKey: receipts.newest,
-  });
+  const grounds = { hashChain: beacons.hashChain, drand: chain, receiptKey: receipts.newest };
+  const releases = createReleaseService(stores.releases, grounds);
   const { timeZone = 'UTC' } = config;
   const claimState = createClaimState({ ...stores, releases, secrets, timeZone });
-  const claims = createClaims(stores.people, claimState);
-  const people = createPeopleService({
-    store: stores.people,
-    claims,
-    secrets,
-    outbox,
-    smsBudget,
-    revocations,
-    ...(config.devices && { devices: deviceTerms(config.devices) }),
-  });
+  const claims = heardClaims(createClaims(stores.people, claimState), watch);
+  const acting = { store: stores.people, claims, secrets, outbox, smsBudget };
+  const { people, erasure } = peopleOf(acting, stores.arrivals, config.devices);
   const shared = { ...watch, releases, people: stores.people, claims, outbox, secrets, timeZone };
   const rounds = createRoundService({ ...shared, store: stores.rounds, receipts });
   const bookings = createBookingService({
@@ -129,31 +115,68 @@ export function createEngine(
     rounds,
   });
   const arrivals = createArrivalService({
-    ...watch,
+    ...shared,
     store: stores.arrivals,
-    releases,
     people,
     doses: stores.people,
-    secrets,
-    timeZone,
   });
   return {
     secrets,
     stores,
     outbox,
     smsBudget,
-    revocations,
     inbox: createInbox(redis, secrets),
     beaconOf: beacons.of,
     beaconOverdueS: drand.overdueS,
     receipts,
     releases,
     claims,
-    people,
-    rounds,
-    bookings,
+    people: heardPeople(people, watch),
+    erasure,
+    rounds: heardRounds(rounds, watch),
+    bookings: heardBookings(bookings, watch),
     arrivals,
     slips: createSlips({ bookings, rounds, people, releases, secrets, print: createSlipPress() }),
+    census: createCensus({ store: createCensusStore(redis), releases }),
     bots: createBotReports({ store: stores.bots, releases }),
+    reconciler: createReconciler({ ...stores, store: stores.reconcile, releases, claims, secrets }),
   };
 }
+
+/** How an entry came is known to its store, why it did not to the service. */
+const heardStores = (stores: ReturnType<typeof storesOn>, { onEntry }: Watch) => ({
+  ...stores,
+  rounds: hearing(stores.rounds, {
+    enter: (reply) => {
+      if (reply.outcome === 'ENTERED' && reply.how !== 'carried') onEntry(reply.how);
+    },
+  }),
+});
+
+const heardClaims = (claims: Claims, { onClaim }: Watch): Claims =>
+  hearing(claims, { claim: (answer) => onClaim(isRefusal(answer) ? answer : 'claimed') });
+
+const heardRounds = (rounds: RoundService, { onEntry }: Watch): RoundService =>
+  hearing(rounds, {
+    enter: (answer) => isRefusal(answer) && onEntry(answer),
+    append: (answer) => isRefusal(answer) && onEntry(answer),
+    withdraw: (answer) => onEntry(isRefusal(answer) ? answer : 'withdrawn'),
+  });
+
+const heardPeople = (people: PeopleService, watch: Watch): PeopleService =>
+  hearing(people, {
+    sendOtp: (answer) => watch.onOtpAsked(isRefusal(answer) ? answer : 'sent'),
+    checkOtp: (answer) => watch.onOtpChecked(isRefusal(answer) ? answer : 'right'),
+    addBeneficiary: (answer) => watch.onBeneficiary(isRefusal(answer) ? answer : 'registered'),
+    removeBeneficiary: (answer) => watch.onBeneficiary(isRefusal(answer) ? answer : 'removed'),
+  });
+
+const heardBookings = (bookings: BookingService, watch: Watch): BookingService =>
+  hearing(bookings, {
+    book: (answer) => watch.onImmediate(isRefusal(answer) ? answer : 'booked'),
+    bookTogether: (answer) =>
+      isRefusal(answer) ? watch.onImmediate(answer) : watch.onImmediate('booked', answer.length),
+    move: (answer) => watch.onImmediate(isRefusal(answer) ? answer : 'moved'),
+    confirm: (answer) => watch.onConfirmation(isRefusal(answer) ? answer : 'confirmed'),
+    cancel: (answer) => watch.onCancellation(isRefusal(answer) ? answer : 'cancelled'),
+  });

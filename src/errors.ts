@@ -117,7 +117,8 @@ export const ERRORS = {
   DEVICE_TOKEN_MISSING: {
     status: 403,
     title: 'This needs a device token.',
-    remedy: 'Get one from POST /v1/devices, once, and send it as `Device-Token`.',
+    remedy:
+      'Get one from POST /v1/devices, once, and send it as `Device-Token`; with an access token, that of the device it was issued to.',
   },
   DEVICE_TOKEN_INVALID: {
     status: 403,
@@ -245,6 +246,12 @@ export const ERRORS = {
     status: 409,
     title: 'This beneficiary has an entry or a booking.',
     remedy: 'Withdraw or cancel it first.',
+  },
+
+  ACCOUNT_HAS_CLAIMS: {
+    status: 409,
+    title: 'People of this account have an entry or a booking; nothing was erased.',
+    remedy: 'Withdraw or cancel what `held` names first, then ask again.',
   },
 
   // releases
@@ -469,6 +476,11 @@ export const ERRORS = {
     status: 404,
     title: 'No sealed round has such an entry.',
     remedy: 'Wait until the round is sealed; an entry that was edited or withdrawn is in none.',
+  },
+  RESULT_FILE_UNKNOWN: {
+    status: 404,
+    title: 'This round has no such result file.',
+    remedy: "See `results` in the round's document; without it, read the transcript.",
   },
   ROUND_UNKNOWN: {
     status: 404,

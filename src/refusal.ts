@@ -15,6 +15,8 @@ export type Refusal = {
   readonly extra?: Readonly<Record<string, unknown>>;
   /** Seconds after which trying again makes sense; becomes Retry-After. */
   readonly retryAfterS?: number;
+  /** Seconds for which any cache may keep it; where left out, none may at all. */
+  readonly cachedForS?: number;
 };
 
 export const refuse = (code: ErrorCode, more: Omit<Refusal, 'refused'> = {}): Refusal => ({

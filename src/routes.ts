@@ -32,11 +32,11 @@ export function apiRoutes(
   redis: Redis,
   config: Pick<Config, 'smsDriver' | 'accessTokenSecrets'>,
 ): Route[] {
-  const { secrets, people, releases, rounds, receipts, bookings } = engine;
+  const { secrets, people, erasure, releases, rounds, receipts, bookings } = engine;
   const issueToken = createAccessTokens(config.accessTokenSecrets).issue;
   const readInbox = config.smsDriver === 'inbox' ? engine.inbox.read : undefined;
   return [
-    ...peopleRoutes({ people, issueToken, secrets, readInbox }),
+    ...peopleRoutes({ people, erasure, issueToken, secrets, readInbox }),
     ...releaseRoutes(releases),
     ...roundRoutes(rounds, receipts),
     ...bookingRoutes(bookings),

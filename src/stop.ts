@@ -5,9 +5,14 @@ const STOP_WITHIN_MS = 15_000;
 
 /**
  * Runs `finish` once on SIGTERM, SIGINT or the death of the process that started this one, then
- * leaves; a second signal or too long a wait leaves at once.
+ * leaves; a second signal or too long a wait leaves at once. Returns what does the same, for other
+ * reasons.
  */
-export function onStop(log: Log, finish: () => Promise<void>, withinMs = STOP_WITHIN_MS): void {
+export function onStop(
+  log: Log,
+  finish: () => Promise<void>,
+  withinMs = STOP_WITHIN_MS,
+): (reason: string) => void {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) process.exit(1);
@@ -23,6 +28,10 @@ export function onStop(log: Log, finish: () => Promise<void>, withinMs = STOP_WI
     );
   };
   process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  // A terminal sends Ctrl-C and its own end to everybody. Whoever was started over a channel leaves
+  // both to the process that started it, which tells them in order.
+  const isLed = process.connected;
+  process.on('SIGINT', (signal) => isLed || stop(signal));
   process.on('disconnect', () => stop('the starting process is gone'));
+  return stop;
 }

@@ -6,25 +6,34 @@ import { setTimeout } from 'node:timers/promises';
 import { v7 as uuid } from 'uuid';
 import { createAttendance } from './arrivals/no-shows.ts';
 import { createReminder } from './arrivals/reminders.ts';
+import { createRetention } from './care/retention.ts';
+import { createRetentionStore } from './care/retention-store.ts';
 import { readConfig, type Config } from './config.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
 import { createBreaker } from './lib/breaker.ts';
 import { monotonicMs } from './lib/clock.ts';
+import { hearing } from './lib/hearing.ts';
 import { openMonitor } from './http/monitor.ts';
 import { createLog, type Log } from './log.ts';
-import { createWorkerMetrics } from './metrics.ts';
+import { createWorkerMetrics } from './metrics/worker.ts';
+import { joinMachine } from './processes/child.ts';
 import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
 import { createGateway } from './notify/gateway.ts';
 import { PRIORITIES } from './notify/messages.ts';
-import type { OnSms } from './notify/outbox.ts';
 import { BREAKER, sendAll, type SenderParts } from './notify/sender.ts';
 import { createTexts } from './notify/texts.ts';
+import { createFaults, logConnection } from './outage.ts';
+import { reconcileIfDue } from './reconcile/hourly.ts';
+import { placeOf } from './redis/address.ts';
 import { connectRedis, disconnectRedis } from './redis/client.ts';
+import { readHealth } from './redis/health.ts';
+import { misfitOf, watchFit } from './redis/fit.ts';
+import { followRedisClock } from './redis/time.ts';
 import { carryingOver, createCarrier } from './rounds/carry.ts';
 import { createConductor, type Conductor } from './rounds/conduct.ts';
 import type { Step } from './rounds/drawing.ts';
-import { LEASE_MS, leading } from './rounds/lead.ts';
+import { conductingWithLead, LEASE_MS } from './rounds/lead.ts';
 import { createNotifier } from './rounds/notify.ts';
 import { onStop } from './stop.ts';
 
@@ -35,37 +44,60 @@ const AFTER_FAULT_MS = 1_000;
 const DAILY_PACE_MS = 10_000;
 
 const config = readConfig();
-const log = createLog(config.logLevel).child({ process: 'worker' });
-const redis = connectRedis(present(config.redis, 'REDIS_URL'));
-redis.on('error', (error: Error) => log.warn({ err: error }, 'redis'));
-
 const breaker = createBreaker(BREAKER, monotonicMs);
 const metrics = createWorkerMetrics({
   beaconOverdueS: () => engine.beaconOverdueS(),
-  outbox: () => engine.outbox.state(),
   isGatewayAway: breaker.isOpen,
+  outbox: () => engine.outbox.state(),
+  census: () => engine.census(),
+  offenders: (census) => engine.bots.offenders(census),
+  health: () => readHealth(redis),
+  reconcileEveryS: () => config.reconcileEveryMs / 1000,
+  lastRun: () => engine.reconciler.last(),
 });
-const onSms: OnSms = (outcome, template) => metrics.notify.sms.inc({ outcome, template });
+const machine = joinMachine('worker', metrics.registry);
+const log = createLog(config.logLevel).child({ process: machine.name });
+const { onSms } = metrics.watch;
+const { onScript } = metrics.redis;
+const address = present(config.redis, 'REDIS_URL');
+const redis = connectRedis(address, {
+  onScript,
+  onGuard: (state, node) => log.warn({ state, node }, 'a Redis node changed'),
+});
+metrics.redis.watchConnection(redis);
+logConnection(redis, log);
+const fault = createFaults(log);
 const engine = createEngine(redis, config, {
   log,
   onBeaconAnswer: (outcome) => metrics.rounds.beaconAnswers.inc({ outcome }),
-  onSms,
+  ...metrics.watch,
 });
-const { host, workerMetricsPort: port } = config;
+const misfit = misfitOf(redis, engine.secrets, { mark: 'set' });
+await followRedisClock(redis);
+await watchFit(redis, misfit, (problem) => {
+  log.error(problem);
+  process.exit(1);
+});
+const { host, metricsPort: port } = config;
 const monitor = await openMonitor(metrics.registry, { host, port }, log);
 const stopping = new AbortController();
 onStop(log, async () => {
   stopping.abort();
-  await Promise.allSettled([conducting, ...sending, attending, reminding]);
+  await Promise.allSettled([conducting, ...sending, attending, reminding, reconciling, retaining]);
   await Promise.all([disconnectRedis(redis), monitor?.close()]);
 });
 const workerId = uuid();
-const conducting = conductAll(conductorOf(engine, log), engine, workerId, stopping.signal);
+const conducting = conductAll(conductorOf(engine, log), engine.releases, stopping.signal);
 const sender = senderOf(engine, config);
 const sending = PRIORITIES.map((priority) => sendAll(sender, priority, stopping.signal));
 const attending = repeated('who came could not be seen to', attendanceOf(engine));
 const reminding = repeated('next doses could not be told of', reminderOf(engine));
-log.info({ workerId }, 'worker ready');
+const reconciling = repeated('the releases could not be checked', reconcilingOf(engine));
+const retaining = repeated('what is over could not be deleted', retentionOf(engine));
+if (config.environment === 'production' && config.smsDriver === 'console')
+  log.warn('SMS_DRIVER is console: no SMS is sent, so nobody gets an OTP');
+log.info({ workerId, redis: placeOf(address) }, 'worker ready');
+void machine.ready(redis);
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, rounds, outbox, secrets } = engine;
@@ -80,42 +112,41 @@ function conductorOf(engine: Engine, log: Log): Conductor {
   const conductor = createConductor({
     store: stores.rounds,
     drawing: stores.drawing,
-    bookings: stores.bookings,
+    bookings: hearing(stores.bookings, {
+      expire: (reply) => reply.outcome === 'EXPIRED' && metrics.bookings.expired.inc(reply.count),
+    }),
     releases,
     beaconOf: engine.beaconOf,
     notify: createNotifier(told),
     log,
     onPhase: (phase, ms) => metrics.rounds.phases.observe({ phase }, ms / 1000),
   });
-  return carryingOver(conductor, carrier, { releases, log });
+  const carrying = carryingOver(conductor, carrier, { releases, log });
+  return conductingWithLead(carrying, stores.drawing, workerId);
 }
 
 /** Conducts every release in a loop of its own, so that none waits for another's draw or fault. */
 async function conductAll(
   conductor: Conductor,
-  { releases, stores }: Engine,
-  worker: string,
+  releases: Engine['releases'],
   signal: AbortSignal,
 ): Promise<void> {
   const loops = new Map<string, Promise<void>>();
-  const step = async (release: string): Promise<Step> =>
-    (await leading(stores.drawing, release, worker, () => conductor.step(release))) ?? {
-      step: 'WAITING',
-      waitMs: LEASE_MS / 2,
-    };
   const conduct = async (release: string): Promise<void> => {
     while (!signal.aborted) {
       let waitMs = AFTER_FAULT_MS;
       try {
-        const taken = await step(release);
+        const taken = await conductor.step(release);
         if (taken.step === 'OVER') return;
         if (taken.step === 'PUBLISHED') {
           metrics.rounds.published.inc();
           metrics.rounds.displaced.inc(taken.displaced);
+          metrics.rounds.offers.inc(taken.offers);
         }
         waitMs = waitAfter(taken);
       } catch (error) {
-        log.error({ err: error, release }, 'a round could not be conducted and is tried again');
+        metrics.rounds.faults.inc();
+        fault(error, 'a round could not be conducted and is tried again', { release });
       }
       await pause(waitMs, signal);
     }
@@ -126,7 +157,7 @@ async function conductAll(
         if (!loops.has(release)) loops.set(release, conduct(release));
       }
     } catch (error) {
-      log.error({ err: error }, 'the releases could not be read');
+      fault(error, 'the releases could not be read');
     }
     await pause(PACE_MS, signal);
   }
@@ -134,13 +165,13 @@ async function conductAll(
 }
 
 /** Does the same over and over until the worker stops. Whether there is more to do at once. */
-async function repeated(fault: string, act: () => Promise<boolean>): Promise<void> {
+async function repeated(failed: string, act: () => Promise<boolean>): Promise<void> {
   while (!stopping.signal.aborted) {
     let isMore = false;
     try {
       isMore = await act();
     } catch (error) {
-      log.error({ err: error }, fault);
+      fault(error, failed);
     }
     if (!isMore) await pause(DAILY_PACE_MS, stopping.signal);
   }
@@ -164,7 +195,7 @@ function attendanceOf({ stores, releases }: Engine): () => Promise<boolean> {
         if ((await attend(release, stopping.signal)) === 'OVER') over.add(release);
       } catch (error) {
         // None waits for another's fault.
-        log.error({ err: error, release }, 'who came could not be seen to, and is tried again');
+        fault(error, 'who came could not be seen to, and is tried again', { release });
       }
     }
     return false;
@@ -182,6 +213,30 @@ function reminderOf({ stores, outbox, secrets }: Engine): () => Promise<boolean>
     onReminders: (outcome, count) => metrics.arrivals.reminders.inc({ outcome }, count),
   });
   return async () => (await remind()) > 0;
+}
+
+function reconcilingOf({ reconciler }: Engine): () => Promise<boolean> {
+  const parts = { reconciler, worker: workerId, everyMs: config.reconcileEveryMs, log };
+  return async () => {
+    await reconcileIfDue(parts, stopping.signal);
+    return false;
+  };
+}
+
+/** Deletes what is over, once a day. */
+function retentionOf({ stores, releases, erasure }: Engine): () => Promise<boolean> {
+  const retention = createRetention({
+    store: createRetentionStore(redis),
+    releases,
+    erasure,
+    attendance: stores.arrivals.attendance,
+    terms: config.retention,
+  });
+  return async () => {
+    const cleared = await retention.takeTurn(workerId, stopping.signal);
+    if (cleared) log.info({ cleared }, 'what is over was deleted');
+    return false;
+  };
 }
 
 function waitAfter(taken: Step): number {
@@ -205,6 +260,7 @@ function senderOf({ stores, secrets, inbox }: Engine, config: Config): SenderPar
     breaker,
     concurrency: config.sms.concurrency,
     log,
+    onFault: fault,
     onSms,
     onDropped: (count) => metrics.notify.dropped.inc(count),
   };

@@ -1,16 +1,61 @@
 /**
- * `npm test`: format, lint, types, then the tests, on one Redis and again, where Redis is asked, on
- * a one-node Redis Cluster. Ends with one line for both: `N passed, N failed`.
+ * `npm test`: format, lint, types, then the tests, on one Redis and again, where commands reach
+ * Redis that no other test sends, on a one-node Redis Cluster, which refuses what touches two tags.
+ * Ends with one line for both: `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { findPostgres } from '../bench/support/postgres.ts';
 import { findRedisServer } from '../src/redis/embedded.ts';
+import { findPrometheus } from './support/prometheus.ts';
+
+/**
+ * What runs again on a cluster. Not test/http and test/gates: they are about what happens before a
+ * script, and the scripts behind them have `.redis.` tests.
+ */
+const ON_CLUSTER = [
+  '.redis.test.ts',
+  ...['arrivals', 'bookings', 'notify', 'people', 'releases', 'rounds'].map(
+    (slice) => `test/${slice}/`,
+  ),
+  'test/cowin/account.http',
+  'test/cowin/whole-way.http',
+  // Long, and what they are about is a beacon and what Redis's files hold.
+  '--exclude=test/rounds/drand.http.test.ts',
+  '--exclude=test/people/privacy.http.test.ts',
+];
 
 type Counts = { passed: number; failed: number };
+type Report = {
+  numPassedTests: number;
+  numFailedTests: number;
+  numFailedTestSuites: number;
+  testResults: {
+    name: string;
+    status: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+    message: string;
+  }[];
+};
 
+/** What failed, by name: repeated at the end, where a long run's last lines are looked at. */
+const failures: string[] = [];
+/** Of each failure there; vitest's own report, further up, has all of it. */
+const WHY_LINES = 6;
 const scratch = mkdtempSync(join(tmpdir(), 'fairslot-test-'));
+
+/** The first lines of a failure, and where in our own files it came to light. */
+const briefly = (why: string): string => {
+  const lines = why.split('\n').filter((line) => line.trim() !== '');
+  const trace = lines.findIndex((line) => /^\s+at /.test(line));
+  const said = lines.slice(0, Math.min(WHY_LINES, trace < 0 ? WHY_LINES : trace));
+  const where = lines.find((line) => /^\s+at /.test(line) && !line.includes('node_modules'));
+  return [...said, ...(where === undefined ? [] : [where.trim()])]
+    .map((line) => `  ${line}`)
+    .join('\n');
+};
 
 /** Runs vitest with its ordinary output; its JSON report is read for the counts. */
 function vitest(
@@ -32,12 +77,23 @@ function vitest(
     env: { ...process.env, ...environment },
   });
   try {
-    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(
+    const { numPassedTests, numFailedTests, numFailedTestSuites, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
-    ) as Record<string, number>;
-    const failed = Math.max(numFailedTests ?? 0, numFailedTestSuites ?? 0, status === 0 ? 0 : 1);
-    return { passed: numPassedTests ?? 0, failed };
+    ) as Report;
+    for (const file of testResults.filter(({ status: ended }) => ended === 'failed')) {
+      const broken = file.assertionResults
+        .filter(({ status: ended }) => ended === 'failed')
+        .map(({ fullName, failureMessages }) => ({ test: fullName, why: failureMessages.at(-1) }));
+      if (broken.length === 0) broken.push({ test: 'the file itself', why: file.message });
+      for (const { test, why = '' } of broken)
+        failures.push(`${name}: ${relative('.', file.name)}: ${test}\n${briefly(why)}`);
+    }
+    const failed = Math.max(numFailedTests, numFailedTestSuites, status === 0 ? 0 : 1);
+    if (status !== 0 && numFailedTests + numFailedTestSuites === 0)
+      failures.push(`${name}: an error outside every test (vitest ended with ${status})`);
+    return { passed: numPassedTests, failed };
   } catch {
+    failures.push(`${name}: vitest left no report`);
     return { passed: 0, failed: 1 };
   }
 }
@@ -46,10 +102,15 @@ function vitest(
 function command(name: string): Counts {
   process.stdout.write(`\n== npm run ${name}\n`);
   const { status } = spawnSync('npm', ['run', '--silent', name], { stdio: 'inherit' });
-  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  if (status === 0) return { passed: 1, failed: 0 };
+  failures.push(`npm run ${name}`);
+  return { passed: 0, failed: 1 };
 }
 
-findRedisServer(); // installs it where there is none, before the tests count time
+// Installed where there are none, before the tests count time.
+findRedisServer();
+findPrometheus();
+findPostgres();
 const filters = process.argv.slice(2);
 const counts =
   filters.length > 0
@@ -57,12 +118,13 @@ const counts =
     : [
         ...['format:check', 'lint', 'types'].map(command),
         vitest('tests', [], {}),
-        vitest('tests on a Redis Cluster', ['.redis.test.ts', '.http.test.ts'], {
+        vitest('tests on a Redis Cluster', ['--project=engine', ...ON_CLUSTER], {
           FAIRSLOT_TEST_CLUSTER: 'true',
         }),
       ];
 rmSync(scratch, { recursive: true, force: true });
 const passed = counts.reduce((sum, one) => sum + one.passed, 0);
 const failed = counts.reduce((sum, one) => sum + one.failed, 0);
+for (const failure of failures) process.stdout.write(`\nFAILED ${failure}`);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

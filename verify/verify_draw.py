@@ -2,6 +2,7 @@
 """Verifies the draw of a fairslot release from its published transcripts.
 
     python3 verify_draw.py [--digest HEX] [--receipt FILE] [--proof FILE] [--seal FILE] FILES...
+        [--result FILES...]
 
 FILES are the transcripts of all rounds of one release from round 0 on, in any order, gzip or plain.
 Exit status: 0 accepted, 1 refused (with file and line), 2 asked in a wrong way, 3 nothing is
@@ -15,12 +16,14 @@ rounds, every member of every seal (entries' Merkle root, hash of `since`, link 
 the beacon value that had to be used), the seed, every leaf and key, the order, the whole draw, the
 free seats, the hash of the transcript and the digest. Every line must be byte for byte the one that
 this program would have written. With --receipt, --proof and --seal it checks a person's receipt and
-an operator's seal (Ed25519), and the place of the entry in the Merkle tree.
+an operator's seal (Ed25519), and the place of the entry in the Merkle tree. With --result it checks
+that result files say what their rounds gave, no more and no less.
 
 It does not check
 - the BLS signature of a drand value, for want of a library. The other two verifiers do; or compare
   the value with https://api.drand.sh/<chain>/public/<round>;
 - whose network a drand chain is, unless it is quicknet;
+- whether a result file is the one that somebody else was given: nobody signs it;
 - what no verifier can see: whether there are people behind the entries, whether an entry was lost
   before the seal (its owner can see that, with a receipt), when a seal was really written, and what
   the owner of a hash chain did with its secret.
@@ -1052,6 +1055,77 @@ def check_proof(proof, receipt, release, rounds):
         demand(proof["leaf"] == leaf, "the entry is not in that round with this leaf")
 
 
+# --- Result files -----------------------------------------------------------------------------
+
+RESULT = ("digest", "offered", "prefix", "release", "round", "waiting")
+
+
+def check_result(result):
+    """Its form, which needs no rounds."""
+    demand(has_members(result, *RESULT), "is not a result file: {%s}" % ", ".join(RESULT))
+    prefix, offered, waiting = result["prefix"], result["offered"], result["waiting"]
+    fits = isinstance(prefix, str) and re.fullmatch("[01]{1,24}", prefix)
+    demand(fits, "the prefix is not 1 to 24 of 0 and 1")
+    demand(is_integer(result["round"], 0), "the round is no number of a round")
+    demand(isinstance(offered, list) and isinstance(waiting, list), "offered or waiting is no list")
+    for offer in offered:
+        demand(has_members(offer, "entry", "pool", "slot"), "an offer is not {entry, pool, slot}")
+    lists = {"offered": [offer["entry"] for offer in offered], "waiting": waiting}
+    for name, entries in lists.items():
+        ids = [id_bytes(entry) for entry in entries]
+        demand(ascending(ids), "%s does not ascend by entry id" % name)
+        for entry, data in zip(entries, ids):
+            fits = first_bits(data).startswith(prefix)
+            demand(fits, "entry %s does not begin with %s: it is of another file" % (entry, prefix))
+    for entry in {*waiting} & {*lists["offered"]}:
+        raise Refused("entry %s is in both lists" % entry)
+
+
+def first_bits(entry):
+    return format(int.from_bytes(entry[:3], "big"), "024b")
+
+
+def given_by(release, n, count, prefixes):
+    """What round n, the last so far, gave: by prefix and id, [slot, pool] or None for who waits."""
+    given = {prefix: {} for prefix in prefixes}
+    lengths = {len(prefix) for prefix in prefixes}
+    entries = len(release.sizes) if given else 0
+    for i in range(entries):
+        seated = release.state[i] == HOLDS and release.seated_in[i] == n
+        if not seated and i < entries - count:
+            continue
+        entry, seat = release.id_of(i), None
+        if seated:
+            seat = list(release.pools[release.pool_held[i]][:2])
+        bits = first_bits(entry)
+        for length in lengths:
+            if bits[:length] in given:
+                given[bits[:length]][base64url(entry)] = seat
+    return given
+
+
+def compare_result(result, release, rounds):
+    demand(result["release"] == release.name, "is of release %s" % short(result["release"]))
+    n = result["round"]
+    demand(n < len(rounds), "is of round %d, which is not given" % n)
+    digest = rounds[n]["digest"]
+    demand(result["digest"] == digest, "its digest is not that of round %d, %s" % (n, digest))
+    said = {offer["entry"]: [offer["slot"], offer["pool"]] for offer in result["offered"]}
+    said.update((entry, None) for entry in result["waiting"])
+    given = rounds[n]["given"][result["prefix"]]
+
+    def does(seat):
+        return "waits" if seat is None else "gets seats of %s, %s" % tuple(map(short, seat))
+
+    for entry in sorted({*said, *given}, key=id_bytes):
+        demand(entry in given, "entry %s is here, but not in round %d" % (entry, n))
+        does_so = "entry %s %s in round %d" % (entry, does(given[entry]), n)
+        demand(entry in said, does_so + ", and is missing here")
+        demand(said[entry] == given[entry], does_so + ", but here it " + does(said[entry]))
+
+
+# --- Signatures -------------------------------------------------------------------------------
+
 # Ed25519, after RFC 8032, 5.1. Points are (X, Y, Z, T) with x = X/Z, y = Y/Z, x * y = T/Z.
 
 P = 2**255 - 19
@@ -1140,6 +1214,11 @@ def verify(options, progress, at):
         at.file, at.lines = options.seal, None
         seal = read_document(options.seal)
     watched = id_bytes(watched) if watched and ENTRY_ID.fullmatch(watched) else None
+    results = []
+    for path in options.result:
+        at.file, at.lines = path, None
+        results.append((path, read_document(path)))
+        check_result(results[-1][1])
 
     release, rounds = None, []
     for path, named in in_order(options.files):
@@ -1152,6 +1231,9 @@ def verify(options, progress, at):
                 sentence = " (round %d belongs here; the file's seal names round %d)"
                 refused.reason += sentence % (len(rounds), named)
             raise
+        n = one["round"]  # what it gave must be kept now: later rounds move on
+        prefixes = {result["prefix"] for _, result in results if result["round"] == n}
+        one["given"] = given_by(release, n, one["entries"], prefixes)
         rounds.append(one)
         if not options.json:
             sentence = "round %(round)d: %(entries)d new entries, %(served)d entries got seats, "
@@ -1159,6 +1241,9 @@ def verify(options, progress, at):
     if options.digest and options.digest != rounds[-1]["digest"]:
         raise Refused("the digest is not %s" % options.digest, rounds[-1]["digest_line"])
 
+    for path, result in results:
+        at.file, at.lines = path, None
+        compare_result(result, release, rounds)
     in_round = None
     if receipt and release:
         at.file, at.lines = options.receipt, None
@@ -1169,10 +1254,10 @@ def verify(options, progress, at):
     if seal:
         at.file, at.lines = options.seal, None
         check_signed_seal(seal, release, rounds)
-    return report(options, release, rounds, receipt, proof, seal, in_round)
+    return report(options, release, rounds, receipt, proof, seal, results, in_round)
 
 
-def report(options, release, rounds, receipt, proof, seal, in_round):
+def report(options, release, rounds, receipt, proof, seal, results, in_round):
     checked, not_checked, trust = [], [], None
     if release:
         beacon = release.manifest["beacon"]
@@ -1216,6 +1301,10 @@ def report(options, release, rounds, receipt, proof, seal, in_round):
     if seal:
         sentence = "the operator signed the seal of round %d, and the files hold this very seal"
         checked += [sentence % seal["seal"]["round"]]
+    for path, result in results:
+        sentence = "%s says what round %d gave to entries that begin with %s: %d got seats, %d wait"
+        counts = (len(result["offered"]), len(result["waiting"]))
+        checked += [sentence % (path, result["round"], result["prefix"], *counts)]
     shown = ("round", "file", "entries", "served", "digest")
     return {
         "accepted": True if release and (in_round is not None or not receipt) else None,
@@ -1261,6 +1350,8 @@ def read_options(arguments):
     option("--receipt", metavar="FILE", help="a receipt whose entry must be in one of the rounds")
     option("--proof", metavar="FILE", help="where the entry hangs in its round's Merkle tree")
     option("--seal", metavar="FILE", help="a signed seal, which must be the one of its round")
+    what = "result files, after the transcripts, which must say what their rounds gave"
+    option("--result", metavar="FILE", nargs="+", action="extend", default=[], help=what)
     option("--json", action="store_true", help="one JSON object on standard output")
     option("--progress", action="store_true", help="say how far it is, on a terminal or not")
     options = parser.parse_args(arguments)
@@ -1268,11 +1359,11 @@ def read_options(arguments):
         options.digest = options.digest.lower()
         if not is_hex(options.digest, 32):
             parser.error("--digest wants 64 hexadecimal digits")
-    if not options.files and (options.digest or options.seal):
-        parser.error("--digest and --seal need the transcripts")
+    if not options.files and (options.digest or options.seal or options.result):
+        parser.error("--digest, --seal and --result need the transcripts")
     if not options.files and not (options.receipt and options.proof):
         parser.error("give the transcripts, or a receipt and its proof")
-    for path in [*options.files, options.receipt, options.proof, options.seal]:
+    for path in [*options.files, options.receipt, options.proof, options.seal, *options.result]:
         if path is not None and not os.path.isfile(path):
             what = "is not a regular file" if os.path.exists(path) else "there is no such file"
             parser.error("%s: %s" % (printable(path), what))

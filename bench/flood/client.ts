@@ -1,6 +1,5 @@
 /** One HTTP client with very many addresses: all of 127.0.0.0/8 is this machine. */
 import { Agent, request as httpRequest } from 'node:http';
-import { monotonicMs } from '../../src/lib/clock.ts';
 
 export type Sent = {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -76,13 +75,3 @@ export function labelOf(status: number, text: string): string {
   const code = status < 400 ? undefined : /"code":"(\w+)"/.exec(text)?.[1];
   return code === undefined ? String(status) : `${status} ${code}`;
 }
-
-/** Waits until a time of the monotonic clock. */
-export const until = (dueMs: number): Promise<void> => {
-  const leftMs = dueMs - monotonicMs();
-  return leftMs <= 0
-    ? Promise.resolve()
-    : new Promise((resolve) => {
-        setTimeout(resolve, Math.ceil(leftMs));
-      });
-};

@@ -1,35 +1,8 @@
-/** A process of its own that takes one job at a time and reports on it. */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+/** The processes of a flood. */
+import { type Hand, startHandOf } from '../support/hand.ts';
 
-export type Hand<Job, Report> = {
-  readonly pid: number;
-  readonly ask: (job: Job) => Promise<Report>;
-  readonly stop: () => void;
-};
+export type { Hand } from '../support/hand.ts';
 
-/** Starts a program of this directory. It ends with this process. */
-export function startHand<Job extends object, Report>(program: string): Hand<Job, Report> {
-  const child = fork(fileURLToPath(new URL(program, import.meta.url)));
-  const killOnExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', killOnExit);
-  return {
-    pid: child.pid ?? 0,
-    ask: async (job) => {
-      child.send(job);
-      const ended = new AbortController();
-      const [report] = (await Promise.race([
-        once(child, 'message', { signal: ended.signal }),
-        once(child, 'exit', { signal: ended.signal }).then(([status]) => {
-          throw new Error(`${program} ended with status ${status}`);
-        }),
-      ]).finally(() => ended.abort())) as [Report];
-      return report;
-    },
-    stop: () => {
-      process.removeListener('exit', killOnExit);
-      child.kill('SIGKILL');
-    },
-  };
-}
+/** Starts a program of this directory. */
+export const startHand = <Job extends object, Report>(program: string): Hand<Job, Report> =>
+  startHandOf(new URL(program, import.meta.url));

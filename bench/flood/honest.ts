@@ -4,7 +4,8 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { monotonicMs } from '../../src/lib/clock.ts';
-import { createClient, until } from './client.ts';
+import { until } from '../support/open-loop.ts';
+import { createClient } from './client.ts';
 import { type Person, STEPS, STRIDE, type Visit } from './visit.ts';
 
 export type HonestJob = {

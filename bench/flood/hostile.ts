@@ -1,6 +1,7 @@
 /** A process that floods: so many requests a second, whatever becomes of them. */
-import { monotonicMs } from '../../src/lib/clock.ts';
-import { createClient, until } from './client.ts';
+import { present } from '../../src/lib/assert.ts';
+import { atRate } from '../support/open-loop.ts';
+import { createClient } from './client.ts';
 import { type Arms, type Kind, type KindName, KINDS } from './kinds.ts';
 
 export type HostileJob =
@@ -17,8 +18,6 @@ export type HostileJob =
 /** By kind: how often it was answered what. */
 export type Tally = Partial<Record<KindName, Record<string, number>>>;
 
-const BURST_EVERY_MS = 2;
-
 let arms: Arms | undefined;
 let send: ReturnType<typeof createClient> | undefined;
 const fired: Partial<Record<KindName, number>> = {};
@@ -28,11 +27,8 @@ async function flood({ kinds, rate, stay }: HostileJob & { job: 'flood' }): Prom
   const tally: Tally = {};
   const over = new AbortController();
   const pending: Promise<void>[] = [];
-  const fire = async (
-    name: KindName,
-    armed: Arms,
-    sending: typeof send & object,
-  ): Promise<void> => {
+  const [armed, sending] = [arms, send];
+  const fire = async (name: KindName): Promise<void> => {
     const kind: Kind = KINDS[name];
     const number = fired[name] ?? 0;
     fired[name] = number + 1;
@@ -40,13 +36,9 @@ async function flood({ kinds, rate, stay }: HostileJob & { job: 'flood' }): Prom
     const answers = (tally[name] ??= {});
     answers[label] = (answers[label] ?? 0) + 1;
   };
-  const startedMs = monotonicMs();
-  for (let next = 0; next < kinds.length; ) {
-    const due = Math.ceil(((monotonicMs() - startedMs) * rate) / 1000);
-    for (const name of kinds.slice(next, due)) pending.push(fire(name, arms, send));
-    next = Math.max(next, due);
-    await until(monotonicMs() + BURST_EVERY_MS);
-  }
+  await atRate(kinds.length, rate, (next) => {
+    pending.push(fire(present(kinds[next], 'a kind')));
+  });
   if (!stay) over.abort();
   await Promise.all(pending);
   return tally;

@@ -16,7 +16,8 @@ export const meanOf = ({ first, chances }: Chances): number =>
 /** Chances that are too small to matter for any range that is asked for. */
 const NEGLIGIBLE = 1e-15;
 
-function plus(left: Chances, right: Chances): Chances {
+/** The sum of two independent ones. */
+export function plus(left: Chances, right: Chances): Chances {
   const chances = Array.from({ length: left.chances.length + right.chances.length - 1 }, () => 0);
   for (const [i, a] of left.chances.entries())
     for (const [j, b] of right.chances.entries())

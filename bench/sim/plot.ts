@@ -1,5 +1,5 @@
 /** The gains of all personas as one picture, and the scalper's profits below them. */
-import { element, line, linear, text, xAxis } from '../../src/demo/report-svg.ts';
+import { element, line, linear, text, xAxis } from '../../src/report/svg.ts';
 import type { Cell } from './market.ts';
 import type { Finding } from './persona.ts';
 import type { Results } from './report.ts';

@@ -1,6 +1,5 @@
 /** Fires a list of requests at a server, each once. */
 import autocannon from 'autocannon';
-import { present } from '../../src/lib/assert.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 
 export type Volley = {
@@ -64,7 +63,3 @@ export async function fire(
     errors: errors + requests.length - good,
   };
 }
-
-/** The middle one, so that a moment in which the machine was busy elsewhere decides nothing. */
-export const median = (values: readonly number[]): number =>
-  present(values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)], 'a median');

@@ -5,6 +5,7 @@
  */
 import { connect } from 'node:net';
 import { monotonicMs } from '../../src/lib/clock.ts';
+import { percentile } from './numbers.ts';
 
 export type Poured = {
   /** Answers a second. */
@@ -16,7 +17,6 @@ export type Poured = {
 
 const BUFFER_BYTES = 1024 * 1024;
 const HEADER_END = '\r\n\r\n';
-const P99 = 0.99;
 
 /** `requests` in all over `connections`, each of which asks again when it has its answer. */
 export async function pour(
@@ -44,10 +44,9 @@ export async function pour(
       }),
     ),
   );
-  const sorted = times.toSorted((one, other) => one - other);
   return {
     rps: (times.length * 1000) / (monotonicMs() - startedMs),
-    p99Ms: sorted[Math.floor(sorted.length * P99)] ?? 0,
+    p99Ms: percentile(times, 99),
     errors: errors + requests - times.length,
   };
 }

@@ -27,7 +27,7 @@ export const granted = <T>(outcome: T | Refusal): T => {
 
 /** Publishes a release with a seat for one in eleven of `people`; it is open for an hour. */
 export async function openRelease(
-  { releases }: Engine,
+  engine: Engine,
   release: string,
   people: number,
   series: string | null = null,
@@ -43,8 +43,45 @@ export async function openRelease(
     idTypes: [ID_TYPE],
     series,
   });
+  return publishOver(engine, terms, Math.ceil(people / DEMAND), now);
+}
+
+/** The same with so many seats, first come, first served. */
+export async function openForBooking(
+  engine: Engine,
+  release: string,
+  seats: number,
+): Promise<Published> {
+  const now = nowMs();
+  const terms = ReleaseTerms.parse({
+    release,
+    title: 'Pune, 10 April 2021',
+    mode: 'immediate',
+    opensAt: isoFromMs(now - 1),
+    endsAt: isoFromMs(now + 2 * HOUR_MS),
+    idTypes: [ID_TYPE],
+  });
+  return publishOver(engine, terms, seats, now);
+}
+
+/** Over the sites of Pune, each with its share of the seats. */
+const publishOver = (
+  engine: Engine,
+  terms: ReleaseTerms,
+  seats: number,
+  now: number,
+): Promise<Published> =>
+  publishSites(engine, terms, scaleSites(readSites(readFileSync(DATA, 'utf8')), seats), now);
+
+/** Sessions of tomorrow, for people of 45 and more. */
+export async function publishSites(
+  { releases }: Engine,
+  terms: ReleaseTerms,
+  sites: Parameters<typeof sitesToCsv>[0],
+  now: number,
+): Promise<Published> {
+  const { release } = terms;
   granted(await releases.create(terms));
-  const sites = scaleSites(readSites(readFileSync(DATA, 'utf8')), Math.ceil(people / DEMAND));
   granted(
     await releases.importInto(release, sitesToCsv(sites), {
       date: isoFromMs(now + DAY_MS).slice(0, 10),

@@ -32,7 +32,7 @@ export function startWorker({ url }: RedisAddress): BenchWorker {
       FAIRSLOT_SECRET: SECRET,
       FAIRSLOT_OPERATOR_KEY: SECRET,
       LOG_LEVEL: 'debug',
-      WORKER_METRICS_PORT: '0',
+      METRICS_PORT: '0',
     },
     stdio: ['ignore', 'pipe', 'ignore'], // standard error is its SMS
   });

@@ -1,6 +1,6 @@
 #!lua
 --[[ bookings/book: take a free seat for each of these people at once, or for none (immediate mode).
-  KEYS[1] release   hash    mode, times and limits as numbers
+  KEYS[1] release   hash    mode, times and limits as numbers; free_seats, booked_seats, …
   KEYS[2] entries   hash    entry_id -> packed entry
   KEYS[3] bookings  hash    entry_id -> packed booking
   KEYS[4] seats     hash    slot/pool -> free seats
@@ -39,7 +39,11 @@ for i = 5, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
   people[#people + 1] = { id = ARGV[i], entry = ARGV[i + 1], pools = ARGV[i + 2] }
 end
-if is_again then return 'BOOKED' end
+if is_again then
+  -- For whoever waits for replicas (ADR 24).
+  redis.call('HSET', KEYS[3], ids[1], redis.call('HGET', KEYS[3], ids[1]))
+  return 'BOOKED'
+end
 
 local free = {}
 local function take(pools)
@@ -58,8 +62,10 @@ end
 local over = overcharged(KEYS[1], KEYS[5], ARGV[1], ids, tonumber(state[4]))
 if over then return over end
 for _, person in ipairs(people) do
-  local booking = { grant = grant, slot = slot, pool = person.pool, size = 1 }
+  local booking = { state = 'BOOKED', grant = grant, slot = slot, pool = person.pool, size = 1 }
   redis.call('HINCRBY', KEYS[4], slot .. '/' .. person.pool, -1)
+  redis.call('HINCRBY', KEYS[1], 'free_seats', -1)
+  add_held(KEYS[1], booking, 1)
   redis.call('HSET', KEYS[2], person.id, person.entry)
   redis.call('HSET', KEYS[3], person.id, pack_booking('BOOKED', booking, now))
   redis.call('XADD', KEYS[6], '*', 'e', 'booked ' .. person.id)

@@ -1,6 +1,7 @@
 #!lua
 --[[ bookings/expire: let the unanswered offers of the oldest unexpired round lapse, some at a time.
-  KEYS[1] release   hash    unexpired_round, published, confirm_within_ms, cut_from_ms
+  KEYS[1] release   hash    unexpired_round, published, confirm_within_ms, cut_from_ms, free_seats,
+                            offered_seats, offered_entries
   KEYS[2] rounds    hash    published_at_ms:n, sealed_at_ms:n
   KEYS[3] entries   hash    entry_id -> packed entry
   KEYS[4] bookings  hash    entry_id -> packed booking
@@ -39,6 +40,8 @@ for _, id in ipairs(ids) do
   if booking and booking.grant == ARGV[1] then
     redis.call('HSET', KEYS[4], id, pack_booking('LAPSED', booking, now))
     redis.call('HINCRBY', KEYS[6], booking.slot .. '/' .. booking.pool, booking.size)
+    redis.call('HINCRBY', KEYS[1], 'free_seats', booking.size)
+    add_held(KEYS[1], booking, -1)
     local persons = string.match(redis.call('HGET', KEYS[3], id) or '', '^[^|]+')
     if persons and redis.call('HEXISTS', KEYS[8], id) == 0 then
       local missed = string.format('%.0f %s %s', confirm_by, persons, booking.slot)

@@ -32,7 +32,10 @@ if not booking or booking.grant ~= ARGV[2] or not is_immediate(booking) then
 end
 local visited = redis.call('HEXISTS', KEYS[5], ARGV[1] .. '.' .. ARGV[2]) == 1
 if booking.state ~= 'BOOKED' or visited then return 'BOOKING_OVER' end
-if booking.slot == ARGV[6] then return 'MOVED' end
+if booking.slot == ARGV[6] then
+  redis.call('HSET', KEYS[3], ARGV[1], packed) -- for whoever waits for replicas (ADR 24)
+  return 'MOVED'
+end
 if booking.slot ~= ARGV[4] then return 'NOT_MOVABLE' end
 if now >= tonumber(ARGV[5]) then return 'BOOKING_OVER' end
 local pool

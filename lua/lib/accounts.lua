@@ -1,6 +1,7 @@
--- The marks of an account or a device once these people are charged to it: each counts once,
--- however often it enters them, so that cycling people through it gains nothing; and how many of
--- them are new to it. Nothing where that would be more than its limit.
+-- The marks of an account or a device, the first characters of entry ids end to end, once these
+-- people are charged to it: each counts once, however often it enters them, so that cycling people
+-- through it gains nothing; and how many of them are new to it. Nothing where that would be more
+-- than its limit.
 local function marks_with(accounts, holder, entry_ids, limit)
   local held = redis.call('HGET', accounts, holder) or ''
   local marks = held

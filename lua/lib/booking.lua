@@ -42,3 +42,12 @@ end
 local function is_granted(booking, grant, published)
   return booking and booking.grant == grant and is_published(booking, published)
 end
+
+-- Sums over a release, for whoever only counts (src/releases/census-store.ts): seats and entries by
+-- what holds them. `change`: 1 for a booking that came, -1 for one that went.
+local function add_held(release, booking, change)
+  local field = booking.state == 'OFFERED' and 'offered' or booking.state == 'BOOKED' and 'booked'
+  if not field then return end
+  redis.call('HINCRBY', release, field .. '_seats', change * booking.size)
+  redis.call('HINCRBY', release, field .. '_entries', change)
+end

@@ -1,8 +1,8 @@
 -- The time of the last event in a release's audit stream. It never goes back, even if a failover
--- sets the clock back.
+-- sets the clock back. 0 where there are none left: of a release that was over long ago.
 local function last_event_ms(audit)
-  local id = redis.call('XREVRANGE', audit, '+', '-', 'COUNT', 1)[1][1]
-  return tonumber(string.match(id, '^%d+'))
+  local last = redis.call('XREVRANGE', audit, '+', '-', 'COUNT', 1)[1]
+  return last and tonumber(string.match(last[1], '^%d+')) or 0
 end
 
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
@@ -57,4 +57,33 @@ local function hurry(release, now)
   if tonumber(state[1]) <= now or tonumber(state[2] or 0) <= 0 then return end
   redis.call('HINCRBY', release, 'spare_rounds', -1)
   redis.call('HSET', release, 'next_round_at_ms', string.format('%.0f', now))
+end
+
+-- What is entered later than this before its release ends would hardly be cut in time.
+local LAST_CUT_BEFORE_END_MS = 2000
+
+-- Before an entry that comes when its round's time is over. If it is the first since the last cut,
+-- that round did not take place, for nothing was new. Cut at once it would be drawn alone, and
+-- being quick would be worth a seat: so it opens a window, in which others enter for that round.
+-- Where seats that came back have that round take place, it is cut here, without the entry and
+-- without delay. One that settles an operator's change a worker cuts, since offers may have to
+-- expire first.
+local function await_others(release, entering, sealed, happened, happened_sealed, audit, now)
+  if redis.call('EXISTS', entering) == 1 then return end
+  local state = redis.call('HMGET', release, 'round', 'phase', 'certain_round', 'changing_round',
+    'round_every_ms', 'ends_at_ms')
+  local takes_place = tonumber(state[1]) <= tonumber(state[3] or 0) or state[4] == state[1]
+  if state[2] == 'DRAWING' or takes_place then return end
+  if redis.call('EXISTS', happened) == 1 then
+    cut(release, entering, sealed, happened, happened_sealed, audit, now)
+    return
+  end
+  local at = math.min(now + state[5], state[6] - LAST_CUT_BEFORE_END_MS)
+  if at > now then redis.call('HSET', release, 'next_round_at_ms', string.format('%.0f', at)) end
+end
+
+-- When the round of an entry is cut, at the soonest: the one after, while a round is being drawn.
+local function result_at_ms(release, now)
+  local state = redis.call('HMGET', release, 'phase', 'next_round_at_ms', 'round_every_ms')
+  return state[1] == 'DRAWING' and now + state[3] or math.max(tonumber(state[2]), now)
 end

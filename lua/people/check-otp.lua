@@ -1,6 +1,6 @@
 #!lua
 --[[ people/check-otp: use an OTP, once.
-  KEYS[1] account    hash    mobile, created_at_ms, language, epoch
+  KEYS[1] account    hash    mobile, created_at_ms, signed_in_at_ms, language, epoch
   KEYS[2] familiar   zset    requester that signed in -> when last, in ms
   KEYS[3] otp        hash    digest, mobile, language, requester, network, stranger, wrong
   KEYS[4] otp_unused hash    requester -> OTPs sent and not used; strangers: those of all strangers
@@ -37,7 +37,10 @@ take_off_unused(KEYS[4], held[3], held[4] == '1')
 redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[2])
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[6]))
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
+-- Of an account that was erased a moment ago its epoch is left, for a while.
+redis.call('PERSIST', KEYS[1])
 redis.call('HSETNX', KEYS[1], 'created_at_ms', string.format('%.0f', now))
+redis.call('HSET', KEYS[1], 'signed_in_at_ms', string.format('%.0f', now))
 redis.call('HSETNX', KEYS[1], 'mobile', held[2])
 -- Only now: whoever knows a mobile may ask for an OTP, in any language.
 if held[5] and held[5] ~= '' then redis.call('HSET', KEYS[1], 'language', held[5]) end

@@ -30,11 +30,12 @@
           | RELEASE_ENDED | RELEASE_NOT_OPEN opens_at_ms | ENTRY_SEALED | HAS_BOOKING
           | SLOTS_CLOSED | ENTRY_LAPSED number | IN_ANOTHER_ENTRY number | PASSED_OVER
           | ENTRY_CHANGED | TOO_MANY_ENTRIES | TOO_MANY_FROM_DEVICE
-          | ENTERED result_at_ms issued_at_ms
+          | ENTERED result_at_ms issued_at_ms how
           (by hand again with the same entry: ENTERED; carried again: ALREADY_CARRIED, where
           entered is 1 for as long as it may be edited; number: which of the persons, from 0.
           HAS_ENTRY: one that is carried finds that another was put in its place, or withdrawn, by
-          any of its people. NOT_CARRIED: to who asks, where neither is so.)
+          any of its people. NOT_CARRIED: to who asks, where neither is so. how: entered, edited,
+          carried; or repeated, where it stood there already.)
 ]]
 --#include lib/clock
 --#include lib/cut
@@ -97,15 +98,15 @@ local function stand()
   if ARGV[5] ~= '' then redis.call('HSET', KEYS[12], id, ARGV[5]) end
 end
 
-local result_at_ms = math.max(tonumber(state[5]), now)
 local held = redis.call('HGET', KEYS[3], id)
-local function entered()
-  return { 'ENTERED', result_at_ms, after_last_cut(KEYS[1], KEYS[14]) }
+local function entered(how)
+  return { 'ENTERED', result_at_ms(KEYS[1], now), after_last_cut(KEYS[1], KEYS[14]), how }
 end
 local stands = not held and standing_of(id)
 if held == entry then
+  redis.call('HSET', KEYS[3], id, entry) -- for whoever waits for replicas (ADR 24)
   stand()
-  return entered()
+  return entered('repeated')
 end
 if stands then return { stands, 0 } end
 -- Closed slots give nobody a seat any more; one that is not is enough.
@@ -141,7 +142,11 @@ if over then return over end
 redis.call('HDEL', KEYS[6], unpack(people)) -- bookings that were cancelled
 stand()
 join()
+if now >= tonumber(state[5]) then
+  await_others(KEYS[1], KEYS[3], KEYS[4], KEYS[9], KEYS[10], KEYS[14], now)
+end
 redis.call('HSET', KEYS[3], id, entry)
-local event = held and 'edited ' or by_hand and 'entered ' or 'carried '
-redis.call('XADD', KEYS[14], '*', 'e', event .. id)
-return entered()
+local event = held and 'edited' or by_hand and 'entered' or 'carried'
+-- An id alone has entered: of a line for everybody, each byte counts.
+redis.call('XADD', KEYS[14], '*', 'e', event == 'entered' and id or event .. ' ' .. id)
+return entered(event)

@@ -16,6 +16,8 @@
   ARGV[1] round
   ARGV[2] record   canonical JSON, without `since`
   ARGV[3] digest
+  ARGV[4] offered_seats    of all offers of this round
+  ARGV[5] offered_entries  likewise
   ARGV[.] slot/pool, change of its free seats, of its seats by dereserving, slot/pool, …
   REPLY   PUBLISHED published_at_ms | NOT_DRAWING | SEATS_SHORT field
           (again with the same digest: PUBLISHED)
@@ -26,19 +28,26 @@
 local round = ARGV[1]
 local digest = redis.call('HGET', KEYS[2], 'digest:' .. round)
 if digest == ARGV[3] then
+  -- For whoever waits for replicas (ADR 24).
+  redis.call('HSET', KEYS[2], 'digest:' .. round, digest)
   return { 'PUBLISHED', tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. round)) }
 end
 local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'round_every_ms', 'changing_round',
   'sealed_at_ms')
 if state[1] ~= round or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
-for i = 4, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local free = tonumber(redis.call('HGET', KEYS[9], ARGV[i]))
   if free + ARGV[i + 1] < 0 then return { 'SEATS_SHORT', ARGV[i] } end
 end
-for i = 4, #ARGV, 3 do
+local freed = 0
+for i = 6, #ARGV, 3 do
   redis.call('HINCRBY', KEYS[9], ARGV[i], ARGV[i + 1])
+  freed = freed + ARGV[i + 1]
   if ARGV[i + 2] ~= '0' then redis.call('HINCRBY', KEYS[10], ARGV[i], ARGV[i + 2]) end
 end
+redis.call('HINCRBY', KEYS[1], 'free_seats', freed)
+redis.call('HINCRBY', KEYS[1], 'offered_seats', ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'offered_entries', ARGV[5])
 if redis.call('EXISTS', KEYS[4]) == 0 then
   -- The common case of round 0: a million entries change hands in one step.
   if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[4]) end
@@ -52,7 +61,9 @@ for i = 1, #displaced, 2 do
   local id, given = displaced[i], displaced[i + 1]
   local held = redis.call('HGET', KEYS[6], id)
   redis.call('HSET', KEYS[7], id, held)
-  redis.call('HSET', KEYS[8], id .. '.' .. unpack_booking(held).grant, round)
+  local lost = unpack_booking(held)
+  add_held(KEYS[1], lost, -1)
+  redis.call('HSET', KEYS[8], id .. '.' .. lost.grant, round)
   if given == '' then redis.call('HDEL', KEYS[6], id)
   else redis.call('HSET', KEYS[6], id, given) end
 end

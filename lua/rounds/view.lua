@@ -71,7 +71,9 @@ for _, id in ipairs(ARGV) do
     if standing[1] == 'NONE' then standing = standing_of(lead) else group = nil end
   end
   standing[5] = group or ''
-  standing[6] = state[8] and carried_over(id) or ''
+  -- What a group stands for is under its lead's id.
+  local holder = group and standing[1] ~= 'NONE' and lead or id
+  standing[6] = state[8] and carried_over(holder) or ''
   local word = standing[1] == 'NONE' and standing[6] ~= '' and 'STANDING' or standing[1]
   reply[#reply + 1] = word
   for i = 2, 6 do reply[#reply + 1] = standing[i] end

@@ -16,7 +16,10 @@ local state = redis.call('HMGET', KEYS[1], 'round', 'phase')
 if state[1] ~= ARGV[1] or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
 local field = 'seal:' .. ARGV[1]
 local held = redis.call('HGET', KEYS[2], field)
-if held then return { 'SEALED', held } end
+if held then
+  redis.call('HSET', KEYS[2], field, held) -- for whoever waits for replicas (ADR 24)
+  return { 'SEALED', held }
+end
 local now = now_ms()
 if ARGV[4] ~= '' and now >= tonumber(ARGV[4]) then return { 'TOO_LATE', now } end
 redis.call('HSET', KEYS[2], field, ARGV[2])

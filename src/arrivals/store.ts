@@ -1,6 +1,6 @@
 import { keys } from '../redis/keys.ts';
 import { type Redis, redisNowMs } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { BookingRef } from '../bookings/rules.ts';
 import {
   ARRIVAL_LIMITS,
@@ -43,11 +43,7 @@ const takeTryScript = script({
   file: 'arrivals/take-try',
   keys: ['key_tries', 'key_trying'],
   args: ['try', 'most', 'right_for_more', 'lease_ms', 'lifetime_ms'],
-  reply: (raw): 'TAKEN' | 'SPENT' | 'BUSY' => {
-    const { word } = replyWord(raw);
-    if (word === 'TAKEN' || word === 'SPENT' || word === 'BUSY') return word;
-    throw unexpectedReply('arrivals/take-try', word);
-  },
+  reply: oneOf('arrivals/take-try', ['TAKEN', 'SPENT', 'BUSY']),
 });
 
 const settleTryScript = script({

@@ -34,6 +34,7 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
     method: 'post',
     path: '/v1/bookings',
     name: 'book',
+    hot: true,
     slice: 'bookings',
     summary: 'Book a seat at once, in a release in immediate mode',
     gates: { limit: 'write', caller: 'account', captcha: 'book', device: true },
@@ -57,6 +58,7 @@ const holdingRoutes = (bookings: BookingService): Route[] => [
       'TOO_MANY_ENTRIES',
       'TOO_MANY_FROM_DEVICE',
     ],
+    claims: true,
     ahead: ({ account, body }) => bookings.prepareBooking(account, body),
     handler: async ({ account, device, address, body }, prepared) => {
       const from = originOf({ address, device });
@@ -85,6 +87,7 @@ const answerRoutes = (bookings: BookingService): Route[] => [
     method: 'post',
     path: '/v1/bookings/:booking/confirm',
     name: 'confirmBooking',
+    hot: true,
     slice: 'bookings',
     summary: 'Confirm an offer before its deadline',
     gates: { limit: 'answer', caller: 'account' },

@@ -95,9 +95,14 @@ function visited(booking: BookingView, visit: Visit | undefined): BookingView {
 /**
  * A booking as its account sees it, which is told by SMS too, the first few of a release. That it
  * cannot be told, as where the outbox is full, is no reason to refuse: the code is in the list as
- * well.
+ * well. `account`: whose people they are, and who is told.
  */
-async function booked(parts: Parts, found: Published, seat: Seat): Promise<BookingView> {
+async function booked(
+  parts: Parts,
+  account: string,
+  found: Published,
+  seat: Seat,
+): Promise<BookingView> {
   const { store, log, people, outbox, secrets } = parts;
   const { manifest } = found;
   const { ref, slot, beneficiaries } = seat;
@@ -109,13 +114,14 @@ async function booked(parts: Parts, found: Published, seat: Seat): Promise<Booki
     securityCode: securityCodeOf(secrets, bookingId(ref)),
   } as const;
   try {
-    const number = await store.tell(ref, slot);
+    const [number, contact] = await Promise.all([store.tell(ref, slot), people.contactOf(account)]);
+    const contactsOf = () => Promise.resolve([contact]);
     const { release, entry } = ref;
     const told =
       person === undefined || number === undefined
         ? []
         : [{ id: `booked:${release}:${entry}:${number}`, person, message }];
-    await tell({ people, outbox, secrets, log }, told);
+    await tell({ people: { contactsOf }, outbox, secrets, log }, told);
   } catch (error) {
     log.warn({ err: error, release: ref.release }, 'a booking was not told by SMS');
   }
@@ -176,7 +182,9 @@ function answers(parts: Parts) {
       if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
       const whole = { ref, slot: reply.slot, beneficiaries };
       // What it came to on its day is no news.
-      return visit ? visited(bookedView(parts, found, whole), visit) : booked(parts, found, whole);
+      return visit
+        ? visited(bookedView(parts, found, whole), visit)
+        : booked(parts, account, found, whole);
     },
 
     /** Gives an offer back, or a booking before its slot begins. */
@@ -254,7 +262,7 @@ function moving(parts: Parts) {
         },
       );
       if (reply !== 'MOVED') return refuse(reply);
-      await booked(parts, found, { ref, slot: slotNumber, beneficiaries: [person] });
+      await booked(parts, account, found, { ref, slot: slotNumber, beneficiaries: [person] });
       return reply;
     },
   };
@@ -313,7 +321,7 @@ function immediate(parts: Parts) {
     if (reply.outcome !== 'BOOKED') return refuse(reply.outcome);
     return Promise.all(
       people.map(({ id: entry, person }) =>
-        booked(parts, found, {
+        booked(parts, account, found, {
           ref: { release, entry, grant },
           slot: slotNumber,
           beneficiaries: [person],

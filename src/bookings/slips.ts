@@ -4,7 +4,7 @@ import type { Secrets } from '../lib/secrets.ts';
 import type { IdType } from '../people/rules.ts';
 import type { Beneficiary, PeopleService } from '../people/service.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { Manifest } from '../releases/manifest.ts';
+import { type Manifest, slotAt } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { securityCodeOf } from './security-code.ts';
@@ -63,17 +63,12 @@ export function createSlips({ bookings, rounds, people, releases, secrets, print
 }
 
 function appointmentOf(
-  { manifest, slotNumbers, slotSessions }: Published,
+  { manifest, slotNumbers }: Published,
   slotId: string,
 ): Omit<SlipFacts, 'people' | 'bookingId' | 'securityCode'> {
   const number = present(slotNumbers.get(slotId), 'the slot of a booking');
-  const slot = present(manifest.slots[number], slotId);
-  const session = present(slotSessions[number], slot.session);
+  const { slot, session, centre } = slotAt(manifest, number);
   const { date, service, dose } = session;
-  const centre = present(
-    manifest.centres.find(({ centre }) => centre === session.centre),
-    session.centre,
-  );
   const { from, to } = slot;
   return {
     title: manifest.title,

@@ -42,6 +42,7 @@ const scheduleRoute = ({ scheduler, asked }: AppointmentParts): Route =>
     method: 'post',
     path: '/api/v2/appointment/schedule',
     name: 'cowin-schedule',
+    hot: true,
     summary: 'Book at once; in a lottery, enter: 409 APPOIN0040 with `fairslot`, once or often',
     gates: write,
     body: z.looseObject({

@@ -3,6 +3,7 @@ import { present } from '../lib/assert.ts';
 import type { BookingService, BookingView } from '../bookings/service.ts';
 import type { Slips } from '../bookings/slips.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
+import { slotAt } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
 import { appointmentIdOf, sessionIdOf } from './ids.ts';
 import type { Scheduler } from './schedule.ts';
@@ -92,15 +93,8 @@ export function createAppointments({ releases, bookings, slips, places }: Parts)
   };
 }
 
-function slotOf({ manifest, slotNumbers, slotSessions }: Published, id: string) {
-  const number = present(slotNumbers.get(id), id);
-  const session = present(slotSessions[number], id);
-  const centre = present(
-    manifest.centres.find((one) => one.centre === session.centre),
-    session.centre,
-  );
-  return { slot: present(manifest.slots[number], id), session, centre };
-}
+const slotOf = ({ manifest, slotNumbers }: Published, id: string) =>
+  slotAt(manifest, present(slotNumbers.get(id), id));
 
 function appointmentView(
   published: Published,

@@ -4,8 +4,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import { nowMs } from '../lib/clock.ts';
-import { createFresh } from './fresh.ts';
 import { present } from '../lib/assert.ts';
+import { createFresh } from '../lib/fresh.ts';
 import { isRefusal } from '../refusal.ts';
 import type { ReleaseService } from '../releases/service.ts';
 import { type Availability, availabilityOf } from './availability.ts';

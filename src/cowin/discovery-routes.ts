@@ -6,13 +6,14 @@ import type { Asked } from './asked.ts';
 import { COWIN } from './dialect.ts';
 import type { Discovery, Kind } from './discovery.ts';
 import type { Area } from './places.ts';
-import { answerWith } from './prepared.ts';
+import { answerWith } from '../http/prepared.ts';
 import { dayOf } from './words.ts';
 
 const shared = {
   method: 'get',
   slice: 'cowin',
   dialect: COWIN,
+  hot: true,
   answers: { 200: { mediaType: 'application/json' } },
   errors: [],
 } as const;

@@ -12,7 +12,7 @@ import {
 import type { WhereAsked } from '../rounds/service.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Area, Atlas, ReleasePlaces } from './places.ts';
-import { type Prepared, prepare } from './prepared.ts';
+import { type Prepared, prepare, sizeOf } from '../http/prepared.ts';
 
 export const DISCOVERY_LIMITS = {
   /** Of prepared answers that a process keeps; what is longest unused goes first. */
@@ -42,8 +42,7 @@ export function createDiscovery(catalogue: Catalogue) {
     const making = prepare(MAKERS[kind](parts, wanted));
     kept.set(key, making, { size: leastBytes });
     const weigh = async (): Promise<void> => {
-      const { plain, gzip } = await making;
-      kept.set(key, making, { size: leastBytes + plain.length + (gzip?.length ?? 0) });
+      kept.set(key, making, { size: leastBytes + sizeOf(await making) });
     };
     weigh().catch(() => kept.delete(key)); // whoever asked hears of it
     return making;

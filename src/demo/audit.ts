@@ -5,7 +5,6 @@
 import { msFromIso } from '../lib/clock.ts';
 import { verifyChain } from '../rounds/verify.ts';
 import type { Client } from './client.ts';
-import { RELEASE } from './operator.ts';
 import type { Member, Slot } from './personas.ts';
 
 export type Round = {
@@ -21,24 +20,27 @@ const ADDRESS = '127.3.0.3';
 const LIVE = new Set(['booked', 'offered']);
 
 /** The slots of a person's live bookings, from their own account. */
-export async function liveBookings(client: Client, { person, token }: Member): Promise<string[]> {
+export async function liveBookings(
+  client: Client,
+  { person, token, device }: Pick<Member, 'person' | 'token' | 'device'>,
+): Promise<string[]> {
   const { bookings } = await client.read<{ bookings: { slot: string; state: string }[] }>(
     '/v1/bookings',
     person.address,
-    token,
+    { bearer: token, deviceToken: device },
   );
   return bookings.filter(({ state }) => LIVE.has(state)).map(({ slot }) => slot);
 }
 
 /** Seats of each slot as published. */
-export async function capacities(client: Client): Promise<Map<string, number>> {
-  const path = `/v1/releases/${RELEASE}/slots`;
+export async function capacities(client: Client, release: string): Promise<Map<string, number>> {
+  const path = `/v1/releases/${release}/slots`;
   const { slots } = await client.read<{ slots: Slot[] }>(path, ADDRESS);
   return new Map(slots.map(({ slot, seats }) => [slot, seats]));
 }
 
-export async function publishedRounds(client: Client): Promise<Round[]> {
-  const path = `/v1/releases/${RELEASE}/rounds`;
+export async function publishedRounds(client: Client, release: string): Promise<Round[]> {
+  const path = `/v1/releases/${release}/rounds`;
   const { rounds } = await client.read<{
     rounds: { round: number; digest: string; publishedAt: string }[];
   }>(path, ADDRESS);

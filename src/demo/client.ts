@@ -13,14 +13,18 @@ import type { Group } from './population.ts';
 export type Purpose = 'sign-in' | 'read' | 'attempt' | 'confirm';
 export type Counter = `${Group}/${Purpose}`;
 
-export type Call = {
+/** With what somebody calls; an access token that was issued to a device goes with its token. */
+export type Credentials = {
+  /** Access token or operator key. */
+  readonly bearer?: string | undefined;
+  readonly deviceToken?: string | undefined;
+};
+
+export type Call = Credentials & {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly path: string;
   /** Loopback address to send from. */
   readonly address: string;
-  /** Access token or operator key. */
-  readonly bearer?: string | undefined;
-  readonly deviceToken?: string | undefined;
   readonly captchaSolution?: string | undefined;
   /** A string is sent as CSV, anything else as JSON. */
   readonly body?: unknown;
@@ -56,7 +60,7 @@ export type RequestLog = ReadonlyMap<Counter, Counts>;
 export type Client = {
   readonly send: <T>(call: Call) => Promise<Reply<T>>;
   /** GET something that must be there; throws unless the answer is a 200. */
-  readonly read: <T>(path: string, address: string, bearer?: string) => Promise<T>;
+  readonly read: <T>(path: string, address: string, as?: Credentials) => Promise<T>;
   /** The same for what is not JSON. */
   readonly download: (path: string, address: string) => Promise<Buffer>;
   readonly log: RequestLog;
@@ -66,10 +70,13 @@ export type Client = {
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /**
- * `base`: the engine's address, `http://127.0.0.1:8080`; `ownAddresses`: false to send all from
- * one.
+ * How people come: each from a loopback address of their own; all from one address; or as through a
+ * load balancer, which names an address of their own for each and which the engine must trust.
  */
-export function createClient(base: string, ownAddresses: boolean): Client {
+export type Coming = 'each' | 'together' | 'forwarded';
+
+/** `base`: the engine's address, `http://127.0.0.1:8080`. */
+export function createClient(base: string, coming: Coming): Client {
   const { hostname, port } = new URL(base);
   // One agent serves everybody: it keeps connections from different local addresses apart.
   const agent = new Agent({ keepAlive: true });
@@ -78,7 +85,8 @@ export function createClient(base: string, ownAddresses: boolean): Client {
   const exchange = (call: Call): Promise<Answer> => {
     const { method, path, address } = call;
     const { headers, text } = encode(call);
-    const source = ownAddresses ? { localAddress: address } : {};
+    const source = coming === 'each' ? { localAddress: address } : {};
+    if (coming === 'forwarded') Object.assign(headers, forwardedFor(address));
     const to = { hostname, port, method, path, headers, agent, timeout: ANSWER_TIMEOUT_MS };
     return new Promise((resolve, reject) => {
       const sent = request({ ...to, ...source }, (message) =>
@@ -104,16 +112,26 @@ export function createClient(base: string, ownAddresses: boolean): Client {
     const { status, retryAfterMs, left } = answer;
     return { status, body, code: answer.lostBy ?? body.code, retryAfterMs, left };
   };
-  const download = async (path: string, address: string, bearer?: string): Promise<Buffer> => {
-    const { status, bytes } = await exchange({ method: 'GET', path, address, bearer });
+  const download = async (path: string, address: string, as?: Credentials): Promise<Buffer> => {
+    const { status, bytes } = await exchange({ method: 'GET', path, address, ...as });
     if (status !== 200) throw new Error(`GET ${path} answered ${status}`);
     return bytes;
   };
-  const read = async <T>(path: string, address: string, bearer?: string): Promise<T> => {
-    const body: T = JSON.parse((await download(path, address, bearer)).toString('utf8'));
+  const read = async <T>(path: string, address: string, as?: Credentials): Promise<T> => {
+    const body: T = JSON.parse((await download(path, address, as)).toString('utf8'));
     return body;
   };
   return { send, read, download, log, close: () => agent.destroy() };
+}
+
+/**
+ * For a citizen or a bot; RFC 2544 keeps 198.18.0.0/15 for benchmarks: no real client has one of
+ * these.
+ */
+function forwardedFor(loopback: string): Record<string, string> {
+  const [, group, rest] = /^127\.([12])(\..*)$/.exec(loopback) ?? [];
+  if (group === undefined) return {};
+  return { 'x-forwarded-for': `198.${group === '1' ? 18 : 19}${rest}` };
 }
 
 function encode({ body, bearer, deviceToken, captchaSolution }: Call): {

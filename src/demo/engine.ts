@@ -39,7 +39,7 @@ export async function startEngine(settings: Readonly<Record<string, string>>): P
       HOST: '127.0.0.1',
       PORT: '0',
       METRICS_PORT: '0',
-      WORKER_METRICS_PORT: '0',
+      SERVERS: '1', // the demo's people want the other cores
       REDIS_URL: '',
       FAIRSLOT_DATA_DIR: dataDir,
       FAIRSLOT_SECRET: randomBytes(24).toString('hex'),

@@ -7,6 +7,8 @@ import type { Client } from './client.ts';
 export type News = {
   /** True once this round's result is out; false when the release ended without it. */
   readonly published: (round: number) => Promise<boolean>;
+  /** How the result files of a round that is out are cut, in bits; undefined where it has none. */
+  readonly prefixLength: (round: number) => Promise<number | undefined>;
   /** Resolves when the release has ended; rejects when the engine does not say. */
   readonly ended: Promise<void>;
 };
@@ -19,6 +21,14 @@ export function followRelease(client: Client, release: string): News {
   const published = async (round: number): Promise<boolean> => {
     while (known.rounds <= round && !known.over) await known.change.promise;
     return known.rounds > round;
+  };
+  const documents = new Map<number, Promise<{ results?: { prefixLength: number } }>>();
+  /** As every cache on the way has it, once somebody has asked. */
+  const prefixLength = async (round: number): Promise<number | undefined> => {
+    const path = `/v1/releases/${release}/rounds/${round}`;
+    const document = documents.get(round) ?? client.read(path, ADDRESS);
+    documents.set(round, document);
+    return (await document).results?.prefixLength;
   };
   const watch = async (): Promise<void> => {
     while (!known.over) {
@@ -33,5 +43,5 @@ export function followRelease(client: Client, release: string): News {
       await sleep(LOOK_EVERY_MS);
     }
   };
-  return { published, ended: watch() };
+  return { published, prefixLength, ended: watch() };
 }

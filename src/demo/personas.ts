@@ -5,6 +5,7 @@
  * the demo shows what speed buys and nothing else.
  */
 import { nowMs, sleep } from '../lib/clock.ts';
+import { prefixOfEntry } from '../rounds/results.ts';
 import { solveCaptcha } from './captcha.ts';
 import type { Call, Client, Purpose, Reply } from './client.ts';
 import type { News } from './news.ts';
@@ -76,8 +77,8 @@ export async function live(sale: Sale, member: Member, mode: Mode): Promise<Stor
   const sprints = member.person.group === 'bot';
   if (mode === 'immediate')
     return sprints ? sprintForBooking(sale, member) : bookAsCitizen(sale, member);
-  const entered = sprints ? await sprintForEntry(sale, member) : await enterAsCitizen(sale, member);
-  return entered ? followRounds(sale, member) : {};
+  const entry = sprints ? await sprintForEntry(sale, member) : await enterAsCitizen(sale, member);
+  return entry === undefined ? {} : followRounds(sale, member, entry);
 }
 
 async function bookAsCitizen(sale: Sale, member: Member): Promise<Story> {
@@ -93,11 +94,12 @@ async function bookAsCitizen(sale: Sale, member: Member): Promise<Story> {
   return {};
 }
 
-async function enterAsCitizen(sale: Sale, member: Member): Promise<boolean> {
+/** Answers the entry's id, if the engine took it. */
+async function enterAsCitizen(sale: Sale, member: Member): Promise<string | undefined> {
   const slots = await readSlots(sale, member.person);
   await sleep(member.person.actsAfterMs);
   const reply = await patiently(sale, () => enter(sale, member, wishesOf(member.person, slots)));
-  return reply.status === 200;
+  return reply.status === 200 ? reply.body.entryId : undefined;
 }
 
 async function sprintForBooking(sale: Sale, member: Member): Promise<Story> {
@@ -118,15 +120,15 @@ async function sprintForBooking(sale: Sale, member: Member): Promise<Story> {
  * to be confirmed within seconds here, while limits count by the minute: the script keeps its last
  * requests for that.
  */
-async function sprintForEntry(sale: Sale, member: Member): Promise<boolean> {
+async function sprintForEntry(sale: Sale, member: Member): Promise<string | undefined> {
   const wishes = wishesOf(member.person, await readSlots(sale, member.person));
-  let entered = false;
+  let entry: string | undefined;
   await sprint(sale, member.person, async () => {
     const reply = await enter(sale, member, wishes);
-    entered ||= reply.status === 200;
+    if (reply.status === 200) entry = reply.body.entryId;
     return reply.left <= KEPT_FOR_CONFIRMING;
   });
-  return entered;
+  return entry;
 }
 
 /**
@@ -148,12 +150,13 @@ type EntryView = {
 };
 
 /** After each round: read the result; take, or let go, what is offered. */
-async function followRounds(sale: Sale, member: Member): Promise<Story> {
+async function followRounds(sale: Sale, member: Member, entryId: string): Promise<Story> {
   const { client, release, news } = sale;
   const { person } = member;
   const ask = asking(client, person, 'read', member);
   for (let round = 0; await news.published(round); round++) {
     await sleep(person.actsAfterMs);
+    if (!(await mayHaveWon(sale, person, round, entryId))) continue;
     const reply = await ask<{ entries: EntryView[] }>('GET', `/v1/releases/${release}/entry`);
     const entry = reply.status === 200 ? reply.body.entries[0] : undefined;
     if (entry?.state === 'offered' && entry.booking) {
@@ -162,6 +165,24 @@ async function followRounds(sale: Sale, member: Member): Promise<Story> {
     }
   }
   return {};
+}
+
+/**
+ * Whether a round gave an entry seats, by the file that all whose ids begin alike share, and that
+ * any cache may have; whoever sees no such file asks the engine.
+ */
+async function mayHaveWon(
+  { client, release, news }: Sale,
+  person: Person,
+  round: number,
+  entryId: string,
+): Promise<boolean> {
+  const length = await news.prefixLength(round);
+  if (length === undefined) return true;
+  const path = `/v1/releases/${release}/rounds/${round}/results/${prefixOfEntry(entryId, length)}`;
+  const ask = asking(client, person, 'read');
+  const reply = await ask<{ offered: { entry: string }[] }>('GET', path);
+  return reply.status !== 200 || reply.body.offered.some(({ entry }) => entry === entryId);
 }
 
 async function confirm({ client }: Sale, member: Member, booking: string): Promise<void> {
@@ -192,7 +213,8 @@ function enter({ client, release }: Sale, member: Member, wishes: Slot[]) {
   const solve = solving(client, person, 'attempt', member);
   const preferences = wishes.map(({ slot }) => slot);
   const body = { beneficiaries: [beneficiary], preferences };
-  return solve(`enter:${release}`, 'PUT', `/v1/releases/${release}/entry`, body);
+  const path = `/v1/releases/${release}/entry`;
+  return solve<{ entryId: string }>(`enter:${release}`, 'PUT', path, body);
 }
 
 /** Waits as long as it is told to when there were too many requests, and asks again. */

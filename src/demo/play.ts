@@ -44,7 +44,16 @@ export type Played = {
  * themselves.
  */
 const AT_ONCE = 32;
-const ADDRESS_LIMITS = ['READ', 'WRITE', 'ANSWER', 'OTP', 'TOKEN', 'CAPTCHA', 'DEVICE'];
+const ADDRESS_LIMITS = [
+  'READ',
+  'DISCOVERY',
+  'WRITE',
+  'ANSWER',
+  'OTP',
+  'TOKEN',
+  'CAPTCHA',
+  'DEVICE',
+];
 /** A city signs in within seconds here. */
 const SMS_BUDGETS = [
   'SMS_BUDGET_NEW_PER_MINUTE',
@@ -54,16 +63,19 @@ const SMS_BUDGETS = [
 /** Real work, but little: one machine does that of everybody, and serves them. */
 const EASY = { CAPTCHA_DRIVER: 'altcha', CAPTCHA_TRIES: '4', CAPTCHA_TRIES_MOST: '8' };
 const OUT_OF_THE_WAY = '1000000';
+const raised = (names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [name, OUT_OF_THE_WAY]));
+/** Settings of an engine on which a whole city plays an evening beside it. */
+export const EVENING_SETTINGS = { ...EASY, ...raised(SMS_BUDGETS) };
 
 /** Throws when the engine cannot be started, dies, or refuses what it must not refuse. */
 export async function playEvening(setting: Setting): Promise<Played> {
-  const raised = setting.ownAddresses ? [] : ADDRESS_LIMITS;
-  const names = [...raised.map((name) => `LIMIT_${name}_PER_ADDRESS`), ...SMS_BUDGETS];
+  const shared = setting.ownAddresses ? [] : ADDRESS_LIMITS;
   const engine = await startEngine({
-    ...EASY,
-    ...Object.fromEntries(names.map((name) => [name, OUT_OF_THE_WAY])),
+    ...EVENING_SETTINGS,
+    ...raised(shared.map((name) => `LIMIT_${name}_PER_ADDRESS`)),
   });
-  const client = createClient(engine.url, setting.ownAddresses);
+  const client = createClient(engine.url, setting.ownAddresses ? 'each' : 'together');
   try {
     return await Promise.race([
       play(setting, engine, client),
@@ -108,7 +120,7 @@ async function play(setting: Setting, engine: Engine, client: Client): Promise<P
   clock.stop();
 
   const samples = await watch.stop();
-  const rounds = mode === 'lottery' ? await publishedRounds(client) : [];
+  const rounds = mode === 'lottery' ? await publishedRounds(client, RELEASE) : [];
   const checking = progress(title('people checked'), people.length);
   const seats = await inParallel(members, checking, (member) => liveBookings(client, member));
   const evening = {
@@ -116,7 +128,7 @@ async function play(setting: Setting, engine: Engine, client: Client): Promise<P
     outcomes: members.map((member, index) =>
       outcomeOf(member, seats[index] ?? [], stories[index] ?? {}, rounds, times.opensAtMs),
     ),
-    capacity: await capacities(client),
+    capacity: await capacities(client, RELEASE),
     operatorView: await operator.seats(),
     samples,
     log: client.log,
@@ -141,7 +153,7 @@ function outcomeOf(
 }
 
 /** The results of `work` in the order of the items, a few at a time. */
-async function inParallel<T, R>(
+export async function inParallel<T, R>(
   items: readonly T[],
   phase: Phase,
   work: (item: T) => Promise<R>,

@@ -69,19 +69,22 @@ const AGES = [
   { from: 60, to: 90, people: 558_501 },
 ] as const;
 
-/** Citizens first, then bots; person n is the same whatever the numbers of the others are. */
-export function createPopulation(citizens: number, bots: number, seed: string): Person[] {
+/**
+ * Citizens first, then bots; person n is the same whatever the numbers of the others are. `from`:
+ * where their mobiles and IDs begin, for people who are others than those of an earlier evening.
+ */
+export function createPopulation(citizens: number, bots: number, seed: string, from = 0): Person[] {
   return [
-    ...Array.from({ length: citizens }, (_, index) => createPerson('citizen', index, seed)),
-    ...Array.from({ length: bots }, (_, index) => createPerson('bot', index, seed)),
+    ...Array.from({ length: citizens }, (_, index) => createPerson('citizen', index, seed, from)),
+    ...Array.from({ length: bots }, (_, index) => createPerson('bot', index, seed, from)),
   ];
 }
 
-function createPerson(group: Group, index: number, seed: string): Person {
+function createPerson(group: Group, index: number, seed: string, from: number): Person {
   const bot = group === 'bot';
   const own = `${seed}/${group}/${index}`;
   const random = seededRandom(own);
-  const number = (bot ? 500_000 : 0) + index;
+  const number = (bot ? 500_000 : 0) + index + from;
   return {
     group,
     name: `${bot ? 'Sprinter' : 'Citizen'} ${index + 1}`,

@@ -14,7 +14,7 @@ import {
   yAxis,
   type Box,
   type Scale,
-} from './report-svg.ts';
+} from '../report/svg.ts';
 import { shareInterval, type ArrivalBin, type GroupTally, type Tally } from './tally.ts';
 
 const WIDTH = 480;

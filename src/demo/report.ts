@@ -16,7 +16,8 @@ import {
   seatsTimeline,
   shareBars,
 } from './report-charts.ts';
-import { escape } from './report-svg.ts';
+import { figure, key, pageHtml } from '../report/page.ts';
+import { escape } from '../report/svg.ts';
 import { fairRange, type GroupTally, type Tally } from './tally.ts';
 
 export type ReportRound = {
@@ -44,25 +45,19 @@ export type Report = {
 
 const STYLE = readFileSync(new URL('report.css', import.meta.url), 'utf8');
 
-export const reportHtml = (report: Report): string => `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>fairslot: the same evening, twice</title>
-<style>
-${STYLE}</style>
-<main>
-${opening(report)}
+export const reportHtml = (report: Report): string =>
+  pageHtml({
+    title: 'fairslot: the same evening, twice',
+    style: STYLE,
+    body: `${opening(report)}
 ${headline(report.tallies)}
 ${timeline(report.tallies)}
 ${arrival(report.tallies)}
 ${seatStates(report.tallies)}
 ${effort(report.tallies)}
 ${draw(report)}
-${method(report)}
-</main>
-</html>
-`;
+${method(report)}`,
+  });
 
 type Tallies = Report['tallies'];
 const both = ({ immediate, lottery }: Tallies): readonly Tally[] => [immediate, lottery];
@@ -265,21 +260,3 @@ Bots never do, so they may end a little above their share.</li>
 ${bot.people} --seed ${escape(seed)}</code>. The same seed brings the same people; the draw has a
 new seed each time.</footer>`;
 }
-
-type Figure = {
-  readonly title: string;
-  readonly key?: string;
-  readonly chart: string;
-  readonly caption?: string;
-};
-
-const figure = ({ title, key = '', chart, caption }: Figure): string =>
-  `<figure class="card"><h3>${title}</h3>${key}${chart}${
-    caption ? `<figcaption>${caption}</figcaption>` : ''
-  }</figure>`;
-
-/** What the colours of a chart mean, by the classes that its marks have. */
-const key = (...entries: readonly (readonly [kind: string, meaning: string])[]): string =>
-  `<ul class="key">${entries
-    .map(([kind, meaning]) => `<li><i class="${kind}"></i>${meaning}</li>`)
-    .join('')}</ul>`;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type Refusal, refuse } from '../refusal.ts';
-import { createSignedTokens, type TokenSecrets } from './signed-tokens.ts';
+import { CLOCK_LEEWAY_S, createSignedTokens, type TokenSecrets } from './signed-tokens.ts';
 
 /** What signing in proves. */
 export type Proved = {
@@ -29,6 +29,8 @@ export type AccessTokens = {
 };
 
 export const ACCESS_TOKEN_LIFETIME_S = 15 * 60;
+/** The last token of an epoch that was raised is over by then, whichever process issued it. */
+export const EPOCH_LIFETIME_MS = (ACCESS_TOKEN_LIFETIME_S + 2 * CLOCK_LEEWAY_S) * 1000;
 
 const TERMS = {
   name: 'access-token',

@@ -38,7 +38,7 @@ const BEARER = /^Bearer +(\S+)$/i; // RFC 6750
 type Parts = {
   readonly tokens: Pick<AccessTokens, 'verify'>;
   readonly operatorKeys: Pick<OperatorKeys, 'find'>;
-  readonly limits: Limits;
+  readonly limits: Pick<Limits, 'blocked' | 'count'>;
 };
 
 export function createIdentify({ tokens, operatorKeys, limits }: Parts): Identify {

@@ -1,12 +1,14 @@
 /**
- * The store behind rate-limiter-flexible's limiters: everybody who is counted in one turn of the
- * event loop is counted by one script call. Under load, where it matters, a count then costs a
- * quarter of what the library's own script call for each key costs, in this process and in Redis.
+ * Counts in Redis: everybody whom one limit counts by address, say, in one turn of the event loop
+ * is counted by one script call; each limit has one for each kind of caller. Under load, where it
+ * matters, a count then costs a quarter of what a call for each request would, in this process and
+ * in Redis.
  */
 import type { Redis } from '../redis/client.ts';
 import { replyWord, script, unexpectedReply } from '../redis/script.ts';
 
-type Count = readonly [count: number, ttlMs: number];
+/** Requests of a caller in their window, this one among them, and when it ends. */
+export type Count = readonly [count: number, ttlMs: number];
 
 type Waiting = {
   readonly caller: string;
@@ -22,6 +24,7 @@ const MOST_CALLERS = 250;
 
 const count = script({
   file: 'gates/count',
+  acknowledges: false,
   keys: ['limit'],
   args: ['window_s'],
   rest: true,
@@ -32,8 +35,13 @@ const count = script({
   },
 });
 
-/** As much of an ioredis client as RateLimiterRedis uses. `limit` is the limiter's `keyPrefix`. */
-export function createCounters(redis: Redis, limit: string, windowS: number) {
+export type Counters = {
+  /** Counts one request. Rejects, at once, while Redis is away. */
+  readonly count: (caller: string) => Promise<Count>;
+};
+
+/** `limit`: the key that those of its callers begin with. */
+export function createCounters(redis: Redis, limit: string, windowS: number): Counters {
   let waiting: Waiting[] = [];
 
   const flush = async (): Promise<void> => {
@@ -51,15 +59,12 @@ export function createCounters(redis: Redis, limit: string, windowS: number) {
   };
 
   return {
-    get status() {
-      return redis.status;
-    },
-    /** The library would define its own script; ours takes its place. */
-    defineCommand: () => undefined,
-    /** `key` is `<limit>:<caller>`; what else the library sends is the same for every call. */
-    rlflxIncr: ([key]: readonly [string]) =>
+    count: (caller) =>
       new Promise<Count>((resolve, reject) => {
-        const caller = key.slice(limit.length + 1);
+        if (redis.status !== 'ready') {
+          reject(new Error('Redis is not ready'));
+          return;
+        }
         const callers = waiting.push({ caller, resolve, reject });
         if (callers === 1) setImmediate(() => void flush());
         if (callers === MOST_CALLERS) void flush();

@@ -55,14 +55,17 @@ export type Recognise = (
   bound: string,
 ) => Promise<string | Refusal>;
 
-/** `required`: false where a deployment does without; an access token that is bound stays bound. */
+/**
+ * `required`: false where a deployment does without. An access token that is bound is worth nothing
+ * without its device, on whichever route: reads show names and security codes.
+ */
 export function createRecognise(
   tokens: Pick<DeviceTokens, 'verify'>,
   required: boolean,
 ): Recognise {
   return async (asked, token, bound) => {
     if (token === undefined)
-      return asked && (required || bound !== '') ? refuse('DEVICE_TOKEN_MISSING') : '';
+      return (asked && required) || bound !== '' ? refuse('DEVICE_TOKEN_MISSING') : '';
     const verified = await tokens.verify(token);
     if (isRefusal(verified)) return verified;
     if (bound !== '' && bound !== verified.device) return refuse('ACCESS_TOKEN_OTHER_DEVICE');

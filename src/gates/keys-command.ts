@@ -17,7 +17,7 @@ import {
 export type Problem = { readonly problem: string };
 
 /** Of the machine's user, what an audit line may hold. */
-const userName = (): string =>
+export const userName = (): string =>
   userInfo()
     .username.replaceAll(/[^\w.-]/g, '_')
     .slice(0, 32);
@@ -38,11 +38,10 @@ export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
       centres?: string,
     ): Promise<{ key: string } | Problem> => {
       const wished = OperatorKeyName.safeParse(name);
-      if (!wished.success) return problemOf('name', wished.error);
       const may = OperatorScopes.safeParse(listOf(scopes));
-      if (!may.success) return problemOf('scopes', may.error);
       const where = OperatorCentres.optional().safeParse(centres && listOf(centres));
-      if (!where.success) return problemOf('centres', where.error);
+      if (!wished.success || !may.success || !where.success)
+        return problemsOf({ name: wished, scopes: may, centres: where });
       if (where.data && !may.data.includes('vaccinator'))
         return { problem: '--centres: for a key with the scope vaccinator' };
       const made = await seen('createKey', name, () => keyring.create(name, may.data, where.data));
@@ -64,6 +63,11 @@ export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
 
 const listOf = (text: string): string[] => [...new Set(text.split(',').map((one) => one.trim()))];
 
-const problemOf = (option: string, { issues }: z.ZodError): Problem => ({
-  problem: `--${option}: ${issues.map(({ message }) => message).join('; ')}`,
+/** Of all options, so that nobody mends one to learn of the next. */
+const problemsOf = (read: Readonly<Record<string, z.ZodSafeParseResult<unknown>>>): Problem => ({
+  problem: Object.entries(read)
+    .flatMap(([option, { error }]) =>
+      error ? `--${option}: ${error.issues.map(({ message }) => message).join('; ')}` : [],
+    )
+    .join('\n'),
 });

@@ -10,7 +10,7 @@
 export const LIMIT_TABLE = {
   /** Reads. */
   read: { address: 600, network: 30_000, account: 120 },
-  /** Reads of the CoWIN surface that are answered from memory; so is the count (`IN_MEMORY`). */
+  /** Reads that are answered from memory (CoWIN, result files); so is the count (`IN_MEMORY`). */
   discovery: { address: 600, network: 30_000, account: 120 },
   /** Beneficiaries, entries, bookings at once. */
   write: { address: 240, network: 12_000, account: 30, device: 60 },
@@ -41,6 +41,20 @@ export const LIMIT_TABLE = {
 
 /** Counted by each process for itself, so that a read which needs no Redis asks it nothing. */
 export const IN_MEMORY: ReadonlySet<LimitName> = new Set<LimitName>(['discovery']);
+
+/**
+ * The table of one server of several that share a port, of what each counts for itself. A network
+ * comes over many connections, which are dealt in turn, so each server has its part. A person may
+ * come over one, which stays with one server: their account and address have all of it there.
+ */
+export function tableOfOne(table: LimitTable, servers: number): LimitTable {
+  const part = ({ network, ...rest }: PerMinute): PerMinute => ({
+    ...rest,
+    ...(network !== undefined && { network: Math.ceil(network / servers) }),
+  });
+  const rows = Array.from(IN_MEMORY, (limit) => [limit, part(table[limit])]);
+  return { ...table, ...(Object.fromEntries(rows) as Partial<LimitTable>) };
+}
 
 /**
  * An IPv4 address or an IPv6 /64; an IPv4 /24 or an IPv6 /48; an account; a device that we minted.

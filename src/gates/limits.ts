@@ -2,14 +2,15 @@
  * Requests per minute (limit-table.ts), counted in Redis for all processes together. Whoever is
  * over a limit is refused from memory until the minute ends, so that asking more costs us less.
  */
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { present } from '../lib/assert.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { createRecent } from '../lib/recent.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { type Refusal, refuse } from '../refusal.ts';
-import { createCounters } from './counters.ts';
+import { type Count, createCounters } from './counters.ts';
 import {
   COUNTED_BY,
   type CountedBy,
@@ -19,13 +20,6 @@ import {
   type LimitTable,
 } from './limit-table.ts';
 import { addressPrefix, networkOf } from './origin.ts';
-
-declare module 'rate-limiter-flexible' {
-  // Public in the library, absent from its types.
-  interface RateLimiterStoreAbstract {
-    getInMemoryBlockMsBeforeExpire(key: string): number;
-  }
-}
 
 /** Whom a request is counted for. */
 export type Who = {
@@ -44,11 +38,17 @@ export type Counted = {
   readonly share: number;
 };
 
+/** Callers that are refused from memory. */
+export type Blocked = Readonly<Record<CountedBy, number>>;
+/** Hears of a request over a limit. */
+export type OnLimit = (limit: LimitName, by: CountedBy) => void;
+
 export type Limits = {
   /** The refusal of a caller who is known to be over, without asking Redis. */
   readonly blocked: (limit: LimitName, who: Who) => Counted | undefined;
   /** Counts one request. */
   readonly count: (limit: LimitName, who: Who) => Promise<Counted>;
+  readonly blockedCallers: () => Blocked;
 };
 
 /** One limit: a fixed window for each key. */
@@ -57,9 +57,12 @@ type Counter = {
   /** Undefined unless this key is known to be over its limit. */
   readonly blocked: (key: string) => State | undefined;
   readonly count: (key: string) => Promise<State>;
+  /** Keys that are known to be over. */
+  readonly blockedKeys: () => number;
 };
 type State = {
   readonly name: string;
+  readonly by: CountedBy;
   readonly over: boolean;
   readonly left: number;
   readonly resetS: number;
@@ -68,7 +71,9 @@ type State = {
 };
 
 const WINDOW_S = 60;
-/** Hashes of addresses and networks that are remembered. */
+/** Blocks added to a limit until those that have ended are dropped. */
+const SWEEP_EVERY = 1_000;
+/** Hashes of addresses and networks that a process remembers. */
 const HASHES_KEPT = 20_000;
 
 /** Who a request is, as each kind of counter counts it; '' where that is not known. */
@@ -79,7 +84,12 @@ const CALLER_OF: Record<CountedBy, (who: Who, hashed: (place: string) => string)
   device: ({ device }) => device,
 };
 
-export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable): Limits {
+export function createLimits(
+  redis: Redis,
+  secrets: Secrets,
+  table: LimitTable,
+  onLimit: OnLimit = () => undefined,
+): Limits {
   // Where somebody is stands in no key: Redis's append-only file outlives the minute.
   const hashes = createRecent<string, string>(HASHES_KEPT);
   const hashed = (place: string): string =>
@@ -96,36 +106,54 @@ export function createLimits(redis: Redis, secrets: Secrets, table: LimitTable):
   const countsDevice = (limit: LimitName, { device }: Who): boolean =>
     device !== '' && table[limit].device !== undefined;
 
+  /** Whom a counter of a limit counts; '' where it does not. */
+  const callerOf = (limit: LimitName, by: CountedBy, who: Who): string =>
+    // Whoever comes with a device is not their neighbours (limit-table.ts).
+    by === 'address' && countsDevice(limit, who) ? '' : CALLER_OF[by](who, hashed);
+
   /** What counts here, each with whom it counts. */
   const countersFor = (limit: LimitName, who: Who): Counting[] => {
     const counting: Counting[] = [];
     for (const { by, counter } of present(counters.get(limit), `the limit ${limit}`)) {
-      // Whoever comes with a device is not their neighbours (limit-table.ts).
-      if (by === 'address' && countsDevice(limit, who)) continue;
-      const caller = CALLER_OF[by](who, hashed);
+      const caller = callerOf(limit, by, who);
       if (caller !== '') counting.push({ counter, caller });
     }
     return counting;
   };
 
+  const judged = (
+    limit: LimitName,
+    counting: readonly Counting[],
+    states: readonly State[],
+  ): Counted => {
+    const { over, ...counted } = verdict(counting, states);
+    if (over) onLimit(limit, over.by);
+    return counted;
+  };
+
   return {
     blocked: (limit, who) => {
-      const counting = countersFor(limit, who);
-      for (const { counter, caller } of counting) {
-        const state = counter.blocked(caller);
-        if (state) return verdict(counting, [state]);
+      for (const { by, counter } of present(counters.get(limit), `the limit ${limit}`)) {
+        const state = counter.blocked(callerOf(limit, by, who));
+        if (state) return judged(limit, countersFor(limit, who), [state]);
       }
       return undefined;
     },
     count: async (limit, who) => {
       const counting = countersFor(limit, who);
       // In memory a network that is over adds no more of its addresses to what is remembered.
-      if (IN_MEMORY.has(limit)) return verdict(counting, await countUntilOver(counting));
+      if (IN_MEMORY.has(limit)) return judged(limit, counting, await countUntilOver(counting));
       // All in one turn of the event loop, so that they leave in one pipeline.
       const states = await Promise.all(
         counting.map(({ counter, caller }) => counter.count(caller)),
       );
-      return verdict(counting, states);
+      return judged(limit, counting, states);
+    },
+    blockedCallers: () => {
+      const blocked = { address: 0, network: 0, account: 0, device: 0 };
+      for (const { by, counter } of [...counters.values()].flat())
+        blocked[by] += counter.blockedKeys();
+      return blocked;
     },
   };
 }
@@ -146,44 +174,87 @@ type Counting = { readonly counter: Counter; readonly caller: string };
 function counterOf(redis: Redis, limit: LimitName, by: CountedBy, points: number): Counter {
   const name = `${limit}-${by}`;
   const keyPrefix = keys.limitPrefix(name);
-  const window = { keyPrefix, points, duration: WINDOW_S };
-  const inMemory = new RateLimiterMemory(window);
-  const limiter = new RateLimiterRedis({
-    ...window,
-    storeClient: createCounters(redis, keyPrefix, WINDOW_S),
-    // A fixed window only fills: whoever is over stays over until it ends, and need not ask Redis
-    // again.
-    inMemoryBlockOnConsumed: points + 1,
-    // While Redis is away each process counts for itself, at once rather than after a time-out.
-    insuranceLimiter: inMemory,
-    rejectIfRedisNotReady: true,
-  });
-  const stateOf = (over: boolean, { remainingPoints, msBeforeNext }: RateLimiterRes): State => ({
+  const here = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
+  const everywhere = createCounters(redis, keyPrefix, WINDOW_S);
+  const blocks = createBlocks();
+  const stateOf = (over: boolean, left: number, resetMs: number): State => ({
     name,
+    by,
     over,
-    left: remainingPoints,
-    resetS: Math.max(1, Math.ceil(msBeforeNext / 1000)),
+    left,
+    resetS: Math.max(1, Math.ceil(resetMs / 1000)),
     // What strangers in the same network do is not the asker's doing.
-    share: by === 'network' ? 0 : 1 - remainingPoints / points,
+    share: by === 'network' ? 0 : 1 - left / points,
   });
+  const blocked = (key: string): State | undefined => {
+    const blockedMs = blocks.leftMs(key);
+    return blockedMs > 0 ? stateOf(true, 0, blockedMs) : undefined;
+  };
+  const countHere = async (key: string): Promise<State> => {
+    try {
+      const { remainingPoints, msBeforeNext } = await here.consume(key);
+      return stateOf(false, remainingPoints, msBeforeNext);
+    } catch (over) {
+      if (over instanceof RateLimiterRes)
+        return stateOf(true, over.remainingPoints, over.msBeforeNext);
+      throw over;
+    }
+  };
+  const countEverywhere = async (key: string): Promise<State> => {
+    let counted: Count;
+    try {
+      counted = await everywhere.count(key);
+    } catch {
+      // While Redis is away each process counts for itself.
+      return countHere(key);
+    }
+    const [count, resetMs] = counted;
+    const over = count > points;
+    // A fixed window only fills: whoever is over stays over until it ends.
+    if (over) blocks.add(key, resetMs);
+    return stateOf(over, Math.max(0, points - count), resetMs);
+  };
   return {
     policy: `"${name}";q=${points};w=${WINDOW_S}`,
-    blocked: (key) => {
-      const blockedMs = limiter.getInMemoryBlockMsBeforeExpire(limiter.getKey(key));
-      return blockedMs > 0 ? stateOf(true, new RateLimiterRes(0, blockedMs)) : undefined;
+    blocked,
+    count: IN_MEMORY.has(limit)
+      ? countHere
+      : async (key) => blocked(key) ?? (await countEverywhere(key)),
+    blockedKeys: blocks.size,
+  };
+}
+
+/** Who is over, until when: they need not ask Redis again. */
+function createBlocks() {
+  const endsAtMs = new Map<string, number>();
+  let unswept = 0;
+  const sweep = (): void => {
+    unswept = 0;
+    const now = monotonicMs();
+    for (const [key, end] of endsAtMs) if (end <= now) endsAtMs.delete(key);
+  };
+  return {
+    add: (key: string, durationMs: number): void => {
+      endsAtMs.set(key, monotonicMs() + durationMs);
+      unswept += 1;
+      if (unswept >= SWEEP_EVERY) sweep();
     },
-    count: async (key) => {
-      try {
-        return stateOf(false, await (IN_MEMORY.has(limit) ? inMemory : limiter).consume(key));
-      } catch (over) {
-        if (over instanceof RateLimiterRes) return stateOf(true, over);
-        throw over;
-      }
+    leftMs: (key: string): number => {
+      const end = endsAtMs.get(key);
+      return end === undefined ? 0 : Math.max(0, end - monotonicMs());
+    },
+    size: (): number => {
+      sweep();
+      return endsAtMs.size;
     },
   };
 }
 
-function verdict(counting: readonly Counting[], states: readonly State[]): Counted {
+/** `over`: the limit that it waits for longest, of those that it is over. */
+function verdict(
+  counting: readonly Counting[],
+  states: readonly State[],
+): Counted & { readonly over: State | undefined } {
   const headers = {
     ratelimit: states.map(({ name, left, resetS }) => `"${name}";r=${left};t=${resetS}`).join(', '),
     'ratelimit-policy': counting.map(({ counter }) => counter.policy).join(', '),
@@ -197,5 +268,5 @@ function verdict(counting: readonly Counting[], states: readonly State[]): Count
   const refusal =
     worst &&
     refuse('TOO_MANY_REQUESTS', { retryAfterS: worst.resetS, extra: { limit: worst.name } });
-  return { refusal, headers, share };
+  return { refusal, headers, share, over: worst };
 }

@@ -1,64 +1,62 @@
 /**
- * Which access tokens were revoked. Whoever signs out everywhere raises their account's epoch; for
- * as long as tokens of an earlier epoch may live, the new one stands here for every process to see.
- * It is read beside the limits, in their pipeline, by one command for all requests of one turn of
- * the event loop: so it costs no round trip, and a revocation holds from the next request on,
- * everywhere.
+ * Whether an access token was revoked. Whoever signs out everywhere raises their account's epoch,
+ * which a request with a token reads in the pipeline of the limits: so it costs no round trip, and
+ * a revocation holds from the next request on, everywhere. Only what is limited in memory
+ * (IN_MEMORY in limit-table.ts) asks Redis nothing, and not this either. The epoch is read where
+ * the account is: a shard that is away keeps out those whose account is on it, and nobody else.
  */
+import { LRUCache } from 'lru-cache';
+import { monotonicMs } from '../lib/clock.ts';
+import { together } from '../lib/together.ts';
 import type { Redis } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
-import { ACCESS_TOKEN_LIFETIME_S, type Proved } from './access-tokens.ts';
-import { CLOCK_LEEWAY_S } from './signed-tokens.ts';
+import type { Proved } from './access-tokens.ts';
 
 export type Revocations = {
   /** Whether this grant was not revoked. Rejects while Redis is away: nobody is let in unasked. */
   readonly stands: (grant: Proved) => Promise<boolean>;
-  /** From now on grants of the account stand from `epoch` on. */
-  readonly publish: (account: string, epoch: number) => Promise<void>;
+  /**
+   * What Redis said of this grant within the last seconds; undefined where it was not asked. False
+   * is as good as an answer, since an epoch that was left does not come back within them. True is
+   * not: it only tells that no revocation is older than that.
+   */
+  readonly lately: (grant: Proved) => boolean | undefined;
 };
 
-type Waiting = {
-  readonly grant: Proved;
-  readonly resolve: (stands: boolean) => void;
-  readonly reject: (error: unknown) => void;
-};
+/**
+ * So long after a revocation a process may still take a token for a good one where it need not be
+ * sure. An account that is erased keeps its epoch for longer than this and its tokens' lifetime.
+ */
+const REMEMBERED_MS = 10_000;
+/** Grants that are remembered: as many as ask a process in that time, 10 MB of them at most. */
+const GRANTS_KEPT = 50_000;
 
-/** The last token of an earlier epoch is over by then, whichever process issued it. */
-const LIFETIME_MS = (ACCESS_TOKEN_LIFETIME_S + 2 * CLOCK_LEEWAY_S) * 1000;
-
-const revoke = script({
-  file: 'gates/revoke',
-  keys: ['revoked'],
-  args: ['epoch', 'lifetime_ms'],
-  reply: (raw): void => {
-    const { word } = replyWord(raw);
-    if (word !== 'REVOKED') throw unexpectedReply('gates/revoke', word);
-  },
-});
-
-export function createRevocations(redis: Redis): Revocations {
-  let waiting: Waiting[] = [];
-
-  const flush = async (): Promise<void> => {
-    const asked = waiting;
-    waiting = [];
-    try {
-      const epochs = await redis.mget(asked.map(({ grant }) => keys.revoked(grant.account)));
-      for (const [index, { grant, resolve }] of asked.entries())
-        resolve(grant.epoch >= Number(epochs[index] ?? 0));
-    } catch (error) {
-      for (const { reject } of asked) reject(error);
-    }
-  };
-
-  return {
-    stands: (grant) =>
-      new Promise((resolve, reject) => {
+/** `now`: any clock in milliseconds; tests move it. */
+export function createRevocations(redis: Redis, now: () => number = monotonicMs): Revocations {
+  const heard = new LRUCache<string, boolean>({
+    max: GRANTS_KEPT,
+    ttl: REMEMBERED_MS,
+    ttlResolution: 0,
+    perf: { now },
+  });
+  const nameOf = ({ account, epoch }: Proved): string => `${account} ${epoch}`;
+  const epochOf = together(
+    (account) =>
+      new Promise<number>((resolve, reject) => {
         // Leaves with the limits' counters, which wait for the end of the turn too (counters.ts).
-        if (waiting.push({ grant, resolve, reject }) === 1) setImmediate(() => void flush());
+        setImmediate(() => {
+          redis
+            .hget(keys.account(account), 'epoch')
+            .then((epoch) => resolve(Number(epoch)), reject);
+        });
       }),
-    publish: (account, epoch) =>
-      revoke(redis, { revoked: keys.revoked(account) }, { epoch, lifetime_ms: LIFETIME_MS }),
+  );
+  // Not `>=`: a Redis that lost its last writes knows an earlier epoch, and whoever is ahead of it
+  // would stand whatever is revoked from then on.
+  const stands = async (grant: Proved): Promise<boolean> => {
+    const isCurrent = grant.epoch === (await epochOf(grant.account));
+    heard.set(nameOf(grant), isCurrent);
+    return isCurrent;
   };
+  return { stands, lately: (grant) => heard.get(nameOf(grant)) };
 }

@@ -56,19 +56,23 @@ export const gateRoutes = ({ captcha, devices, devicesRequired }: Parts): Route[
     method: 'get',
     path: '/v1/captcha',
     name: 'askCaptcha',
+    hot: true,
     slice: 'gates',
     summary: 'What is to be solved for one request, by whoever is asking',
     gates: { limit: 'captcha', caller: 'either' },
     query: z.strictObject({ purpose: Purpose }),
     answers: { 200: Challenge },
-    errors: ['DEVICE_TOKEN_MISSING'],
+    errors: [],
     handler: async ({ query: { purpose }, address, account, device }, _ahead, share) => {
       const needsAccount = purpose.includes(':');
       if (needsAccount && account === '') return refuse('ACCESS_TOKEN_MISSING');
       // Or what is solved would be worth nothing where it is needed.
       if (devicesRequired && purpose !== 'device' && device === '')
         return refuse('DEVICE_TOKEN_MISSING');
-      const body = await captcha.challenge(purpose, { address, account, device }, share);
+      // With a device the address is not counted, so that each one minted would be asked for at
+      // the least: whoever has one already pays all there is for another.
+      const price = purpose === 'device' && device !== '' ? 1 : share;
+      const body = await captcha.challenge(purpose, { address, account, device }, price);
       return { status: 200, body };
     },
   }),
@@ -76,6 +80,7 @@ export const gateRoutes = ({ captcha, devices, devicesRequired }: Parts): Route[
     method: 'post',
     path: '/v1/devices',
     name: 'mintDevice',
+    hot: true,
     slice: 'gates',
     summary: 'A device token, for one solved captcha',
     gates: { limit: 'device', caller: 'anyone', captcha: 'device' },

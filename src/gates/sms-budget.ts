@@ -22,7 +22,8 @@ export type Requester = {
   readonly surface?: 'cowin' | undefined;
 };
 /** A budget each. */
-export type SmsBudgetName = 'new' | 'known' | 'cowin';
+export const SMS_BUDGET_NAMES = ['new', 'known', 'cowin'] as const;
+export type SmsBudgetName = (typeof SMS_BUDGET_NAMES)[number];
 export type SpendReply =
   | { readonly outcome: 'GRANTED' }
   | { readonly outcome: 'SPENT'; readonly waitMs: number };
@@ -40,6 +41,7 @@ export type OnSmsBudget = (requester: SmsBudgetName, outcome: SpendReply['outcom
 
 const spendSms = script({
   file: 'gates/spend-sms',
+  acknowledges: false,
   keys: ['minute', 'hour', 'unused_network', 'unused_device'],
   args: ['most_a_minute', 'most_an_hour', 'most_unused_network', 'most_unused_device'],
   reply: (raw): SpendReply => {
@@ -52,6 +54,7 @@ const spendSms = script({
 
 const giveBack = script({
   file: 'gates/give-back',
+  acknowledges: false,
   keys: ['counter'],
   args: [],
   reply: (raw): void => {

@@ -11,15 +11,17 @@ import { createOperatorKeys } from '../gates/operator-keys.ts';
 import { createRevocations } from '../gates/revocations.ts';
 import { gateRoutes } from '../gates/routes.ts';
 import type { Secrets } from '../lib/secrets.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
+import { everyNth, type Log } from '../log.ts';
+import type { Metrics } from '../metrics/server.ts';
 import type { Redis } from '../redis/client.ts';
 import { docsRoutes } from './docs-page.ts';
 import { createClientAddress } from './client-address.ts';
+import type { DropReason } from './connections.ts';
 import { createCors } from './cors.ts';
 import type { Dispatch } from './exchange.ts';
 import { createExpressApp } from './express.ts';
 import { healthRoutes } from './health.ts';
+import { createHotFirst } from './hot.ts';
 import { createOnce } from './idempotency.ts';
 import { createListener, type Listener } from './node.ts';
 import { createOpenApi } from './openapi.ts';
@@ -41,6 +43,7 @@ export type AppParts = {
     | 'corsOrigins'
     | 'captcha'
     | 'devices'
+    | 'logRequestsOneIn'
   >;
   readonly secrets: Secrets;
   readonly log: Log;
@@ -51,11 +54,13 @@ export type App = {
   /** For node:http. */
   readonly handler: Listener;
   readonly dispatch: Dispatch;
+  /** Hears of a connection that is one too many. */
+  readonly onDropped: (reason: DropReason) => void;
   /** The answer to what node:http could not read as a request. */
   readonly unreadable: (fault: Error) => Unreadable | undefined;
   /** The routes of the API, with those that the gates add. */
   readonly routes: readonly Route[];
-  /** From now on new requests are sent elsewhere, and /readyz says so. */
+  /** From now on each answer is the last of its connection, and /readyz sends others elsewhere. */
   readonly leave: () => void;
   /** After the last answer: hands over what is only in memory. */
   readonly finish: () => Promise<void>;
@@ -77,7 +82,10 @@ export function createApp(parts: AppParts): App {
   const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;
   const isLeaving = (): boolean => leaving;
-  const limits = createLimits(redis, secrets, config.limits);
+  const limits = createLimits(redis, secrets, config.limits, (limit, by) =>
+    metrics.gates.limits.inc({ limit, by }),
+  );
+  metrics.gates.watchBlocked(limits.blockedCallers);
   const tally = createTally(redis, secrets, (many) => metrics.gates.uncounted.inc(many));
   const dispatch = createDispatch({
     routes: [
@@ -96,22 +104,23 @@ export function createApp(parts: AppParts): App {
     limits,
     revocations: createRevocations(redis),
     audit: createAudit(redis, log),
-    once: createOnce(redis, secrets, log),
+    once: createOnce(redis, secrets, log, (outcome) => metrics.http.replays.inc({ outcome })),
     cors: createCors(config.corsOrigins),
     tally: tally.refused,
     isLeaving,
     log,
+    isLogged: everyNth(config.logRequestsOneIn),
     metrics: metrics.http,
   });
+  const direct = createListener(dispatch, log, createClientAddress(config.trustedProxies));
   return {
-    handler: createExpressApp(
-      createListener(dispatch, log, createClientAddress(config.trustedProxies)),
-    ),
+    handler: createHotFirst(routes, direct, createExpressApp(direct)),
     dispatch,
+    onDropped: (reason) => metrics.http.dropped.inc({ reason }),
     unreadable: (fault) => {
       const answer = unreadable(fault);
       if (answer) {
-        metrics.http.refusals.inc({ code: answer.code });
+        metrics.http.refusals.inc({ code: answer.code, gate: 'none' });
         tally.refused(answer.code, '');
       }
       return answer;

@@ -1,6 +1,6 @@
 /** What an orchestrator and Prometheus ask: behind no limit, and always answered. */
 import { z } from 'zod';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../metrics/server.ts';
 import type { Redis } from '../redis/client.ts';
 import { refuse } from '../refusal.ts';
 import { type Route, route } from './route.ts';

@@ -11,8 +11,11 @@ import { listen, type Server } from './server.ts';
 
 const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
 
+/** What is shown: of one process, or of all that one started. */
+type Shown = Pick<Registry, 'contentType' | 'metrics'>;
+
 /** `GET /metrics` and `GET /livez`, for `listen`. */
-export function createMonitor(registry: Registry, log: Log): Pick<App, 'handler' | 'leave'> {
+export function createMonitor(registry: Shown, log: Log): Pick<App, 'handler' | 'leave'> {
   const answer = async ({ method, url }: HttpRequest): Promise<Reply> => {
     const path = method === 'GET' ? url.split('?')[0] : undefined;
     if (path === '/metrics') {
@@ -31,7 +34,7 @@ export function createMonitor(registry: Registry, log: Log): Pick<App, 'handler'
  * the same port.
  */
 export async function openMonitor(
-  registry: Registry,
+  registry: Shown,
   { host, port }: { readonly host: string; readonly port: number },
   log: Log,
 ): Promise<Server | undefined> {

@@ -64,7 +64,8 @@ const CAPTCHA_SOLUTION = (purpose: string) => ({
 const DEVICE_TOKEN = {
   name: 'Device-Token',
   in: 'header' as const,
-  description: 'Of POST /v1/devices. A deployment may do without.',
+  description:
+    'Of POST /v1/devices. A deployment may do without; whoever signed in on a device sends it with every request.',
   schema: { type: 'string' as const },
 };
 
@@ -121,7 +122,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
 const headersOf = (route: Route) => [
   ...(takesKey(route) ? [IDEMPOTENCY_KEY] : []),
   ...(route.gates.captcha ? [CAPTCHA_SOLUTION(route.gates.captcha)] : []),
-  ...(route.gates.device ? [DEVICE_TOKEN] : []),
+  ...(mayHaveDevice(route.gates) ? [DEVICE_TOKEN] : []),
 ];
 
 const headers = {
@@ -183,7 +184,7 @@ function refusalsIn(dialect: Dialect, codes: readonly ErrorCode[]): Responses {
  * Everything a route can answer but success: its own refusals and those of what stands before it.
  */
 export function codesOf(route: Route): ErrorCode[] {
-  const { caller, limit, captcha, device } = route.gates;
+  const { caller, limit, captcha } = route.gates;
   const codes: ErrorCode[] = ['REQUEST_INVALID', 'INTERNAL', 'UNAVAILABLE', ...route.errors];
   if (caller === 'account' || caller === 'either')
     codes.push(
@@ -193,12 +194,11 @@ export function codesOf(route: Route): ErrorCode[] {
       'ACCESS_TOKEN_REVOKED',
       'ACCESS_TOKEN_OTHER_DEVICE',
     );
-  if (device) codes.push('DEVICE_TOKEN_MISSING');
-  if (mayHaveDevice(route.gates)) codes.push('DEVICE_TOKEN_INVALID');
+  if (mayHaveDevice(route.gates)) codes.push('DEVICE_TOKEN_MISSING', 'DEVICE_TOKEN_INVALID');
   if (captcha) codes.push(...CAPTCHA_ERRORS);
   if (caller === 'operator')
     codes.push('OPERATOR_KEY_INVALID', 'SCOPE_MISSING', 'TOO_MANY_REQUESTS');
-  if (limit !== 'none') codes.push('TOO_MANY_REQUESTS', 'SHUTTING_DOWN');
+  if (limit !== 'none') codes.push('TOO_MANY_REQUESTS');
   if (takesKey(route))
     codes.push('IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_IN_FLIGHT');
   if (route.body) codes.push('BODY_NOT_JSON', 'BODY_TOO_LARGE', 'BODY_TYPE_UNSUPPORTED');

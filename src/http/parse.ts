@@ -3,6 +3,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import { createRecent } from '../lib/recent.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import type { HttpRequest } from './exchange.ts';
 import type { Call, Route } from './route.ts';
@@ -29,13 +30,17 @@ const LONGEST_ARRAY = 1_000;
 const MOST_PROBLEMS = 20;
 const JSON_TYPE = 'application/json';
 const NO_BODY = Buffer.alloc(0);
+/** Of a route: many ask the same, and what a schema makes of it is the same each time. */
+const QUERIES_KEPT = 500;
+/** In characters: a longer query is read anew each time, so that what is kept stays small. */
+const LONGEST_KEPT_QUERY = 200;
 
 type Problem = { readonly path: string; readonly message: string };
 
 /** Builds what can be built before the first request: the schemas, and which body a route takes. */
 export function createParser(route: Route): Parser {
   const params = strict(route.params ?? z.object({}));
-  const query = strict(route.query ?? z.object({}));
+  const readQuery = createQueryReader(strict(route.query ?? z.object({})));
   const body = route.body && strict(route.body);
   const isOptional = body?.safeParse(undefined).success ?? false;
   const mediaType = route.bodyType ?? JSON_TYPE;
@@ -57,9 +62,12 @@ export function createParser(route: Route): Parser {
       const rawBody = body && !isLeftOut ? decode(bytes, mediaType, longest) : undefined;
       if (isRefusal(rawBody)) return rawBody;
       const problems: Problem[] = [];
+      const checkedParams = check(params, 'params', rawParams, problems);
+      const query = readQuery(search);
+      problems.push(...query.problems);
       const parsed = {
-        params: check(params, 'params', rawParams, problems),
-        query: check(query, 'query', queryOf(search), problems),
+        params: checkedParams,
+        query: query.value,
         body: body && check(body, 'body', rawBody?.value, problems),
       };
       return problems.length > 0 ? invalid(problems) : parsed;
@@ -115,6 +123,20 @@ function unknownMembers(names: readonly string[]): string {
   const named = names.filter((name) => MEMBER_NAME.test(name)).slice(0, MOST_PROBLEMS);
   const others = names.length > named.length ? [`${names.length - named.length} more`] : [];
   return `No such member: ${[...named, ...others].join(', ')}.`;
+}
+
+type Query = { readonly value: unknown; readonly problems: readonly Problem[] };
+
+/** Handlers share what it gives, so it is frozen. */
+function createQueryReader(schema: z.ZodType): (search: string) => Query {
+  const kept = createRecent<string, Query>(QUERIES_KEPT);
+  const read = (search: string): Query => {
+    const problems: Problem[] = [];
+    const value = check(schema, 'query', queryOf(search), problems);
+    return { value: Object.freeze(value), problems };
+  };
+  return (search) =>
+    search.length > LONGEST_KEPT_QUERY ? read(search) : kept.get(search, () => read(search));
 }
 
 /** A name that is given twice becomes an array, which a schema for one value refuses. */

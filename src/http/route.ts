@@ -88,6 +88,8 @@ export type RouteDefinition<
   readonly slice: string;
   /** Ours where it is left out: RFC 9457, and the origins of the configuration. */
   readonly dialect?: Dialect;
+  /** What everybody asks for in the same minute: served without Express in front (http/hot.ts). */
+  readonly hot?: true;
   readonly gates: Gates;
   readonly params?: P;
   readonly query?: Q;
@@ -110,6 +112,11 @@ export type RouteDefinition<
    * what it gives. It must do no harm when the request is refused after all, and it cannot refuse.
    */
   readonly ahead?: (call: Call<Shape<P>, Shape<Q>, Shape<B>>) => Promise<A>;
+  /**
+   * That `ahead` claims people. It waits until the access token is known to stand, unless it did
+   * seconds ago: a revoked one must not keep its owner's people from another release.
+   */
+  readonly claims?: true;
   readonly handler: (
     call: Call<Shape<P>, Shape<Q>, Shape<B>>,
     ahead: Promise<A>,

@@ -1,19 +1,27 @@
 /** The listening server: its limits, its time-outs, and its leaving without dropping anybody. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Server as NetServer, Socket } from 'node:net';
-import { addressPrefix } from '../gates/origin.ts';
+import { Server as NetServer, type Socket } from 'node:net';
 import { present } from '../lib/assert.ts';
+import { sleep } from '../lib/clock.ts';
 import type { App } from './app.ts';
-import { type Networks, NO_NETWORKS, unmapped } from './networks.ts';
+import { type ConnectionTerms, limitConnections } from './connections.ts';
 
 export type Server = {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
   /**
-   * Takes nothing new, answers what is in flight, then resolves; after `timeoutMs` it cuts what is
-   * left.
+   * Takes no new connection, answers what is in flight and what comes on open connections, each
+   * with its last answer, then resolves.
    */
-  readonly close: (timeoutMs?: number) => Promise<void>;
+  readonly close: (patience?: ClosePatience) => Promise<void>;
+};
+
+/** How long the server waits when it closes, in ms. */
+export type ClosePatience = {
+  /** Before it closes idle connections, whose clients may be about to ask. */
+  readonly idleMs?: number;
+  /** Before it cuts what is left. */
+  readonly timeoutMs?: number;
 };
 
 /** How long the server waits for a client, in ms. */
@@ -41,23 +49,18 @@ const PATIENCE: Patience = {
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** The request line with its URL is among them, and no header is dropped for being one of many. */
 const HEADERS_LIMIT_BYTES = 8 * 1024;
-const MOST_CONNECTIONS = 10_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const IDLE_CHECK_MS = 20;
 
-export type ListenOptions = {
+export type ListenOptions = ConnectionTerms & {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
-  /** Open connections of one client address; as many as there are in all where left out. */
-  readonly connectionsPerAddress?: number;
-  /** Peers that speak for many clients, and are not held to that limit. */
-  readonly trustedProxies?: Networks;
   readonly patience?: Patience;
 };
 
 export async function listen(
-  app: Pick<App, 'handler' | 'leave'> & Partial<Pick<App, 'unreadable' | 'finish'>>,
+  app: Pick<App, 'handler' | 'leave'> & Partial<Pick<App, 'unreadable' | 'finish' | 'onDropped'>>,
   options: ListenOptions,
 ): Promise<Server> {
   const { host, port, patience = PATIENCE } = options;
@@ -78,8 +81,8 @@ export async function listen(
   );
   server.timeout = patience.readerMs;
   server.maxHeadersCount = 0;
-  server.maxConnections = MOST_CONNECTIONS;
-  limitConnections(server, options);
+  const isIdle = (socket: Socket): boolean => isAnswered(latest.get(socket));
+  limitConnections(server, options, isIdle, (reason) => app.onDropped?.(reason));
   server.on('clientError', (fault: Error, socket: Socket) => {
     const answer = app.unreadable?.(fault);
     if (answer && socket.writable && mayAnswer(latest.get(socket))) socket.write(answer.text);
@@ -92,15 +95,19 @@ export async function listen(
   const address = present(server.address(), 'the listening address');
   const taken = typeof address === 'string' ? port : address.port;
 
-  const close = async (timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> => {
+  const close = async (wait: ClosePatience = {}): Promise<void> => {
+    const { idleMs = 0, timeoutMs = CLOSE_TIMEOUT_MS } = wait;
     app.leave();
     const closed = new Promise<void>((resolve) => {
-      server.close(() => resolve());
+      // That of node:http would close idle connections at once.
+      NetServer.prototype.close.call(server, () => resolve());
     });
+    const late = setTimeout(() => server.closeAllConnections(), timeoutMs);
+    if (idleMs > 0) await Promise.race([closed, sleep(idleMs)]);
+    server.close();
     // A connection whose answer left as keep-alive, before we knew that we would leave, goes idle
     // later.
     const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
-    const late = setTimeout(() => server.closeAllConnections(), timeoutMs);
     await closed;
     clearInterval(idle);
     clearTimeout(late);
@@ -117,6 +124,10 @@ type Exchange = {
   readonly queued: boolean;
 };
 
+/** Whether a connection was used, and its client is owed nothing. */
+const isAnswered = (latest: Exchange | undefined): boolean =>
+  latest !== undefined && latest.incoming.complete && latest.outgoing.writableFinished;
+
 /**
  * Whether what is said now is taken for what it is: not for the answer to an earlier request that
  * its sender still waits for. The rest of the latest request may be what could not be read.
@@ -125,27 +136,3 @@ const mayAnswer = (latest: Exchange | undefined): boolean => {
   if (latest === undefined || latest.outgoing.writableFinished) return true;
   return !latest.incoming.complete && !latest.outgoing.headersSent && !latest.queued;
 };
-
-/** Drops what is too much of one address, so that one cannot take the connections of all. */
-function limitConnections(
-  server: NetServer,
-  { connectionsPerAddress = MOST_CONNECTIONS, trustedProxies = NO_NETWORKS }: ListenOptions,
-): void {
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const peer = unmapped(socket.remoteAddress ?? '');
-    if (trustedProxies.has(peer)) return;
-    const client = addressPrefix(peer);
-    const count = (open.get(client) ?? 0) + 1;
-    if (count > connectionsPerAddress) {
-      socket.destroy();
-      return;
-    }
-    open.set(client, count);
-    socket.once('close', () => {
-      const left = (open.get(client) ?? 0) - 1;
-      if (left > 0) open.set(client, left);
-      else open.delete(client);
-    });
-  });
-}

@@ -22,6 +22,7 @@ const FILES = [
   'element.js',
   'entry.js',
   'result.js',
+  'result-file.js',
   'slots.js',
   'verifier.js',
   'worker.js',

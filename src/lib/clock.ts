@@ -1,10 +1,21 @@
 /**
  * The only room that reads this machine's clock. It times things and stamps logs; whether a release
- * is open is never decided here but by Redis's clock, inside the scripts.
+ * is open is never decided here but by Redis's clock, inside the scripts. What a process decides or
+ * signs by time by itself, a token's lifetime say, it does by Redis's clock too, which src/redis
+ * tells it: two hosts whose clocks differ by an hour agree.
  */
 
-/** Milliseconds since the Unix epoch. */
-export const nowMs = (): number => Date.now();
+/** The time that was told, and how long this process ran then. */
+let told: { readonly epochMs: number; readonly atMs: number } | undefined;
+
+/** Milliseconds since the Unix epoch by Redis's clock; by this machine's until that is known. */
+export const nowMs = (): number =>
+  told ? Math.round(told.epochMs + monotonicMs() - told.atMs) : Date.now();
+
+/** It is `epochMs` now, whatever this machine's clock says. */
+export const tellTime = (epochMs: number): void => {
+  told = { epochMs, atMs: monotonicMs() };
+};
 
 /** Milliseconds from an arbitrary start that never runs backwards: for durations. */
 export const monotonicMs = (): number => performance.now();

@@ -5,12 +5,12 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHmac,
   hkdfSync,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
 import { assert } from './assert.ts';
+import { createMac, type Mac } from './mac.ts';
 
 export type Secrets = {
   /** Keyed hash for `purpose`: 16 bytes of HMAC-SHA-256 in base64url, 22 characters. */
@@ -31,6 +31,10 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const PSEUDONYM_BYTES = 16;
 
+/** Tells which secret it is, and nothing else. */
+export const markOf = (secrets: Secrets): string =>
+  secrets.mac('backup', 'secret').toString('base64url');
+
 /** `secret`: at least 32 bytes of entropy, from configuration. */
 export function createSecrets(secret: string): Secrets {
   const derived = new Map<string, Buffer>();
@@ -42,8 +46,15 @@ export function createSecrets(secret: string): Secrets {
     }
     return found;
   };
-  const mac = (purpose: string, value: string): Buffer =>
-    createHmac('sha256', key(purpose)).update(value).digest();
+  const macs = new Map<string, Mac>();
+  const mac = (purpose: string, value: string): Buffer => {
+    let found = macs.get(purpose);
+    if (!found) {
+      found = createMac(key(purpose));
+      macs.set(purpose, found);
+    }
+    return found(value);
+  };
   const encrypt = (plaintext: string): string => {
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv('aes-256-gcm', key('encrypt/1'), iv);
@@ -69,7 +80,7 @@ export function createSecrets(secret: string): Secrets {
     );
   };
   const pseudonym = (purpose: string, value: string): string =>
-    mac(purpose, value).subarray(0, PSEUDONYM_BYTES).toString('base64url');
+    mac(purpose, value).toString('base64url', 0, PSEUDONYM_BYTES);
   return { pseudonym, mac, encrypt, decrypt, key };
 }
 

@@ -77,6 +77,8 @@ export const TEMPLATES: Readonly<Record<Template, Terms>> = {
   'standing-over': { priority: 'routine', lifetimeMs: 7 * DAY_MS, segments: 3 },
 };
 
+export const TEMPLATE_NAMES = Object.keys(TEMPLATES) as Template[];
+
 /** After this a message is not worth sending; ms by Redis's clock. */
 export const worthUntilMs = (message: Message): number =>
   'confirmBy' in message ? msFromIso(message.confirmBy) : Number.MAX_SAFE_INTEGER;

@@ -127,12 +127,42 @@ export function createOutbox({ store, secrets, onSms, capacity = OUTBOX_LIMITS.c
       };
     },
 
+    /**
+     * Forgets all SMS to an account, waiting or dead; how many. Who they are to is encrypted, so it
+     * looks at every one. `dryRun`: only counts them. One that a sender has in hand goes out.
+     */
+    async forget(account: string, dryRun = false): Promise<number> {
+      const counts = await Promise.all(
+        PRIORITIES.map((priority) => forgetIn(store, secrets, priority, account, dryRun)),
+      );
+      return counts.reduce((sum, one) => sum + one, 0);
+    },
+
     /** Forgets dead letters. */
     async drop(which: Which): Promise<{ dropped: number; unknown: number }> {
       const outcomes = await eachDead<DropOutcome>(store, which, store.drop);
       return { dropped: count(outcomes, 'DROPPED'), unknown: count(outcomes, 'UNKNOWN') };
     },
   };
+}
+
+async function forgetIn(
+  store: OutboxStore,
+  secrets: Secrets,
+  priority: Priority,
+  account: string,
+  dryRun: boolean,
+): Promise<number> {
+  const found = new Set<string>();
+  let cursor = '0';
+  do {
+    const { next, sms } = await store.some(priority, cursor);
+    const theirs = sms.filter(({ sealed }) => unseal(secrets, sealed).account === account);
+    if (!dryRun) await Promise.all(theirs.map(({ id }) => store.sent(priority, id)));
+    for (const { id } of theirs) found.add(id);
+    cursor = next;
+  } while (cursor !== '0');
+  return found.size;
 }
 
 const count = <T>(outcomes: readonly T[], one: T): number =>

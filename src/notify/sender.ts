@@ -31,6 +31,12 @@ export type SenderParts = {
   /** SMS in hand at once, of each priority. */
   readonly concurrency: number;
   readonly log: Log;
+  /** Hears why the outbox could not be read. */
+  readonly onFault: (
+    error: unknown,
+    message: string,
+    facts: { readonly priority: Priority },
+  ) => void;
   readonly onSms: OnSms;
   /** Dead letters that went because there were too many, or for their age. */
   readonly onDropped: (count: number) => void;
@@ -54,7 +60,7 @@ export async function sendAll(
   priority: Priority,
   signal: AbortSignal,
 ): Promise<void> {
-  const { concurrency, log } = parts;
+  const { concurrency, onFault } = parts;
   const inHand = new Set<Promise<void>>();
   /** How many it looked at: where many have expired, there may be more behind them. */
   const begin = async (): Promise<number> => {
@@ -73,7 +79,7 @@ export async function sendAll(
       if (inHand.size >= concurrency) await Promise.race(inHand);
       else if (looked === 0) await pause(IDLE_MS, signal);
     } catch (error) {
-      log.warn({ err: error, priority }, 'the outbox could not be read');
+      onFault(error, 'the outbox could not be read', { priority });
       await pause(AFTER_FAULT_MS, signal);
     }
   }

@@ -1,7 +1,7 @@
 /** The outbox in Redis: one for each priority. Its scripts say how an SMS goes through it. */
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { Priority, Template } from './messages.ts';
 
 export const OUTBOX_LIMITS = {
@@ -53,16 +53,6 @@ export type OutboxState = {
   readonly oldestMs: number | undefined;
   readonly dead: number;
 };
-
-/** The reply of a script that answers one of these words and nothing else. */
-const oneOf =
-  <const W extends string>(file: string, words: readonly W[]) =>
-  (raw: unknown): W => {
-    const { word } = replyWord(raw);
-    const known = words.find((one) => one === word);
-    if (known === undefined) throw unexpectedReply(file, word);
-    return known;
-  };
 
 const queueScript = script({
   file: 'notify/queue',
@@ -228,6 +218,19 @@ function operatorStore(redis: Redis) {
 
     retry: (priority: Priority, id: string): Promise<RetryOutcome> =>
       retryScript(redis, keysOf(priority), { id }),
+
+    /** Some of all SMS, dead letters too: id and sealed part; `next` is '0' after the last. */
+    some: async (
+      priority: Priority,
+      cursor: string,
+    ): Promise<{ next: string; sms: { id: string; sealed: string }[] }> => {
+      const { lookAt } = OUTBOX_LIMITS;
+      const [next, flat] = await redis.hscan(keys.sms(priority), cursor, 'COUNT', lookAt);
+      const sms: { id: string; sealed: string }[] = [];
+      for (let i = 0; i + 1 < flat.length; i += 2)
+        sms.push({ id: flat[i] ?? '', sealed: flat[i + 1]?.split('|').at(-1) ?? '' });
+      return { next, sms };
+    },
 
     drop: (priority: Priority, id: string): Promise<DropOutcome> =>
       dropScript(redis, keysOf(priority), { id }),

@@ -1,7 +1,7 @@
 /** What Redis holds of people whether or not anybody has registered them. */
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import { type Dose, packDoses, unpackDoses } from './vaccines.ts';
 
 /** Categories as their field holds them. */
@@ -11,11 +11,7 @@ const recordDoseScript = script({
   file: 'people/record-dose',
   keys: ['person'],
   args: ['expected', 'doses'],
-  reply: (raw): 'RECORDED' | 'CHANGED' => {
-    const { word } = replyWord(raw);
-    if (word === 'RECORDED' || word === 'CHANGED') return word;
-    throw unexpectedReply('people/record-dose', word);
-  },
+  reply: oneOf('people/record-dose', ['RECORDED', 'CHANGED']),
 });
 
 const countMissScript = script({

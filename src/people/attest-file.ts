@@ -31,6 +31,9 @@ export function readAttestations(csv: string): readonly Attestation[] | { bad: r
     const { lines, message } = error as { lines?: number; message: string };
     return { bad: [{ line: lines ?? 1, reason: message }] };
   }
+  const missing = ATTEST_COLUMNS.filter((column) => rows[0] && !(column in rows[0].record));
+  if (missing.length > 0)
+    return { bad: [{ line: 1, reason: `the header lacks ${missing.join(', ')}` }] };
   const attestations: Attestation[] = [];
   const bad: BadRow[] = [];
   const seen = new Map<string, number>();
@@ -53,8 +56,6 @@ export function readAttestations(csv: string): readonly Attestation[] | { bad: r
 
 /** A row's attestation, or what is wrong with it. */
 function attestationOf(record: Readonly<Record<string, string>>): Attestation | string {
-  const missing = ATTEST_COLUMNS.filter((column) => record[column] === undefined);
-  if (missing.length > 0) return `the header lacks ${missing.join(', ')}`;
   const { id_type: type, id_number: number = '', categories: list = '' } = record;
   const idType = ID_TYPES.find((one) => one === type);
   if (!idType) return `the ID type is none of ${ID_TYPES.join(', ')}`;

@@ -60,6 +60,9 @@ export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
     /** What a release says of a claim that names it. */
     stateOf,
 
+    /** Why a claim that was found cannot be taken over; nothing where it can. */
+    mayTakeOver,
+
     /** Claims `person` for `release` on behalf of `account`, taking over a claim that is over. */
     async claim(account: string, person: string, release: string): Promise<Claim | Refusal> {
       let reply = await store.claim(person, account, release);

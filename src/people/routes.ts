@@ -8,15 +8,12 @@ import { route, type Route } from '../http/route.ts';
 import type { InboxMessage } from '../notify/drivers.ts';
 import { LANGUAGES } from '../notify/messages.ts';
 import { Category } from '../releases/manifest.ts';
-import { ID_TYPES, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
+import type { Erasure } from './erasure.ts';
+import { ID_TYPES, Mobile, OTP_TERMS, PEOPLE_LIMITS, PersonId } from './rules.ts';
 import type { PeopleService } from './service.ts';
 import { accountOf, otpHashOf } from './sign-in.ts';
 import { VACCINATION_STATUSES, VACCINE_NAMES } from './vaccines.ts';
 
-const Mobile = z
-  .string()
-  .regex(/^\+[1-9]\d{7,14}$/, 'a mobile number in E.164 form')
-  .meta({ id: 'Mobile', example: '+919812345678' });
 const Otp = z.string().regex(/^\d{6}$/, 'six digits');
 
 const IdNumber = z.string().trim().min(4).max(40);
@@ -58,16 +55,18 @@ type IssueToken = AccessTokens['issue'];
 
 type Parts = {
   people: PeopleService;
+  erasure: Erasure;
   issueToken: IssueToken;
   secrets: Secrets;
   /** The simulated phone; left out where SMS are real. */
   readInbox?: ((account: string) => Promise<InboxMessage[]>) | undefined;
 };
 
-export function peopleRoutes({ people, issueToken, secrets, readInbox }: Parts): Route[] {
+export function peopleRoutes({ people, erasure, issueToken, secrets, readInbox }: Parts): Route[] {
   const routes = [
     ...signInRoutes(people, issueToken),
     ...beneficiaryRoutes(people),
+    eraseRoute(erasure),
     attestRoute(people),
   ];
   return readInbox ? [...routes, inboxRoute(secrets, readInbox)] : routes;
@@ -78,6 +77,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     method: 'post',
     path: '/v1/auth/otp',
     name: 'sendOtp',
+    hot: true,
     slice: 'people',
     summary: 'Send an OTP by SMS',
     gates: { limit: 'otp', caller: 'anyone', captcha: 'otp', device: true },
@@ -109,6 +109,7 @@ const signInRoutes = (people: PeopleService, issueToken: IssueToken): Route[] =>
     method: 'post',
     path: '/v1/auth/token',
     name: 'signIn',
+    hot: true,
     slice: 'people',
     summary: 'Turn an OTP into an access token',
     gates: { limit: 'token', caller: 'anyone', device: true },
@@ -155,6 +156,7 @@ const beneficiaryRoutes = (people: PeopleService): Route[] => [
     method: 'get',
     path: '/v1/beneficiaries',
     name: 'listBeneficiaries',
+    hot: true,
     slice: 'people',
     summary: 'The people of this account',
     gates: { limit: 'read', caller: 'account' },
@@ -181,6 +183,24 @@ const beneficiaryRoutes = (people: PeopleService): Route[] => [
     },
   }),
 ];
+
+const eraseRoute = (erasure: Erasure): Route =>
+  route({
+    method: 'delete',
+    path: '/v1/account',
+    name: 'eraseAccount',
+    slice: 'people',
+    summary:
+      'Erase this account and its people, where none of them has an entry or a booking: names, mobile ' +
+      'and all that is sent to it. Every access token of it is refused from then on',
+    gates: { limit: 'write', caller: 'account' },
+    answers: { 204: null },
+    errors: ['ACCOUNT_HAS_CLAIMS'],
+    handler: async ({ account }) => {
+      const erased = await erasure.eraseAccount(account);
+      return isRefusal(erased) ? erased : { status: 204 };
+    },
+  });
 
 const attestRoute = (people: PeopleService): Route =>
   route({

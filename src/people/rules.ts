@@ -7,6 +7,11 @@ export const PersonId = z
   .regex(/^[\w-]{22}$/)
   .meta({ id: 'BeneficiaryId', example: 'q1Z8Yp0r7hQ2mJcT5wLxEg' });
 
+export const Mobile = z
+  .string()
+  .regex(/^\+[1-9]\d{7,14}$/, 'a mobile number in E.164 form')
+  .meta({ id: 'Mobile', example: '+919812345678' });
+
 export const PEOPLE_LIMITS = {
   beneficiariesPerAccount: 4,
   attestationsPerRequest: 1_000,

@@ -44,7 +44,7 @@ export function createPeopleService(parts: Parts) {
 }
 
 /** Keyed hash of an ID: the person. Undefined when the number is none of such a document. */
-function personOf(
+export function personOf(
   secrets: Secrets,
   { idType, idNumber }: { readonly idType: IdType; readonly idNumber: string },
 ): { person: string; idNumber: string } | undefined {
@@ -67,50 +67,90 @@ const factsView = ({
 });
 const NO_FACTS = { categories: [], doses: [] };
 
-function beneficiaries({ store, claims, secrets }: Parts) {
+/** The steps of adding a person: onto the account's list, and the ID bound to the account. */
+function addingSteps({ store, claims, secrets }: Parts) {
+  const limit = PEOPLE_LIMITS.beneficiariesPerAccount;
+  const sealed = (record: BeneficiaryRecord): string => secrets.encrypt(JSON.stringify(record));
+
   /**
-   * Binds the ID to the account; one that was bound to an account which never listed it is taken
-   * over. The time of it.
+   * Binds the ID to the account; one that was bound to an account which does not list it and holds
+   * nothing by it is taken over. The time of it.
    */
   const bind = async (
     account: string,
     person: string,
-    facts: NewBeneficiary,
+    facts: BeneficiaryRecord,
   ): Promise<number | Refusal> => {
-    const reply = await store.register(person, account, facts);
-    if (reply.outcome === 'REGISTERED') return reply.registeredAtMs;
-    const justNow = reply.nowMs - reply.registeredAtMs < PEOPLE_LIMITS.claimLeaseMs;
-    if (justNow || (await store.listsBeneficiary(reply.account, person)))
-      return refuse('ID_REGISTERED');
-    const again = await store.register(person, account, facts, reply.account);
-    return again.outcome === 'REGISTERED' ? again.registeredAtMs : refuse('ID_REGISTERED');
+    let reply = await store.register(person, account, facts);
+    if (reply.outcome === 'TAKEN') {
+      const { account: holder, registeredAtMs, nowMs } = reply;
+      const justNow = nowMs - registeredAtMs < PEOPLE_LIMITS.claimLeaseMs;
+      const isListed = justNow || (await store.listsBeneficiary(holder, person));
+      if (isListed) return refuse('ID_REGISTERED');
+      const abandoned = { account: holder, registeredAtMs };
+      reply = await store.register(person, account, facts, abandoned);
+      if (reply.outcome === 'CLAIMED' && !(await claims.mayTakeOver(person, reply)))
+        reply = await store.register(person, account, facts, { ...abandoned, stale: reply });
+    }
+    return reply.outcome === 'REGISTERED' ? reply.registeredAtMs : refuse('ID_REGISTERED');
   };
 
+  /**
+   * Lists a person anew once they are bound: a removal that came between the two steps has taken
+   * them off the list, or is about to. If the list is full by now they are bound no longer, unless
+   * they have claimed meanwhile: whoever is bound is on the list.
+   */
+  const confirm = async (
+    account: string,
+    person: string,
+    record: BeneficiaryRecord,
+    registeredAtMs: number,
+  ): Promise<'ADDED' | Refusal> => {
+    const listing = { limit, replaces: true };
+    const again = await store.addBeneficiary(account, person, sealed(record), listing);
+    if (again !== 'TOO_MANY') return 'ADDED';
+    const freed = await store.unregister(person, account, { registeredAtMs });
+    if (freed.outcome !== 'CLAIMED') return refuse('TOO_MANY_BENEFICIARIES', { extra: { limit } });
+    await store.keepListed(account, person, sealed(record));
+    return 'ADDED';
+  };
+
+  return { limit, sealed, bind, confirm };
+}
+
+function beneficiaries(parts: Parts) {
+  const { store, claims, secrets } = parts;
+  const { limit, sealed, bind, confirm } = addingSteps(parts);
   return {
+    /**
+     * On the list first, which is where the limit is, and then bound. What a request that died
+     * between the two has left is listed and bound to nobody: it can be added again, or removed.
+     */
     async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
       const known = personOf(secrets, facts);
       if (!known) return refuse('ID_NUMBER_INVALID');
       const { person, idNumber } = known;
-      if (await store.listsBeneficiary(account, person)) return refuse('ID_REGISTERED');
-      const registeredAtMs = await bind(account, person, facts);
-      if (isRefusal(registeredAtMs)) return registeredAtMs;
       const { name, birthYear, gender, idType } = facts;
       const record = { name, birthYear, gender, idType, idLast4: shownOf(idNumber) };
+      const listing = sealed(record);
+      const listed = await store.addBeneficiary(account, person, listing, {
+        limit,
+        replaces: false,
+      });
+      if (listed === 'TOO_MANY') return refuse('TOO_MANY_BENEFICIARIES', { extra: { limit } });
+      if (listed === 'LISTED' && (await store.accountOfPerson(person)) === account)
+        return refuse('ID_REGISTERED');
+      const registeredAtMs = await bind(account, person, record);
+      if (isRefusal(registeredAtMs)) {
+        if (listed === 'ADDED') await store.removeBeneficiary(account, person, listing);
+        return registeredAtMs;
+      }
       const [added, [attested = NO_FACTS]] = await Promise.all([
-        store.addBeneficiary(
-          account,
-          person,
-          secrets.encrypt(JSON.stringify(record)),
-          PEOPLE_LIMITS.beneficiariesPerAccount,
-        ),
+        confirm(account, person, record, registeredAtMs),
         store.factsOf(account, [person]),
       ]);
-      if (added === 'ADDED') return { beneficiaryId: person, ...record, ...factsView(attested) };
-      // Unless a request beside this one has registered the person since, and may list them.
-      await store.unregister(person, account, { registeredAtMs });
-      return refuse('TOO_MANY_BENEFICIARIES', {
-        extra: { limit: PEOPLE_LIMITS.beneficiariesPerAccount },
-      });
+      if (isRefusal(added)) return added;
+      return { beneficiaryId: person, ...record, ...factsView(attested) };
     },
 
     async listBeneficiaries(account: string): Promise<Beneficiary[]> {
@@ -139,10 +179,12 @@ function beneficiaries({ store, claims, secrets }: Parts) {
     },
 
     async removeBeneficiary(account: string, person: string): Promise<'REMOVED' | Refusal> {
-      if (!(await store.listsBeneficiary(account, person))) return refuse('BENEFICIARY_UNKNOWN');
+      const record = await store.beneficiary(account, person);
+      if (record === null) return refuse('BENEFICIARY_UNKNOWN');
       const freed = await claims.unregister(account, person);
       if (isRefusal(freed)) return freed;
-      await store.removeBeneficiary(account, person);
+      // Unless a request beside this one has listed them anew, and bound them since.
+      await store.removeBeneficiary(account, person, record);
       return 'REMOVED';
     },
   };

@@ -4,7 +4,6 @@ import { generateSecret, generateSync } from 'otplib';
 import { v7 as uuid } from 'uuid';
 import type { Proved } from '../gates/access-tokens.ts';
 import { networkIdOf, type Origin } from '../gates/origin.ts';
-import type { Revocations } from '../gates/revocations.ts';
 import type { Requester, SmsBudget } from '../gates/sms-budget.ts';
 import { hex, sha256 } from '../lib/hash.ts';
 import type { Secrets } from '../lib/secrets.ts';
@@ -20,7 +19,6 @@ export type SignInParts = {
   readonly secrets: Secrets;
   readonly outbox: Outbox;
   readonly smsBudget: SmsBudget;
-  readonly revocations: Pick<Revocations, 'publish'>;
   readonly devices?: DeviceTerms;
 };
 
@@ -76,7 +74,7 @@ const askerOf = (reply: CheckOtpReply & { outcome: 'RIGHT' }): Requester => ({
 
 /** `from`, of both: only keyed hashes of it are kept. */
 export function createSignIn(parts: SignInParts) {
-  const { store, secrets, outbox, smsBudget, revocations } = parts;
+  const { store, secrets, outbox, smsBudget } = parts;
   const { findRoom, useDevice } = createDeviceAccounts(store, parts.devices);
   return {
     useDevice,
@@ -153,10 +151,8 @@ export function createSignIn(parts: SignInParts) {
 
     /**
      * Ends every access token of the account that was issued until now. Once this has resolved they
-     * are refused everywhere; if it rejects, some may still pass, and it is to be tried again.
+     * are refused everywhere; if it rejects, they may still pass, and it is to be tried again.
      */
-    async signOutEverywhere(account: string): Promise<void> {
-      await revocations.publish(account, await store.raiseEpoch(account));
-    },
+    signOutEverywhere: (account: string): Promise<void> => store.raiseEpoch(account),
   };
 }

@@ -1,9 +1,10 @@
 import { keys } from '../redis/keys.ts';
 import { type Redis, redisNowMs } from '../redis/client.ts';
 import { type Language, LANGUAGES } from '../notify/messages.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { OTP_TERMS } from './rules.ts';
 import { attendanceStore, categoriesIn } from './attendance-store.ts';
+import { CLAIM_FIELD, unpackClaim } from './claim-field.ts';
 import { type Dose, unpackDoses } from './vaccines.ts';
 
 export type ClaimReply =
@@ -25,7 +26,10 @@ export type UnregisterReply =
 
 export type RegisterReply =
   | { outcome: 'REGISTERED'; registeredAtMs: number }
-  | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number };
+  | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number }
+  | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
+
+export type AddBeneficiaryReply = 'ADDED' | 'LISTED' | 'TOO_MANY';
 
 export type SendOtpReply =
   | { outcome: 'SENT'; language: Language }
@@ -44,6 +48,13 @@ export type Contact = { account: string; mobile: string; language: Language };
 
 /** A claim of another release that was seen to be over, and so may be taken over. */
 export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
+
+/** Whose registration is taken over: an account that was seen not to list the person. */
+export type Abandoned = {
+  readonly account: string;
+  readonly registeredAtMs: number;
+  readonly stale?: StaleClaim;
+};
 
 /** What an account's field says; English for one that never chose. */
 const languageOf = (field: unknown): Language =>
@@ -77,10 +88,22 @@ const claimScript = script({
 const registerScript = script({
   file: 'people/register',
   keys: ['person'],
-  args: ['account', 'id_type', 'birth_year', 'abandoned_account'],
+  args: [
+    'account',
+    'id_type',
+    'birth_year',
+    'abandoned_account',
+    'abandoned_at_ms',
+    'stale_claim',
+    'stale_claimed_at_ms',
+  ],
   reply: (raw): RegisterReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'REGISTERED') return { outcome: word, registeredAtMs: Number(fields[0]) };
+    if (word === 'CLAIMED') {
+      const [release, claimedAtMs, nowMs] = fields as [string, number, number];
+      return { outcome: word, release, claimedAtMs, nowMs };
+    }
     if (word !== 'TAKEN') throw unexpectedReply('people/register', word);
     const [account, registeredAtMs, nowMs] = fields as [string, number, number];
     return { outcome: word, account, registeredAtMs, nowMs };
@@ -103,12 +126,15 @@ const unregisterScript = script({
 const addBeneficiaryScript = script({
   file: 'people/add-beneficiary',
   keys: ['beneficiaries'],
-  args: ['person', 'record', 'limit'],
-  reply: (raw): 'ADDED' | 'TOO_MANY' => {
-    const { word } = replyWord(raw);
-    if (word === 'ADDED' || word === 'TOO_MANY') return word;
-    throw unexpectedReply('people/add-beneficiary', word);
-  },
+  args: ['person', 'record', 'limit', 'replaces'],
+  reply: oneOf('people/add-beneficiary', ['ADDED', 'LISTED', 'TOO_MANY']),
+});
+
+const removeBeneficiaryScript = script({
+  file: 'people/remove-beneficiary',
+  keys: ['beneficiaries'],
+  args: ['person', 'record'],
+  reply: oneOf('people/remove-beneficiary', ['REMOVED', 'LISTED_ANEW']),
 });
 
 const sendOtpScript = script({
@@ -167,11 +193,14 @@ const useDeviceScript = script({
   file: 'people/use-device',
   keys: ['device_accounts'],
   args: ['account', 'limit', 'lifetime_ms'],
-  reply: (raw): 'ADMITTED' | 'TOO_MANY' => {
-    const { word } = replyWord(raw);
-    if (word === 'ADMITTED' || word === 'TOO_MANY') return word;
-    throw unexpectedReply('people/use-device', word);
-  },
+  reply: oneOf('people/use-device', ['ADMITTED', 'TOO_MANY']),
+});
+
+const eraseAccountScript = script({
+  file: 'people/erase-account',
+  keys: ['account', 'beneficiaries', 'familiar', 'image_captcha', 'inbox'],
+  args: ['epoch_lifetime_ms'],
+  reply: oneOf('people/erase-account', ['ERASED', 'LISTED']),
 });
 
 export type PeopleStore = ReturnType<typeof createPeopleStore>;
@@ -180,6 +209,7 @@ export function createPeopleStore(redis: Redis) {
   return {
     ...personStore(redis),
     ...attendanceStore(redis),
+    ...listStore(redis),
     ...accountStore(redis),
     ...otpStore(redis),
     ...deviceStore(redis),
@@ -209,7 +239,7 @@ function personStore(redis: Redis) {
       person: string,
       account: string,
       facts: { idType: string; birthYear: number },
-      abandonedAccount = '',
+      abandoned?: Abandoned,
     ): Promise<RegisterReply> =>
       registerScript(
         redis,
@@ -218,7 +248,10 @@ function personStore(redis: Redis) {
           account,
           id_type: facts.idType,
           birth_year: facts.birthYear,
-          abandoned_account: abandonedAccount,
+          abandoned_account: abandoned?.account ?? '',
+          abandoned_at_ms: abandoned?.registeredAtMs ?? '',
+          stale_claim: abandoned?.stale?.release ?? '',
+          stale_claimed_at_ms: abandoned?.stale?.claimedAtMs ?? '',
         },
       ),
 
@@ -247,23 +280,51 @@ function personStore(redis: Redis) {
 
     /** The release that each person's claim names, or null. */
     claimsOf: (persons: readonly string[]): Promise<(string | null)[]> =>
-      Promise.all(persons.map((person) => redis.hget(keys.person(person), 'claim'))),
+      Promise.all(
+        persons.map(async (person) => {
+          const packed = await redis.hget(keys.person(person), CLAIM_FIELD);
+          return unpackClaim(packed)?.release ?? null;
+        }),
+      ),
   };
 }
 
-function accountStore(redis: Redis) {
+/** The list of an account: whom it has registered. */
+function listStore(redis: Redis) {
   return {
-    /** `record`: encrypted. */
-    addBeneficiary: (account: string, person: string, record: string, limit: number) =>
+    /** `record`: encrypted. `replaces`: also that of somebody who is listed. */
+    addBeneficiary: (
+      account: string,
+      person: string,
+      record: string,
+      { limit, replaces }: { limit: number; replaces: boolean },
+    ): Promise<AddBeneficiaryReply> =>
       addBeneficiaryScript(
         redis,
         { beneficiaries: keys.beneficiaries(account) },
-        { person, record, limit },
+        { person, record, limit, replaces: replaces ? '1' : '' },
       ),
 
-    removeBeneficiary: async (account: string, person: string): Promise<void> => {
-      await redis.hdel(keys.beneficiaries(account), person);
+    /** `record`: as it was read; each listing has another, since it is encrypted. */
+    removeBeneficiary: (
+      account: string,
+      person: string,
+      record: string,
+    ): Promise<'REMOVED' | 'LISTED_ANEW'> =>
+      removeBeneficiaryScript(
+        redis,
+        { beneficiaries: keys.beneficiaries(account) },
+        { person, record },
+      ),
+
+    /** Whoever is bound to an account and holds something stays on its list, over its limit too. */
+    keepListed: async (account: string, person: string, record: string): Promise<void> => {
+      await redis.hset(keys.beneficiaries(account), person, record);
     },
+
+    /** What an account wrote down of a person, encrypted; null where it does not list them. */
+    beneficiary: (account: string, person: string): Promise<string | null> =>
+      redis.hget(keys.beneficiaries(account), person),
 
     listsBeneficiary: async (account: string, person: string): Promise<boolean> =>
       (await redis.hexists(keys.beneficiaries(account), person)) === 1,
@@ -284,7 +345,15 @@ function accountStore(redis: Redis) {
       );
       return listed.filter((_person, index) => holders[index] === account);
     },
+  };
+}
 
+function accountStore(redis: Redis) {
+  const contactOf = async (account: string): Promise<Contact | null> => {
+    const [mobile, chosen] = await redis.hmget(keys.account(account), 'mobile', 'language');
+    return mobile ? { account, mobile, language: languageOf(chosen) } : null;
+  };
+  return {
     /** Whether an account signed in from there within `withinMs`. */
     isFamiliar: async (account: string, requester: string, withinMs: number): Promise<boolean> => {
       const [signedInMs, now] = await Promise.all([
@@ -294,20 +363,44 @@ function accountStore(redis: Redis) {
       return signedInMs !== null && Number(signedInMs) >= now - withinMs;
     },
 
-    /** Signs an account out everywhere: the epoch from which on its access tokens stand. */
-    raiseEpoch: (account: string): Promise<number> =>
-      redis.hincrby(keys.account(account), 'epoch', 1),
+    /** The account that a person is registered to; null for none. */
+    accountOfPerson: (person: string): Promise<string | null> =>
+      redis.hget(keys.person(person), 'account'),
+
+    /** Whether an account has ever signed in, and was not erased since. */
+    isAccount: async (account: string): Promise<boolean> =>
+      (await redis.hexists(keys.account(account), 'mobile')) === 1,
+
+    /** `epochLifetimeMs`: for how long its access tokens may live. LISTED: it still lists people. */
+    eraseAccount: (account: string, epochLifetimeMs: number): Promise<'ERASED' | 'LISTED'> =>
+      eraseAccountScript(
+        redis,
+        {
+          account: keys.account(account),
+          beneficiaries: keys.beneficiaries(account),
+          familiar: keys.familiar(account),
+          image_captcha: keys.imageCaptcha(account),
+          inbox: keys.inbox(account),
+        },
+        { epoch_lifetime_ms: epochLifetimeMs },
+      ),
+
+    /** Signs an account out everywhere: its access tokens stand from a new epoch on. */
+    raiseEpoch: async (account: string): Promise<void> => {
+      await redis.hincrby(keys.account(account), 'epoch', 1);
+    },
 
     /** How to reach each person's account, its mobile encrypted; null for who is not registered. */
     contactsOf: (persons: readonly string[]): Promise<(Contact | null)[]> =>
       Promise.all(
         persons.map(async (person) => {
           const account = await redis.hget(keys.person(person), 'account');
-          if (!account) return null;
-          const [mobile, chosen] = await redis.hmget(keys.account(account), 'mobile', 'language');
-          return mobile ? { account, mobile, language: languageOf(chosen) } : null;
+          return account ? contactOf(account) : null;
         }),
       ),
+
+    /** The same of an account; null for one that is gone. */
+    contactOf,
   };
 }
 

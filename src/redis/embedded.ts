@@ -3,6 +3,7 @@
  * in cluster mode, a loopback port), AOF always, stopped with its owner.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -36,6 +38,12 @@ export type EmbeddedOptions = {
   readonly settings?: readonly string[];
   /** Called when the server died by itself, with its last words; it is then started again. */
   readonly onDeath?: (lastWords: string) => void;
+  /** Free bytes of the disk below which nothing more is written; 64 MiB unless said. */
+  readonly reserveBytes?: number;
+  /** Called when writes are refused since the disk is full, and when they are taken again. */
+  readonly onFull?: (isFull: boolean) => void;
+  /** Called now and then while a start loads its file, with the share that is loaded. */
+  readonly onLoading?: (loadedPercent: number) => void;
 };
 
 /** Without an announced address CLUSTER SLOTS names none, and clients wait for ever. */
@@ -46,11 +54,24 @@ const DURABLE = [
   ['--save', ''],
   ['--maxmemory-policy', 'noeviction'],
 ].flat();
+/**
+ * How a server runs whose disk is full. With fsync at every write Redis ends on an error of its
+ * AOF; like this it goes on and answers reads. There is no replica, so every write is refused.
+ */
+const READ_ONLY = ['--appendfsync', 'everysec', '--min-replicas-to-write', '1'];
+const DIED_OF_FULL_DISK = /AOF write error/;
+const LOOK_AT_DISK_EVERY_MS = 1_000;
+/** What expiring keys and the end of a rewrite may still write once nothing else may. */
+const RESERVE_BYTES = 64 * 1024 * 1024;
 const PID_FILE = 'redis.pid';
 /** Where the server of a data directory listens, for the command line beside it. */
 const ADDRESS_FILE = 'address';
 const RESTART_AFTER_MS = 200;
+/** One that dies again and again is started ever more slowly. */
+const RESTART_AT_MOST_MS = 10_000;
+/** Without a sign of life; one that loads its file says so, and may take as long as that takes. */
 const START_TIMEOUT_MS = 15_000;
+const TELL_LOADING_EVERY_MS = 2_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Path of the server's program; installs it where there is none, or throws with instructions. */
@@ -79,21 +100,42 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
     : ['--port', String(port), '--bind', '127.0.0.1', ...CLUSTER_NODE];
   const places = ['--dir', dataDir, '--pidfile', join(dataDir, PID_FILE)];
   const parameters = [...places, ...listen, ...DURABLE, ...(options.settings ?? [])];
-  const kept = keepRunning(server, parameters, options.onDeath);
+  const disk = { isFull: false };
+  const kept = keepRunning(
+    server,
+    () => (disk.isFull ? [...parameters, ...READ_ONLY] : parameters),
+    options.onDeath &&
+      ((lastWords) => {
+        if (DIED_OF_FULL_DISK.test(lastWords) && !disk.isFull) {
+          disk.isFull = true;
+          options.onFull?.(true);
+        }
+        options.onDeath?.(lastWords);
+      }),
+  );
   const clean = (): void => {
     rmSync(join(dataDir, ADDRESS_FILE), { force: true });
     if (socketDir) rmSync(socketDir, { recursive: true, force: true });
     if (temporary) rmSync(dataDir, { recursive: true, force: true });
   };
   try {
-    await untilReady(address, kept.child(), kept.lastWords);
+    await untilReady(address, kept, options.onLoading);
   } catch (error) {
     await kept.stop();
     clean();
     throw error;
   }
   writeFileSync(join(dataDir, ADDRESS_FILE), JSON.stringify(address), { mode: 0o600 });
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    await watchDisk(address, dataDir, disk, options);
+    isLooking = false;
+  };
+  const watching = setInterval(() => void look(), LOOK_AT_DISK_EVERY_MS).unref();
   const stop = async (): Promise<void> => {
+    clearInterval(watching);
     await kept.stop();
     clean();
   };
@@ -106,6 +148,41 @@ export function embeddedAddress(dataDir: string): RedisAddress | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RedisAddress) : undefined;
 }
 
+/** Twice as much room makes a full one empty, lest it goes back and forth. */
+function isDiskFull(dataDir: string, disk: { isFull: boolean }, reserveBytes: number): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dataDir);
+    return bavail * bsize <= (disk.isFull ? 2 * reserveBytes : reserveBytes);
+  } catch {
+    return disk.isFull; // a disk that cannot be asked: Redis itself will say what is wrong
+  }
+}
+
+/** Refuses writes before the disk is full, and takes them again once there is room. */
+async function watchDisk(
+  address: RedisAddress,
+  dataDir: string,
+  disk: { isFull: boolean },
+  { reserveBytes = RESERVE_BYTES, onFull }: EmbeddedOptions,
+): Promise<void> {
+  const isFull = isDiskFull(dataDir, disk, reserveBytes);
+  if (isFull === disk.isFull) return;
+  const redis = connectRedis({ url: address.url, cluster: false });
+  redis.on('error', () => undefined); // it is tried again
+  try {
+    const isWell = (await redis.info('persistence')).includes('aof_last_write_status:ok');
+    if (!isFull && !isWell) return; // what it could not write yet comes first
+    if (!isFull) await redis.config('SET', 'appendfsync', 'always');
+    await redis.config('SET', 'min-replicas-to-write', isFull ? '1' : '0');
+    disk.isFull = isFull;
+    onFull?.(isFull);
+  } catch {
+    // It is starting, or ending: the next look is soon.
+  } finally {
+    redis.disconnect();
+  }
+}
+
 type Kept = {
   readonly child: () => ChildProcess;
   readonly lastWords: () => string;
@@ -115,23 +192,31 @@ type Kept = {
 /** In a process group of its own: a Ctrl-C at the terminal is for its owner, who stops it last. */
 function keepRunning(
   server: string,
-  parameters: readonly string[],
+  parameters: () => readonly string[],
   onDeath: EmbeddedOptions['onDeath'],
 ): Kept {
   let stopping = false;
+  let failures = 0;
   let lastWords = (): string => '';
   const launch = (): ChildProcess => {
-    const launched = spawn(server, parameters, {
+    const launched = spawn(server, parameters(), {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     lastWords = collectTail(launched);
-    launched.once('exit', () => {
+    const startedMs = monotonicMs();
+    const launchAgain = (words: string): void => {
       if (stopping || !onDeath) return;
-      onDeath(lastWords());
+      onDeath(words);
+      failures = monotonicMs() - startedMs > RESTART_AT_MOST_MS ? 1 : failures + 1;
+      const waitMs = Math.min(RESTART_AFTER_MS * 2 ** (failures - 1), RESTART_AT_MOST_MS);
       setTimeout(() => {
         if (!stopping) child = launch();
-      }, RESTART_AFTER_MS);
+      }, waitMs);
+    };
+    launched.once('exit', () => launchAgain(lastWords()));
+    launched.on('error', (error) => {
+      if (launched.pid === undefined) launchAgain(error.message); // it was never there
     });
     return launched;
   };
@@ -158,10 +243,18 @@ async function endOrphan(dataDir: string): Promise<void> {
   const giveUpAt = monotonicMs() + STOP_TIMEOUT_MS;
   while (isServerOf(pid, dataDir)) {
     if (monotonicMs() > giveUpAt) throw new Error(`redis-server ${pid} still uses ${dataDir}`);
-    process.kill(pid, 'SIGTERM');
+    tellToEnd(pid);
     await sleep(100);
   }
   rmSync(file, { force: true });
+}
+
+function tellToEnd(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It has ended since it was looked at.
+  }
 }
 
 /** Whether a process runs in this directory, as only a server does that was started on it. */
@@ -175,17 +268,28 @@ function isServerOf(pid: number, dataDir: string): boolean {
 
 async function untilReady(
   address: RedisAddress,
-  child: ChildProcess,
-  output: () => string,
+  kept: Kept,
+  onLoading: EmbeddedOptions['onLoading'],
 ): Promise<void> {
+  const child = kept.child();
   const probe = connectRedis({ url: address.url, cluster: false });
   probe.on('error', () => undefined); // refused until the server listens
-  const giveUpAt = monotonicMs() + START_TIMEOUT_MS;
+  let giveUpAt = monotonicMs() + START_TIMEOUT_MS;
+  let tellAt = monotonicMs() + TELL_LOADING_EVERY_MS;
+  const loads = (loadedPercent: number): void => {
+    giveUpAt = monotonicMs() + START_TIMEOUT_MS;
+    if (monotonicMs() < tellAt) return;
+    tellAt = monotonicMs() + TELL_LOADING_EVERY_MS;
+    onLoading?.(loadedPercent);
+  };
+  const fault = (what: string): Error => new Error(`redis-server ${what}:\n${kept.lastWords()}`);
   try {
     for (;;) {
-      if (child.exitCode !== null) throw new Error(`redis-server ended at its start:\n${output()}`);
-      if (await isReady(probe, address.cluster)) return;
-      if (monotonicMs() > giveUpAt) throw new Error(`redis-server did not get ready:\n${output()}`);
+      if (hasEnded(child)) throw fault('ended at its start');
+      const state = await stateOf(probe, address.cluster);
+      if (state === 'READY') return;
+      if (state !== 'NOT_YET') loads(state.loadedPercent);
+      if (monotonicMs() > giveUpAt) throw fault('did not get ready');
       await sleep(20);
     }
   } finally {
@@ -193,22 +297,33 @@ async function untilReady(
   }
 }
 
-async function isReady(probe: Redis, cluster: boolean): Promise<boolean> {
+/** INFO is answered also while Redis loads, and sent then (HANDSHAKE in guard.ts). */
+async function stateOf(
+  probe: Redis,
+  cluster: boolean,
+): Promise<'READY' | 'NOT_YET' | { readonly loadedPercent: number }> {
   try {
-    await probe.ping();
-    if (!cluster) return true;
-    const info = (await probe.call('CLUSTER', 'INFO')) as string;
-    if (info.includes('cluster_state:ok')) return true;
-    if (info.includes('cluster_slots_assigned:0'))
-      await probe.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-    return false;
+    const [, percent] =
+      /^loading_loaded_perc:([\d.]+)/m.exec(await probe.info('persistence')) ?? [];
+    if (percent !== undefined) return { loadedPercent: Number(percent) };
+    return !cluster || (await isClusterUp(probe)) ? 'READY' : 'NOT_YET';
   } catch {
-    return false; // loading, or not listening yet
+    return 'NOT_YET'; // not listening yet
   }
 }
 
+async function isClusterUp(probe: Redis): Promise<boolean> {
+  const info = (await probe.call('CLUSTER', 'INFO')) as string;
+  if (info.includes('cluster_slots_assigned:0'))
+    await probe.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  return info.includes('cluster_state:ok');
+}
+
+const hasEnded = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
+  pid === undefined || exitCode !== null || signalCode !== null;
+
 async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
@@ -228,14 +343,25 @@ function collectTail(child: ChildProcess): () => string {
   return () => tail;
 }
 
-export function freePort(): Promise<number> {
+/** Below those of outgoing connections, one of which could take the port before it is used. */
+const PORTS_FROM = 20_000;
+const PORTS_BELOW = 32_768;
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS_FROM, PORTS_BELOW);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => resolve(port));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
     });
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

@@ -7,8 +7,22 @@ const release = (id: string, noun: string): string => `fs:v1:{r:${id}}:${noun}`;
 const account = (id: string, noun: string): string => `fs:v1:{m:${id}}:${noun}`;
 const outbox = (priority: string, noun: string): string => `fs:v1:{outbox:${priority}}:${noun}`;
 
+/** What every key of the engine matches, for SCAN. */
+export const EVERY_KEY = 'fs:v1:*';
+
+/** Matches the hash of every account. */
+export const EVERY_ACCOUNT = 'fs:v1:{m:*}:account';
+/** The account that a key is of; '' for a key of another kind. */
+export const accountIn = (key: string): string => /\{m:([^}]*)\}/.exec(key)?.[1] ?? '';
+
+/** What a key's tag begins with, up to a colon: `r` of a release, `p` of a person, and so on. */
+export const tagKindOf = (key: string): string => /\{([^:}]*)/.exec(key)?.[1] ?? '';
+
 export const keys = {
-  // --- one release: {r:<release>}; kept until the release is archived ---
+  // --- one release: {r:<release>} ---
+  // release, manifest, seats, resized, changes, rounds and transcript:<n> are kept: they are what
+  // anyone verifies. All else goes RETENTION_RELEASE_DAYS after the release is over
+  // (docs/retention.md), but for draft and lease, which go before.
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
@@ -16,7 +30,9 @@ export const keys = {
    * of offers that have expired; certain_round: up to which rounds take place though nothing is
    * new; spare_rounds that may take place before their time; changing_round: the last that settles
    * an operator's changes; of a series: series, carrying_into (where `carrying` goes); attendance:
-   * the last date whose no-shows are marked, or OVER once nothing is left to see to.
+   * the last date whose no-shows are marked, or OVER once nothing is left to see to;
+   * cleared_at_ms: when what is not kept was deleted; for whoever only counts: capacity (seats of
+   * the manifest), free_seats, offered_seats, booked_seats, offered_entries, booked_entries.
    */
   release: (id: string) => release(id, 'release'),
   /** string: the draft settings and imported places, JSON; deleted by publishing. */
@@ -107,6 +123,12 @@ export const keys = {
    * leaves of one round's tree; roots: by chunk, its first entry id and its root.
    */
   tree: (id: string, round: number) => release(id, `tree:${round}`),
+  /**
+   * hash: prefix_length of the result files of one round, in bits; file number -> 16 bytes of entry
+   * id and 4 of pool number for each offer of the round in it, ascending. Files without offers are
+   * left out; who waits stands in the tree. digest: of the round, written last.
+   */
+  results: (id: string, round: number) => release(id, `results:${round}`),
   /** hash: entry id -> the round that it was last new in; those of round 0 are left out. */
   newIn: (id: string) => release(id, 'new-in'),
   /** hash: chunk number -> bytes of the gzipped transcript of one round. */
@@ -117,23 +139,27 @@ export const keys = {
   offenders: (id: string, kind: string) => release(id, `offenders:${kind}`),
   /** string: id of the worker that leads this release; expires with its lease. */
   lease: (id: string) => release(id, 'lease'),
-  /** stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`. */
+  /**
+   * stream: every change of state, for audit: `e` -> `<word> <entry id or release> [more]`, or an
+   * entry id alone, which was entered.
+   */
   audit: (id: string) => release(id, 'audit'),
 
   // --- one person: {p:<person>}; kept while anything is known of them ---
 
   /**
-   * hash: account, id_type, birth_year, registered_at_ms; while a claim lives: claim (release),
-   * claimed_at_ms; whether or not registered: categories, ascending, separated by commas; doses and
-   * misses, a line each; cooling_ends_at_ms: until when they may not claim.
+   * hash: account, id_type, born_in (a year), registered_at_ms; c: their claim, once they made one
+   * (lua/lib/claim.lua); whether or not registered: categories, ascending, separated by commas;
+   * doses and misses, a line each; cooling_ends_at_ms: until when they may not claim.
    */
   person: (id: string) => `fs:v1:{p:${id}}:person`,
 
   // --- one account: {m:<account>} ---
 
   /**
-   * hash: mobile (encrypted), created_at_ms, language of its SMS once chosen, epoch of its access
-   * tokens once raised; kept.
+   * hash: mobile (encrypted), created_at_ms, signed_in_at_ms, language of its SMS once chosen,
+   * epoch from which on its access tokens stand, once raised; until it is erased or was not used
+   * for RETENTION_ACCOUNT_DAYS, its epoch as long as a token lives after that.
    */
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
@@ -160,6 +186,8 @@ export const keys = {
   inbox: (id: string) => account(id, 'inbox'),
   /** string: request fingerprint and encrypted reply for one Idempotency-Key; a day. */
   idempotency: (owner: string, key: string) => account(owner, `idempotency:${key}`),
+  /** string: Idempotency-Keys that it has used; a day from the first. */
+  attempts: (owner: string) => account(owner, 'attempts'),
 
   // --- the outbox: {outbox:<priority>}; each SMS until it is sent, worth nothing, or dropped ---
 
@@ -199,14 +227,22 @@ export const keys = {
 
   /** string: account that an OTP transaction belongs to; expires with the OTP. */
   otpTransaction: (txnId: string) => `fs:v1:{t:${txnId}}:account`,
-  /** string: epoch from which on an account's access tokens stand; as long as a token lives. */
-  revoked: (account: string) => `fs:v1:{revoked}:epoch:${account}`,
+  /** string: which FAIRSLOT_SECRET made these data, by a keyed hash (markOf); kept. */
+  secretMark: () => 'fs:v1:{secret}:mark',
   /** hash: name of an operator key -> JSON of hash, scopes, centres, createdAtMs; until revoked. */
   operatorKeys: () => 'fs:v1:{operators}:keys',
+  /** string: worker that checks all releases; expires with its lease. */
+  reconcileLease: () => 'fs:v1:{reconcile}:lease',
+  /** hash: finished_at_ms, duration_ms, counts (JSON, by kind): the last check of all releases. */
+  reconcileLast: () => 'fs:v1:{reconcile}:last',
   /** stream: what operators did (src/gates/audit.ts); the latest 100,000 lines. */
   operatorAudit: () => 'fs:v1:{operators}:audit',
   /** stream: what centres did, likewise; the latest 1,000,000 lines. */
   centreAudit: () => 'fs:v1:{operators}:audit-of-centres',
+  /** string: the worker that deletes what is over; after that, there until the next day. */
+  retention: () => 'fs:v1:{retention}:turn',
+  /** set: ids of drafts, to count them; until they are published. */
+  drafts: () => 'fs:v1:{releases}:drafts',
   /** zset: release id by opens_at_ms; kept. */
   releases: () => 'fs:v1:{releases}:index',
   /** zset: release id by opens_at_ms; of one series, those where somebody stands or may yet. */

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { present } from '../lib/assert.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import type { Redis } from './client.ts';
 
 export type ScriptArgument = string | number | Uint8Array;
@@ -15,6 +16,8 @@ export type ScriptDefinition<K extends string, A extends string, R> = {
   readonly args: readonly A[];
   /** True when further arguments follow the named ones (a batch). */
   readonly rest?: true;
+  /** False for a script that only reads, or counts: nobody relies on what it wrote. */
+  readonly acknowledges?: false;
   /** Turns Redis's raw reply into the outcome. Strings arrive as UTF-8, integers as numbers. */
   readonly reply: (raw: unknown) => R;
 };
@@ -29,6 +32,15 @@ type Run<K extends string, A extends string, R> = (
 export type Script<K extends string, A extends string, R> = Run<K, A, R> & {
   readonly definition: ScriptDefinition<K, A, R>;
 };
+
+/** Hears of each call of a script: its file, how long its reply took, and why there was none. */
+export type OnScript = (file: string, ms: number, error?: unknown) => void;
+
+const listeners = new WeakMap<Redis, OnScript>();
+
+/** One listener a connection. */
+export const listenToScripts = (redis: Redis, onScript: OnScript): void =>
+  void listeners.set(redis, onScript);
 
 type RawCommand = (...parts: ScriptArgument[]) => Promise<unknown>;
 
@@ -73,8 +85,17 @@ export function script<const K extends string, const A extends string, R>(
     for (const name of definition.keys) parts.push(keys[name]);
     for (const name of definition.args) parts.push(args[name]);
     const commands = redis as unknown as Readonly<Record<string, RawCommand>>;
-    const raw = await present(commands[command], command).call(redis, ...parts, ...rest);
-    return definition.reply(raw);
+    const onScript = listeners.get(redis);
+    const startedMs = onScript ? monotonicMs() : 0;
+    try {
+      const raw = await present(commands[command], command).call(redis, ...parts, ...rest);
+      const answer = definition.reply(raw);
+      onScript?.(definition.file, monotonicMs() - startedMs);
+      return answer;
+    } catch (error) {
+      onScript?.(definition.file, monotonicMs() - startedMs, error);
+      throw error;
+    }
   };
   return Object.assign(run, { definition });
 }
@@ -89,3 +110,13 @@ export function replyWord(raw: unknown): { word: string; fields: (string | numbe
 
 export const unexpectedReply = (file: string, word: string): Error =>
   new Error(`lua/${file}.lua answered ${word}, which its binding does not know`);
+
+/** The reply of a script that answers one of these words and nothing else. */
+export const oneOf =
+  <const Word extends string>(file: string, words: readonly Word[]) =>
+  (raw: unknown): Word => {
+    const { word } = replyWord(raw);
+    const known = words.find((one) => one === word);
+    if (known === undefined) throw unexpectedReply(file, word);
+    return known;
+  };

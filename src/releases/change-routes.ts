@@ -1,7 +1,17 @@
 /** Changes of operators in a release under way: how to make them, and where everyone sees them. */
 import { z } from 'zod';
 import { isRefusal } from '../refusal.ts';
+import {
+  answerWith,
+  BRIEFLY,
+  BRIEFLY_KEPT,
+  type Prepared,
+  prepare,
+  sizeOf,
+} from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
+import { assert } from '../lib/assert.ts';
+import { createFresh } from '../lib/fresh.ts';
 import { CentreId, MANIFEST_LIMITS, PoolName, ReleaseId, SessionId, SlotId } from './manifest.ts';
 import type { ReleaseService } from './service.ts';
 
@@ -9,6 +19,10 @@ const params = z.strictObject({ release: ReleaseId });
 
 /** Slots named in one request; a centre or a session may have more. */
 const SLOTS_NAMED = 200;
+
+/** Of changes that a process keeps for a second; what is longest unused goes first. */
+const KEPT_BYTES = 16 * 2 ** 20;
+const LEAST_BYTES = 1_024;
 
 const Round = z.int().meta({ description: 'The round that settles it.' });
 const ClosedSlot = z.object({ slot: SlotId, round: Round }).meta({ id: 'ClosedSlot' });
@@ -32,8 +46,16 @@ const Loss = z.strictObject({
 });
 
 /** A front end that shows slots shows this beside them. */
-export const changeRoutes = (releases: ReleaseService): Route[] => [
-  route({
+export const changesRoute = (releases: ReleaseService): Route => {
+  const kept = createFresh<Prepared>(
+    { ...BRIEFLY_KEPT, most: KEPT_BYTES, weigh: (one) => LEAST_BYTES + sizeOf(one) },
+    async (release) => {
+      const changes = await releases.changes(release);
+      assert(!isRefusal(changes), `${release} is published`);
+      return prepare(changes);
+    },
+  );
+  return route({
     method: 'get',
     path: '/v1/releases/:release/changes',
     name: 'listChanges',
@@ -43,13 +65,13 @@ export const changeRoutes = (releases: ReleaseService): Route[] => [
     params,
     answers: { 200: z.object({ closed: z.array(ClosedSlot), lost: z.array(LostSeats) }) },
     errors: ['RELEASE_UNKNOWN'],
-    handler: async ({ params }) => {
-      const changes = await releases.changes(params.release);
-      if (isRefusal(changes)) return changes;
-      return { status: 200, headers: { 'cache-control': 'public, max-age=1' }, body: changes };
+    handler: async ({ params, header }) => {
+      const found = await releases.published(params.release);
+      if (isRefusal(found)) return found;
+      return answerWith(await kept(params.release), header('accept-encoding'), BRIEFLY);
     },
-  }),
-];
+  });
+};
 
 export const changingRoutes = (releases: ReleaseService): Route[] => [
   route({

@@ -13,8 +13,12 @@ export function importRequest(
   file: string,
   body: string,
   options: Readonly<Record<string, string>>,
-): ImportRequest {
+): ImportRequest | { readonly problem: string } {
   const isReply = extname(file).toLowerCase() === '.json' || /^\uFEFF?\s*\{/.test(body);
+  if (isReply && !(options['stateId'] && options['districtId']))
+    return {
+      problem: 'A saved reply names neither state nor district: say --state-id and --district-id.',
+    };
   const query = new URLSearchParams(options).toString();
   const path = `/v1/admin/releases/${encodeURIComponent(release)}`;
   return isReply

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { isoFromMs } from '../lib/clock.ts';
+import { createFresh } from '../lib/fresh.ts';
 import { isRefusal } from '../refusal.ts';
+import { answerWith, BRIEFLY, BRIEFLY_KEPT, prepare } from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
-import { changeRoutes, changingRoutes } from './change-routes.ts';
+import { changesRoute, changingRoutes } from './change-routes.ts';
 import { importRoutes, placeCount } from './import-routes.ts';
 import { ReleaseId, Series } from './manifest.ts';
 import { ReleaseTerms } from './rules.ts';
@@ -59,20 +61,23 @@ const Slots = z.object({
   ),
 });
 
-/** Reads that change at most once a second are shared by every cache on the way. */
-const BRIEFLY = { 'cache-control': 'public, max-age=1' };
 const FOREVER = 'public, max-age=31536000, immutable';
 /** A published manifest never changes, but its release id is only ours to promise for a while. */
 const FOR_AN_HOUR = 'public, max-age=3600';
 
 export const releaseRoutes = (releases: ReleaseService): Route[] => [
-  ...stateRoutes(releases),
+  listRoute(releases),
+  stateRoute(releases),
   ...documentRoutes(releases),
-  ...changeRoutes(releases),
+  changesRoute(releases),
 ];
 
-const stateRoutes = (releases: ReleaseService): Route[] => [
-  route({
+/** A reading of it is a script for each release. */
+const listRoute = (releases: ReleaseService): Route => {
+  const kept = createFresh({ ...BRIEFLY_KEPT, most: 1 }, async () =>
+    prepare({ releases: await releases.list() }),
+  );
+  return route({
     method: 'get',
     path: '/v1/releases',
     name: 'listReleases',
@@ -81,16 +86,17 @@ const stateRoutes = (releases: ReleaseService): Route[] => [
     gates: { limit: 'read', caller: 'anyone' },
     answers: { 200: z.object({ releases: z.array(Release) }) },
     errors: [],
-    handler: async () => ({
-      status: 200,
-      headers: BRIEFLY,
-      body: { releases: await releases.list() },
-    }),
-  }),
+    handler: async ({ header }) =>
+      answerWith(await kept('all'), header('accept-encoding'), BRIEFLY),
+  });
+};
+
+const stateRoute = (releases: ReleaseService): Route =>
   route({
     method: 'get',
     path: '/v1/releases/:release',
     name: 'readRelease',
+    hot: true,
     slice: 'releases',
     summary: 'Times, rules and state of a release',
     gates: { limit: 'read', caller: 'anyone' },
@@ -99,10 +105,10 @@ const stateRoutes = (releases: ReleaseService): Route[] => [
     errors: ['RELEASE_UNKNOWN'],
     handler: async ({ params }) => {
       const found = await releases.describe(params.release);
-      return isRefusal(found) ? found : { status: 200, headers: BRIEFLY, body: found };
+      if (isRefusal(found)) return found;
+      return { status: 200, headers: { 'cache-control': BRIEFLY }, body: found };
     },
-  }),
-];
+  });
 
 /** What never changes once it is published. */
 const documentRoutes = (releases: ReleaseService): Route[] => [
@@ -116,36 +122,27 @@ const documentRoutes = (releases: ReleaseService): Route[] => [
     params,
     answers: { 200: { mediaType: 'application/json' } },
     errors: ['RELEASE_UNKNOWN'],
-    handler: async ({ params }) => {
+    handler: async ({ params, header }) => {
       const found = await releases.published(params.release);
       if (isRefusal(found)) return found;
-      const headers = {
-        'content-type': 'application/json',
-        'cache-control': FOREVER,
-        etag: `"${found.hash}"`,
-      };
-      return { status: 200, headers, body: Buffer.from(found.text) };
+      return answerWith(await found.manifestFile(), header('accept-encoding'), FOREVER);
     },
   }),
   route({
     method: 'get',
     path: '/v1/releases/:release/slots',
     name: 'listSlots',
+    hot: true,
     slice: 'releases',
     summary: 'What can be asked for: the same bytes for everyone, without live counts',
     gates: { limit: 'read', caller: 'anyone' },
     params,
     answers: { 200: Slots },
     errors: ['RELEASE_UNKNOWN'],
-    handler: async ({ params }) => {
+    handler: async ({ params, header }) => {
       const found = await releases.published(params.release);
       if (isRefusal(found)) return found;
-      const headers = {
-        'content-type': 'application/json',
-        'cache-control': FOR_AN_HOUR,
-        etag: `"slots-${found.hash}"`,
-      };
-      return { status: 200, headers, body: Buffer.from(found.slotsText) };
+      return answerWith(await found.slotsFile(), header('accept-encoding'), FOR_AN_HOUR);
     },
   }),
 ];

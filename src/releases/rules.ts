@@ -182,8 +182,18 @@ function beaconTerms(
   return { kind: 'hash-chain', anchor: anchorOf(length), length };
 }
 
+/** Capacities by the fields of the seats hash: `<slot index>/<pool index>`. */
+export const seatFields = (manifest: Manifest): [field: string, seats: number][] =>
+  manifest.slots.flatMap((slot, slotNumber) =>
+    slot.pools.map((pool, poolNumber): [string, number] => [
+      `${slotNumber}/${poolNumber}`,
+      pool.seats,
+    ]),
+  );
+
 /** What the scripts need of a manifest, as the fields of the release hash. */
 export function releaseState(manifest: Manifest): Record<string, string> {
+  const seats = String(seatFields(manifest).reduce((sum, [, count]) => sum + count, 0));
   const state: Record<string, string> = {
     mode: manifest.mode,
     opens_at_ms: String(msFromIso(manifest.opens_at)),
@@ -196,6 +206,8 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     phase: 'OPEN',
     published: '-1',
     unexpired_round: '0',
+    capacity: seats,
+    free_seats: seats,
   };
   if (manifest.mode === 'immediate') return state;
   const closesAtMs = String(msFromIso(manifest.closes_at));

@@ -5,6 +5,8 @@ import { categoriesOf, manifestProblem } from '../rounds/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';
+import { lazily } from '../lib/lazily.ts';
+import { type Prepared, prepareBytes } from '../http/prepared.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { isPublished, unpackBooking } from '../bookings/rules.ts';
 import { createChanges } from './changes.ts';
@@ -21,6 +23,7 @@ import { manifestHash, type Manifest } from './manifest.ts';
 import {
   manifestOf,
   releaseState,
+  seatFields,
   stateOf,
   type Draft,
   type ManifestGrounds,
@@ -32,8 +35,6 @@ import type { ReleaseStore } from './store.ts';
 /** A published release: its manifest never changes, so a process reads it once. */
 export type Published = {
   readonly manifest: Manifest;
-  /** The canonical JSON that is hashed. */
-  readonly text: string;
   readonly hash: string;
   readonly slotNumbers: ReadonlyMap<string, number>;
   /** Reserve categories that a pool is for, ascending. */
@@ -47,8 +48,10 @@ export type Published = {
    * claim a person until then.
    */
   readonly lastDayEndsAtMs: number;
-  /** What GET …/slots answers: the same bytes for everyone. */
-  readonly slotsText: string;
+  /** The canonical JSON that is hashed, as an answer: the same bytes for everyone. */
+  readonly manifestFile: () => Promise<Prepared>;
+  /** What can be asked for, likewise. */
+  readonly slotsFile: () => Promise<Prepared>;
 };
 
 export type SeatCount = {
@@ -130,17 +133,36 @@ function lastDayEndsAtMs({ sessions }: Manifest): number {
 function publishedOf(text: string): Published {
   const manifest = JSON.parse(text) as Manifest;
   const sessions = new Map(manifest.sessions.map((session) => [session.session, session]));
-  const centres = new Map(manifest.centres.map((centre) => [centre.centre, centre]));
   const slotSessions = manifest.slots.map((slot) =>
     present(sessions.get(slot.session), slot.session),
   );
-  const slots = manifest.slots.map((slot, slotNumber) => {
+  const hash = manifestHash(manifest);
+  const bytes = Buffer.from(text);
+  return {
+    manifest,
+    hash,
+    dates: [...new Set(manifest.sessions.map(({ date }) => date))].toSorted(),
+    categories: categoriesOf(manifest),
+    slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
+    slotSessions,
+    lastDayEndsAtMs: lastDayEndsAtMs(manifest),
+    manifestFile: lazily(() => prepareBytes(bytes, hash)),
+    slotsFile: lazily(() => {
+      const slots = slotsOf(manifest, slotSessions);
+      return prepareBytes(Buffer.from(JSON.stringify({ slots })), `slots-${hash}`);
+    }),
+  };
+}
+
+function slotsOf({ centres, slots }: Manifest, slotSessions: Published['slotSessions']) {
+  const names = new Map(centres.map(({ centre, name }) => [centre, name]));
+  return slots.map((slot, slotNumber) => {
     const session = present(slotSessions[slotNumber], slot.session);
     return {
       slot: slot.slot,
       session: slot.session,
       centre: session.centre,
-      centreName: present(centres.get(session.centre), session.centre).name,
+      centreName: present(names.get(session.centre), session.centre),
       date: session.date,
       from: slot.from,
       to: slot.to,
@@ -151,20 +173,7 @@ function publishedOf(text: string): Published {
       seats: slot.pools.reduce((sum, pool) => sum + pool.seats, 0),
     };
   });
-  return {
-    manifest,
-    text,
-    hash: manifestHash(manifest),
-    dates: [...new Set(manifest.sessions.map(({ date }) => date))].toSorted(),
-    categories: categoriesOf(manifest),
-    slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
-    slotSessions,
-    lastDayEndsAtMs: lastDayEndsAtMs(manifest),
-    slotsText: JSON.stringify({ slots }),
-  };
 }
-
-export type ReleaseView = ReturnType<typeof view>;
 
 function view({ manifest, hash }: Published, reading: ReleaseReading) {
   const state = stateOf(reading);
@@ -209,7 +218,9 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
   const create = async (terms: ReleaseTerms): Promise<Draft | Refusal> => {
     const draft: Draft = { terms, places: NO_PLACES };
     const saved = await store.saveDraft(terms.release, JSON.stringify(draft), '');
-    return saved === 'SAVED' ? draft : refuse('RELEASE_EXISTS');
+    if (saved !== 'SAVED') return refuse('RELEASE_EXISTS');
+    await store.countDraft(terms.release);
+    return draft;
   };
 
   /** All that `add` finds in a file, or none. */
@@ -264,6 +275,7 @@ function drafting(store: ReleaseStore, grounds: Grounds) {
       seats: seatFields(manifest),
     });
     if (outcome === 'DRAFT_CHANGED') return publish(release, nowMs);
+    await store.uncountDraft(release);
     if (outcome === 'ALREADY') return refuse('RELEASE_PUBLISHED');
     return { manifestHash: hash };
   };
@@ -300,12 +312,3 @@ function watching(store: ReleaseStore) {
 
   return { seats, free, end: (release: string) => store.end(release) };
 }
-
-/** Capacities by the fields of the seats hash: `<slot index>/<pool index>`. */
-export const seatFields = (manifest: Manifest): [field: string, seats: number][] =>
-  manifest.slots.flatMap((slot, slotNumber) =>
-    slot.pools.map((pool, poolNumber): [string, number] => [
-      `${slotNumber}/${poolNumber}`,
-      pool.seats,
-    ]),
-  );

@@ -1,19 +1,14 @@
 import { present } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import type { ReleaseReading } from './rules.ts';
 
 const saveDraftScript = script({
   file: 'releases/save-draft',
   keys: ['draft', 'manifest'],
   args: ['draft', 'expected'],
-  reply: (raw): 'SAVED' | 'EXISTS' | 'PUBLISHED' | 'DRAFT_CHANGED' => {
-    const { word } = replyWord(raw);
-    if (word === 'SAVED' || word === 'EXISTS' || word === 'PUBLISHED' || word === 'DRAFT_CHANGED')
-      return word;
-    throw unexpectedReply('releases/save-draft', word);
-  },
+  reply: oneOf('releases/save-draft', ['SAVED', 'EXISTS', 'PUBLISHED', 'DRAFT_CHANGED']),
 });
 
 const publishScript = script({
@@ -21,15 +16,12 @@ const publishScript = script({
   keys: ['release', 'draft', 'manifest', 'seats', 'audit'],
   args: ['draft', 'manifest', 'state', 'manifest_hash'],
   rest: true,
-  reply: (raw): 'PUBLISHED' | 'ALREADY' | 'DRAFT_CHANGED' => {
-    const { word } = replyWord(raw);
-    if (word === 'PUBLISHED' || word === 'ALREADY' || word === 'DRAFT_CHANGED') return word;
-    throw unexpectedReply('releases/publish', word);
-  },
+  reply: oneOf('releases/publish', ['PUBLISHED', 'ALREADY', 'DRAFT_CHANGED']),
 });
 
 const readScript = script({
   file: 'releases/read',
+  acknowledges: false,
   keys: ['release'],
   args: [],
   reply: (raw): ReleaseReading | undefined => {
@@ -155,7 +147,7 @@ const changeKeys = (release: string) => ({
 export type ReleaseStore = ReturnType<typeof createReleaseStore>;
 
 export function createReleaseStore(redis: Redis) {
-  return { ...publishedStore(redis), ...changeStore(redis) };
+  return { ...publishedStore(redis), ...draftCount(redis), ...changeStore(redis) };
 }
 
 function changeStore(redis: Redis) {
@@ -191,6 +183,18 @@ function changeStore(redis: Redis) {
     /** The hash `changes` as it is held. */
     changes: (release: string): Promise<Record<string, string>> =>
       redis.hgetall(keys.changes(release)),
+  };
+}
+
+/** Ids of drafts, for whoever only counts them. */
+function draftCount(redis: Redis) {
+  return {
+    countDraft: async (release: string): Promise<void> => {
+      await redis.sadd(keys.drafts(), release);
+    },
+    uncountDraft: async (release: string): Promise<void> => {
+      await redis.srem(keys.drafts(), release);
+    },
   };
 }
 

@@ -205,6 +205,7 @@ export const carryingOver = (
   carrier: Carrier,
   { releases, log }: { releases: ReleaseService; log: Log },
 ): Conductor => ({
+  ...conductor,
   step: async (release) => {
     const found = await releases.published(release);
     let isMore = false;

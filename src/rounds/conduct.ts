@@ -41,7 +41,11 @@ type Parts = {
 const IDLE_MS = 1_000;
 const IDLE: Step = { step: 'WAITING', waitMs: IDLE_MS };
 
-export type Conductor = { readonly step: (release: string) => Promise<Step> };
+export type Conductor = {
+  readonly step: (release: string) => Promise<Step>;
+  /** Lets go of what is kept for the next step, which then reads it of Redis. */
+  readonly forget: (release: string) => void;
+};
 
 export function createConductor(parts: Parts): Conductor {
   const drawing = createDrawing(parts);
@@ -60,9 +64,11 @@ export function createConductor(parts: Parts): Conductor {
     await notifyConcerned(parts, manifest);
     if (cut.outcome === 'NOT_DUE')
       return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
-    return cut.outcome === 'ENDED' && expiry === 'NONE_OUT' ? { step: 'OVER' } : IDLE;
+    if (cut.outcome !== 'ENDED' || expiry !== 'NONE_OUT') return IDLE;
+    drawing.forget(release);
+    return { step: 'OVER' };
   };
-  return { step };
+  return { step, forget: drawing.forget };
 }
 
 /**

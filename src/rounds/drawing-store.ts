@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 
 export type CutReply =
   | { outcome: 'DRAWING'; round: number; cutAtMs: number }
@@ -55,11 +55,7 @@ const stageScript = script({
   keys: ['release', 'target'],
   args: ['round'],
   rest: true,
-  reply: (raw): 'STAGED' | 'NOT_DRAWING' => {
-    const { word } = replyWord(raw);
-    if (word === 'STAGED' || word === 'NOT_DRAWING') return word;
-    throw unexpectedReply('rounds/stage', word);
-  },
+  reply: oneOf('rounds/stage', ['STAGED', 'NOT_DRAWING']),
 });
 
 const publishScript = script({
@@ -77,7 +73,7 @@ const publishScript = script({
     'resized',
     'audit',
   ],
-  args: ['round', 'record', 'digest'],
+  args: ['round', 'record', 'digest', 'offered_seats', 'offered_entries'],
   rest: true,
   reply: (raw): PublishReply => {
     const { word, fields } = replyWord(raw);
@@ -107,6 +103,8 @@ const SCAN_COUNT = 2_000;
 const STAGE_FIELDS = 2_000;
 /** Chunks of a tree, of 48 KiB each, written in one script. */
 const STAGE_CHUNKS = 16;
+/** Result files, of 10 KiB each where everybody gets a seat, written in one script. */
+const STAGE_RESULTS = 64;
 
 export type DrawingStore = ReturnType<typeof createDrawingStore>;
 
@@ -203,6 +201,7 @@ function flipStore(redis: Redis) {
         record: string;
         digest: string;
         seats: readonly SeatChange[];
+        offers: readonly { readonly size: number }[];
       },
     ): Promise<PublishReply> =>
       publishScript(
@@ -220,7 +219,13 @@ function flipStore(redis: Redis) {
           resized: keys.resized(release),
           audit: keys.audit(release),
         },
-        { round, record: result.record, digest: result.digest },
+        {
+          round,
+          record: result.record,
+          digest: result.digest,
+          offered_seats: result.offers.reduce((sum, { size }) => sum + size, 0),
+          offered_entries: result.offers.length,
+        },
         result.seats.flat(),
       ),
   };
@@ -232,6 +237,8 @@ export type StagedTree = {
   readonly chunks: Iterable<readonly [number, Uint8Array]>;
   /** Ids of the entries, unless this is round 0. */
   readonly newcomers: readonly string[];
+  /** Of the round's result files, in bits. */
+  readonly prefixLength: number;
 };
 
 function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
@@ -291,19 +298,38 @@ function stagingStore(redis: Redis) {
 
     /**
      * What proofs are made from: the round's tree in chunks, their roots, and which round its
-     * entries are new in.
+     * entries are new in; and how its result files will be cut.
      */
     stageTree: async (
       release: string,
       round: number,
-      { roots, chunks, newcomers }: StagedTree,
+      { roots, chunks, newcomers, prefixLength }: StagedTree,
     ): Promise<boolean> => {
       const target = keys.tree(release, round);
+      const cut = [['prefix_length', String(prefixLength)]] as const;
       const newIn = eachWith(newcomers, String(round));
       return (
         (await stage(release, round, target, chunks, STAGE_CHUNKS)) &&
         (await stage(release, round, target, [['roots', roots]], 1)) &&
+        (await stage(release, round, keys.results(release, round), cut, 1)) &&
         stage(release, round, keys.newIn(release), newIn, STAGE_FIELDS)
+      );
+    },
+
+    /**
+     * The round's offers, by result file. The digest comes last: a worker from before there were
+     * result files may finish what another began, and then they must not be taken for whole.
+     */
+    stageResults: async (
+      release: string,
+      round: number,
+      digest: string,
+      files: Iterable<readonly [number, Uint8Array]>,
+    ): Promise<boolean> => {
+      const target = keys.results(release, round);
+      return (
+        (await stage(release, round, target, files, STAGE_RESULTS)) &&
+        stage(release, round, target, [['digest', digest]], 1)
       );
     },
 

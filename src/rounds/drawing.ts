@@ -16,7 +16,7 @@ import {
   type BeaconValue,
   valueTimeMs,
 } from './beacon.ts';
-import { type Drawn, drawRound, type DrawStep, type Offer } from './draw.ts';
+import { type Drawn, drawRound, type Offer } from './draw.ts';
 import type { DrawingStore, SeatChange } from './drawing-store.ts';
 import {
   checkedBuilder,
@@ -30,6 +30,7 @@ import { sinceOf } from './happened.ts';
 import { createLedger, type Ledger, type Since } from './ledger.ts';
 import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
 import { isMismatch, replay } from './replay.ts';
+import { offersByFile, prefixLengthOf } from './results.ts';
 import { unpackEntry } from './rules.ts';
 import { Seal, sealTerms, seedOf } from './seal.ts';
 import type { RoundStore } from './store.ts';
@@ -45,6 +46,7 @@ export type Step =
       readonly digest: string;
       /** Entries that lost their seats to an operator's change. */
       readonly displaced: number;
+      readonly offers: number;
     }
   /** Another worker finished the round. */
   | { readonly step: 'AGAIN' }
@@ -66,16 +68,19 @@ type Parts = {
  * rank keys, `assign` seats, make the `transcript`, which is staged as it is compressed, `write` all
  * other results, and `flip`.
  */
-export type Phase =
-  | 'read'
-  | 'hash'
-  | 'tree'
-  | 'proofs'
-  | 'seal'
-  | DrawStep
-  | 'transcript'
-  | 'write'
-  | 'flip';
+export const PHASES = [
+  'read',
+  'hash',
+  'tree',
+  'proofs',
+  'seal',
+  'sort',
+  'assign',
+  'transcript',
+  'write',
+  'flip',
+] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** An operator should see where a long round is; shorter phases are for whoever debugs. */
 const LONG_PHASE_MS = 2_000;
@@ -100,6 +105,8 @@ type Sealed = {
   readonly table: EntryTable;
   readonly since: Since;
   readonly seal: Seal;
+  /** Of the round's result files, in bits. */
+  readonly prefixLength: number;
   readonly startedMs: number;
 };
 
@@ -112,6 +119,8 @@ export type Drawing = {
     manifest: LotteryManifest,
     cut: { readonly round: number; readonly cutAtMs: number },
   ) => Promise<Step>;
+  /** Lets go of what is kept of a release from one step to the next, up to 39 bytes an entry. */
+  readonly forget: (release: string) => void;
 };
 
 export function createDrawing(parts: Parts): Drawing {
@@ -141,7 +150,11 @@ export function createDrawing(parts: Parts): Drawing {
     ledgers.keep(sealed.ledger);
     return { step: 'PUBLISHED', round: cut.round, ...published };
   };
-  return { step };
+  const forget = (release: string): void => {
+    held.delete(release);
+    ledgers.forget(release);
+  };
+  return { step, forget };
 }
 
 /** Until the value should exist; then at a steady pace, for as long as the beacon is late. */
@@ -153,6 +166,7 @@ type Ledgers = {
   readonly before: (manifest: LotteryManifest, round: number) => Promise<Ledger>;
   /** Keeps a ledger once the round that changed it is published. */
   readonly keep: (ledger: Ledger) => void;
+  readonly forget: (release: string) => void;
 };
 
 function keepLedgers(store: RoundStore): Ledgers {
@@ -171,7 +185,11 @@ function keepLedgers(store: RoundStore): Ledgers {
     }
     return ledger;
   };
-  return { before, keep: (ledger) => void kept.set(ledger.manifest.release, ledger) };
+  return {
+    before,
+    keep: (ledger) => void kept.set(ledger.manifest.release, ledger),
+    forget: (release) => void kept.delete(release),
+  };
 }
 
 /** Reads what was cut, and publishes its seal. Undefined when another worker finished the round. */
@@ -189,7 +207,8 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   const since = sinceOf(manifest, happened);
   const tree = keptTree(table);
   lap('tree');
-  if (!(await stageTree(drawing, release, round, table, tree))) return undefined;
+  const prefixLength = prefixLengthOf(ledger, table);
+  if (!(await stageTree(drawing, ledger, table, tree, prefixLength))) return undefined;
   lap('proofs');
   const list = { count: table.count, root: tree.root };
   const cutAt = isoFromMs(cutAtMs);
@@ -199,7 +218,7 @@ async function seal(parts: Parts, ledger: Ledger, cutAtMs: number): Promise<Seal
   }));
   if (!seal) return undefined;
   lap('seal');
-  return { ledger, table, since, seal, startedMs };
+  return { ledger, table, since, seal, prefixLength, startedMs };
 }
 
 /**
@@ -233,16 +252,17 @@ async function writeSeal(
 /** Keeps what proofs are made from: whoever sees the seal can have one. */
 const stageTree = (
   drawing: DrawingStore,
-  release: string,
-  round: number,
+  { manifest, nextRound: round }: Ledger,
   table: EntryTable,
   { roots }: KeptTree,
+  prefixLength: number,
 ): Promise<boolean> =>
-  drawing.stageTree(release, round, {
+  drawing.stageTree(manifest.release, round, {
     roots,
     chunks: treeChunks(table),
     newcomers:
       round === 0 ? [] : Array.from({ length: table.count }, (_, row) => entryAt(table, row)),
+    prefixLength,
   });
 
 /** Undefined when another worker finished the round before. */
@@ -250,9 +270,9 @@ async function drawAndPublish(
   parts: Parts,
   sealed: Sealed,
   beacon: BeaconValue,
-): Promise<{ digest: string; displaced: number } | undefined> {
+): Promise<{ digest: string; displaced: number; offers: number } | undefined> {
   const { drawing, log } = parts;
-  const { ledger, table, since, seal, startedMs } = sealed;
+  const { ledger, table, since, seal, prefixLength, startedMs } = sealed;
   const { release, beacon: terms } = ledger.manifest;
   const { round } = seal;
   // A value that no verifier would accept must never be published: it could not be taken back.
@@ -268,6 +288,8 @@ async function drawAndPublish(
   if (!finished) return undefined;
   lap('transcript');
   if (!(await stageOffers(drawing, release, round, drawn))) return undefined;
+  const files = offersByFile(ledger, table, drawn, prefixLength);
+  if (!(await drawing.stageResults(release, round, finished.digest, files))) return undefined;
   lap('write');
   if (!(await flip(drawing, ledger, round, drawn, finished))) return undefined;
   lap('flip');
@@ -276,7 +298,7 @@ async function drawAndPublish(
   const counts = { entries: table.count, offers: drawn.offers.length, displaced };
   const tookMs = Math.round(monotonicMs() - startedMs);
   log.info({ release, round, digest, ...counts, tookMs }, 'round published');
-  return { digest, displaced };
+  return { digest, displaced, offers: counts.offers };
 }
 
 /**
@@ -317,7 +339,8 @@ async function flip(
   const { release } = ledger.manifest;
   // What happened is in the transcript, and may fill megabytes: whoever reads a round is spared it.
   const { since: _, ...brief } = record;
-  const result = { record: jcs(brief), digest, seats: seatChanges(ledger, drawn) };
+  const { offers } = drawn;
+  const result = { record: jcs(brief), digest, seats: seatChanges(ledger, drawn), offers };
   const { outcome } = await drawing.publish(release, round, result);
   assert(outcome !== 'SEATS_SHORT', `round ${round} of ${release} gave a seat that is not free`);
   return outcome === 'PUBLISHED';

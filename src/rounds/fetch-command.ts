@@ -91,6 +91,7 @@ export async function fetchTranscripts(
   if ('problem' in listed) return listed;
   const rounds = await roundsOf(listed);
   if (!rounds) return { problem: `${path} did not answer a list of rounds.` };
+  if (rounds.length === 0) return { problem: `${release} has no published round yet.` };
   for (const { round, digest } of rounds) {
     const file = join(to, `${encodeURIComponent(release)}-round-${round}.ndjson.gz`);
     const answered = await get(new URL(`${path}/${round}/transcript`, url));

@@ -1,4 +1,5 @@
 /** The lead of a release's rounds: one worker at a time conducts them. */
+import type { Conductor } from './conduct.ts';
 import type { DrawingStore } from './drawing-store.ts';
 
 /** A worker that dies is replaced after at most this long. */
@@ -26,3 +27,18 @@ export async function leading<T>(
     clearInterval(renewing);
   }
 }
+
+/** Conducts what this worker leads. Of what another leads, it keeps nothing. */
+export const conductingWithLead = (
+  conductor: Conductor,
+  drawing: Pick<DrawingStore, 'lead'>,
+  worker: string,
+): Conductor => ({
+  ...conductor,
+  step: async (release) => {
+    const taken = await leading(drawing, release, worker, () => conductor.step(release));
+    if (taken) return taken;
+    conductor.forget(release);
+    return { step: 'WAITING', waitMs: LEASE_MS / 2 };
+  },
+});

@@ -89,8 +89,9 @@ export function* treeChunks({ count, ids, leaves }: Leaves): Generator<[number, 
 }
 
 /** Number of the chunk that an entry is in, if it is in the tree at all; -1 where it is not. */
-export function chunkOf(roots: Buffer, entry: string): number {
-  const id = idBytes(entry);
+export const chunkOf = (roots: Buffer, entry: string): number => chunkOfId(roots, idBytes(entry));
+
+function chunkOfId(roots: Buffer, id: Buffer): number {
   let [low, high] = [0, roots.length / ROW_BYTES];
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -99,6 +100,16 @@ export function chunkOf(roots: Buffer, entry: string): number {
   }
   return low - 1;
 }
+
+/** Numbers of the chunks that may have an entry between two ids. */
+export function chunksBetween(roots: Buffer, low: Buffer, high: Buffer): number[] {
+  const last = chunkOfId(roots, high);
+  const first = Math.max(0, chunkOfId(roots, low));
+  return last < 0 ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** Entry ids of a chunk, 16 bytes each. */
+export const idsOfChunk = (chunk: Buffer): Buffer => columnOf(chunk, idAt);
 
 /** `chunk`: the one with the number that chunkOf gives. Undefined where the entry is not in it. */
 export function proofIn(

@@ -68,9 +68,10 @@ function publicKeyOf(privateKey: KeyObject): ReceiptKey {
 /** The public key of the receipts that an engine with these secrets signs. */
 export const receiptKeyOf = (secrets: Secrets): ReceiptKey => publicKeyOf(privateKeyOf(secrets));
 
-/** What is signed: a receipt without its signature, or a seal. */
-const messageOf = (kind: 'receipt' | 'seal', document: object): Buffer =>
-  Buffer.concat([tag(kind), Buffer.from(jcs(document))]);
+const TAGS = { receipt: tag('receipt').toString(), seal: tag('seal').toString() } as const;
+
+/** What is signed: a receipt without its signature, or a seal. `text`: of the document, by JCS. */
+const messageOf = (kind: keyof typeof TAGS, text: string): Buffer => Buffer.from(TAGS[kind] + text);
 
 /** What a receipt is for: a published release. */
 export type ReceiptTerms = {
@@ -112,10 +113,11 @@ const signer = (key: KeyObject, { release, manifestHash, key: { kid } }: Receipt
       manifest_hash: manifestHash,
       release,
     };
-    const signature = signBytes(null, messageOf('receipt', unsigned), key).toString('base64url');
-    return { ...unsigned, signature };
+    // Its names are ASCII and stand in order, its only number is an integer: that is JCS already.
+    const message = messageOf('receipt', JSON.stringify(unsigned));
+    return { ...unsigned, signature: signBytes(null, message, key).toString('base64url') };
   },
-  seal: (seal) => signBytes(null, messageOf('seal', seal), key).toString('base64url'),
+  seal: (seal) => signBytes(null, messageOf('seal', jcs(seal)), key).toString('base64url'),
 });
 
 /** `keys`: what each key is derived from, newest first. */
@@ -197,7 +199,7 @@ export function signatureProblem(receipt: ShownReceipt, terms: ReceiptTerms): st
   if (receipt.manifest_hash !== terms.manifestHash)
     return `manifest_hash is not that of the release, ${terms.manifestHash}`;
   if (receipt.kid !== kid) return `its key is not the manifest's, ${kid}`;
-  return isSigned(terms, messageOf('receipt', unsigned), signature) ? undefined : NOT_SIGNED;
+  return isSigned(terms, messageOf('receipt', jcs(unsigned)), signature) ? undefined : NOT_SIGNED;
 }
 
 /** The same of a seal. */
@@ -206,5 +208,5 @@ export function sealSignatureProblem(
   terms: ReceiptTerms,
 ): string | undefined {
   if (seal.release !== terms.release) return `it is for another release than ${terms.release}`;
-  return isSigned(terms, messageOf('seal', seal), signature) ? undefined : NOT_SIGNED;
+  return isSigned(terms, messageOf('seal', jcs(seal)), signature) ? undefined : NOT_SIGNED;
 }

@@ -2,12 +2,14 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { originOf } from '../gates/origin.ts';
 import { isRefusal } from '../refusal.ts';
+import { answerWith, BRIEFLY } from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
 import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
 import { ENTRY_ID } from './entry-table.ts';
 import { Proof } from './proofs.ts';
 import { Receipt, type Receipts } from './receipts.ts';
+import { Prefix, ResultFile } from './results.ts';
 import type { RoundService } from './service.ts';
 
 const EntryId = z
@@ -89,6 +91,10 @@ const Round = z
     valueAt: Instant.optional().meta({
       description: 'Of a round that is being drawn: when its drand value comes into being.',
     }),
+    results: z.object({ prefixLength: z.int(), files: z.int() }).optional().meta({
+      description:
+        'How its result files are cut: one for each value of so many first bits of an entry id. Not of a round from before there were any, nor once they are deleted.',
+    }),
   })
   .meta({ id: 'Round' });
 
@@ -102,14 +108,13 @@ const round = z.strictObject({
     .pipe(z.int().max(MANIFEST_LIMITS.rounds)),
 });
 
-/** Shared by every cache on the way, so that a crowd that asks for the result costs little. */
-const BRIEFLY = { 'cache-control': 'public, max-age=1' };
 const FOREVER = 'public, max-age=31536000, immutable';
 
 export const roundRoutes = (rounds: RoundService, receipts: Receipts): Route[] => [
   enterRoute(rounds),
   ...standingRoutes(rounds),
   ...publishedRoutes(rounds),
+  resultRoute(rounds),
   transcriptRoute(rounds),
   proofRoute(rounds),
   keysRoute(receipts),
@@ -120,6 +125,7 @@ const enterRoute = (rounds: RoundService): Route =>
     method: 'put',
     path: '/v1/releases/:release/entry',
     name: 'enter',
+    hot: true,
     slice: 'rounds',
     summary: 'Enter a person, or a group as one, for the next round; or edit the entry',
     gates: { limit: 'write', caller: 'account', captcha: 'enter', device: true },
@@ -153,6 +159,7 @@ const enterRoute = (rounds: RoundService): Route =>
       'TOO_MANY_ENTRIES',
       'TOO_MANY_FROM_DEVICE',
     ],
+    claims: true,
     ahead: ({ account, params, body }) => rounds.prepare(account, params.release, body),
     handler: async ({ account, device, address, params, body }, prepared) => {
       const from = originOf({ address, device });
@@ -166,6 +173,7 @@ const standingRoutes = (rounds: RoundService): Route[] => [
     method: 'get',
     path: '/v1/releases/:release/entry',
     name: 'listEntries',
+    hot: true,
     slice: 'rounds',
     summary: 'Where the entries of this account stand',
     gates: { limit: 'read', caller: 'account' },
@@ -219,15 +227,16 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
       }),
     },
     errors: ['RELEASE_UNKNOWN'],
-    handler: async ({ params }) => {
-      const list = await rounds.rounds(params.release);
-      return isRefusal(list) ? list : { status: 200, headers: BRIEFLY, body: { rounds: list } };
+    handler: async ({ params, header }) => {
+      const list = await rounds.roundList(params.release);
+      return isRefusal(list) ? list : answerWith(list, header('accept-encoding'), BRIEFLY);
     },
   }),
   route({
     method: 'get',
     path: '/v1/releases/:release/rounds/:round',
     name: 'readRound',
+    hot: true,
     slice: 'rounds',
     summary: 'Seal, seed and digest of a round; its seal alone while it is being drawn',
     gates: { limit: 'read', caller: 'anyone' },
@@ -237,11 +246,30 @@ const publishedRoutes = (rounds: RoundService): Route[] => [
     handler: async ({ params }) => {
       const record = await rounds.round(params.release, params.round);
       if (isRefusal(record)) return record;
-      const headers = 'digest' in record ? { 'cache-control': FOREVER } : BRIEFLY;
+      const headers = { 'cache-control': 'digest' in record ? FOREVER : BRIEFLY };
       return { status: 200, headers, body: record };
     },
   }),
 ];
+
+/** From memory once it was asked for, so it is counted there too. */
+const resultRoute = (rounds: RoundService): Route =>
+  route({
+    method: 'get',
+    path: '/v1/releases/:release/rounds/:round/results/:prefix',
+    name: 'readResults',
+    slice: 'rounds',
+    summary: 'What a round gave to the entries whose ids begin with these bits (docs/draw.md)',
+    gates: { limit: 'discovery', caller: 'anyone' },
+    hot: true,
+    params: round.extend({ prefix: Prefix }),
+    answers: { 200: ResultFile },
+    errors: ['RELEASE_UNKNOWN', 'ROUND_UNKNOWN', 'RESULT_FILE_UNKNOWN'],
+    handler: async ({ params, header }) => {
+      const file = await rounds.resultFile(params.release, params.round, params.prefix);
+      return isRefusal(file) ? file : answerWith(file, header('accept-encoding'), FOREVER);
+    },
+  });
 
 const transcriptRoute = (rounds: RoundService): Route =>
   route({

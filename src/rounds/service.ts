@@ -34,6 +34,8 @@ import {
 } from './rules.ts';
 import { chunkOf, type Proof, proofIn } from './proofs.ts';
 import { type Receipt, type Receipts, receiptTerms, type Signer } from './receipts.ts';
+import { createResultFiles } from './result-files.ts';
+import { createRoundList } from './round-list.ts';
 import type { Seal } from './seal.ts';
 import { carryOverUntilMs, packStanding, unpackStanding } from './standing.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
@@ -112,6 +114,8 @@ export function createRoundService(parts: Parts) {
     ...standing(parts),
     ...asking(parts),
     ...published(parts),
+    ...createRoundList(parts),
+    ...createResultFiles(parts),
     ...proofs(parts),
   };
 }
@@ -378,39 +382,34 @@ function published({ store, releases, receipts }: Parts) {
   };
 
   return {
-    async rounds(release: string) {
-      const found = await releases.published(release);
-      if (isRefusal(found)) return found;
-      const reading = present(await releases.read(release), 'a published release');
-      const rounds = await store.rounds(release, reading.published);
-      return rounds.map(({ round, digest, publishedAtMs }) => ({
-        round,
-        digest,
-        publishedAt: isoFromMs(publishedAtMs),
-      }));
-    },
-
     /**
      * A published round's record, but for what happened before it, which is in the transcript; or,
-     * while it is being drawn, its seal alone.
+     * while it is being drawn, its seal alone. `results`: how its result files are cut, for whoever
+     * is to ask for one as soon as it is there.
      */
     async round(release: string, round: number): Promise<Record<string, unknown> | Refusal> {
       const found = await releases.published(release);
       if (isRefusal(found)) return found;
-      const held = await store.round(release, round);
+      const [held, results] = await Promise.all([
+        store.round(release, round),
+        store.resultsOf(release, round),
+      ]);
+      const cut = results &&
+        (!held || results.digest === held.digest) && {
+          results: { prefixLength: results.prefixLength, files: 2 ** results.prefixLength },
+        };
       if (held) {
         const record = JSON.parse(held.record) as { seal: Seal };
         const { digest, publishedAtMs } = held;
-        return signed(found, { ...record, digest, publishedAt: isoFromMs(publishedAtMs) } as {
-          seal: Seal;
-        });
+        const publishedAt = isoFromMs(publishedAtMs);
+        return signed(found, { ...record, digest, publishedAt, ...cut } as { seal: Seal });
       }
       const seal = await store.seal(release, round);
       if (seal === null) return refuse('ROUND_UNKNOWN');
       const lottery = asLottery(found.manifest);
       return isRefusal(lottery)
         ? lottery
-        : signed(found, sealView(lottery, JSON.parse(seal) as Seal));
+        : signed(found, { ...sealView(lottery, JSON.parse(seal) as Seal), ...cut });
     },
 
     async transcript(release: string, round: number): Promise<AsyncIterable<Buffer> | Refusal> {

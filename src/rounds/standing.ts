@@ -9,7 +9,7 @@ import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Published } from '../releases/service.ts';
 
 /** How long after the end of its release an entry may ask to be carried over. */
-const CARRY_OVER_DAYS = 90;
+export const CARRY_OVER_DAYS = 90;
 const DAY_MS = 86_400_000;
 
 export type StandingEntry = {
@@ -110,24 +110,26 @@ export function carriedPreferences(
   return [...new Set(all)];
 }
 
-/** What became of a standing entry that was to be carried into a release. */
-export type Carried =
+/** What became of a standing entry that was to be carried into a release; labels of a metric. */
+export const CARRIED = [
   /** It is entered, and stands on. */
-  | 'ENTERED'
+  'ENTERED',
   /** It could not be entered here, which it keeps with the reason; it stands on. */
-  | 'REFUSED'
+  'REFUSED',
   /** It is over: its people have entered by hand since. */
-  | 'REPLACED'
+  'REPLACED',
   /** It is over: one of its people is no longer registered under its account. */
-  | 'LEFT'
+  'LEFT',
   /** It is over: its time has come. */
-  | 'EXPIRED'
+  'EXPIRED',
   /** It is over: it was withdrawn while it was on its way. */
-  | 'WITHDRAWN'
+  'WITHDRAWN',
   /** An earlier attempt that was interrupted had come to its end. */
-  | 'ALREADY'
+  'ALREADY',
   /** Nothing yet: to be tried again. */
-  | 'LATER';
+  'LATER',
+] as const;
+export type Carried = (typeof CARRIED)[number];
 
 /** What the refusal of an entry means for one that is carried. */
 export function refusedMeans({ refused, retryAfterS }: Refusal): Carried {

@@ -1,7 +1,7 @@
 import { present } from '../lib/assert.ts';
 import { keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
 import { enteredBy, type EntryState } from './rules.ts';
 
 const ENTER_REFUSALS = [
@@ -22,8 +22,11 @@ export type EnterRefusal =
   | { outcome: 'ENTRY_LAPSED' | 'IN_ANOTHER_ENTRY'; person: number }
   | { outcome: (typeof ENTER_REFUSALS)[number] };
 
+/** `repeated`: it stood there already. */
+export type EnteredHow = 'entered' | 'edited' | 'repeated' | 'carried';
+
 export type EnterReply =
-  | { outcome: 'ENTERED'; resultAtMs: number; issuedAtMs: number }
+  | { outcome: 'ENTERED'; resultAtMs: number; issuedAtMs: number; how: EnteredHow }
   | EnterRefusal;
 
 export type CarryReply =
@@ -102,8 +105,10 @@ const enterScript = script({
   rest: true,
   reply: (raw): CarryReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'ENTERED')
-      return { outcome: word, resultAtMs: Number(fields[0]), issuedAtMs: Number(fields[1]) };
+    if (word === 'ENTERED') {
+      const [resultAtMs, issuedAtMs, how] = fields as [number, number, EnteredHow];
+      return { outcome: word, resultAtMs, issuedAtMs, how };
+    }
     if (word === 'RELEASE_NOT_OPEN') return { outcome: word, opensAtMs: Number(fields[0]) };
     if (word === 'ENTRY_LAPSED' || word === 'IN_ANOTHER_ENTRY')
       return { outcome: word, person: Number(fields[0]) };
@@ -133,16 +138,12 @@ const withdrawScript = script({
     'audit',
   ],
   args: ['entry_id', 'standing'],
-  reply: (raw): WithdrawReply => {
-    const { word } = replyWord(raw);
-    const known = WITHDRAW_REPLIES.find((one) => one === word);
-    if (known) return known;
-    throw unexpectedReply('rounds/withdraw', word);
-  },
+  reply: oneOf('rounds/withdraw', WITHDRAW_REPLIES),
 });
 
 const viewScript = script({
   file: 'rounds/view',
+  acknowledges: false,
   keys: [
     'release',
     'entering',
@@ -250,16 +251,16 @@ function entryStore(redis: Redis) {
 
 function publishedStore(redis: Redis) {
   return {
-    /** Numbers and digests of the published rounds. */
-    rounds: async (release: string, published: number) => {
-      const numbers = Array.from({ length: published + 1 }, (_, round) => round);
+    /** Numbers and digests of published rounds, from one to another, both among them. */
+    rounds: async (release: string, first: number, last: number) => {
+      const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
       if (numbers.length === 0) return [];
       const fields = numbers.flatMap((round) => [`digest:${round}`, `published_at_ms:${round}`]);
       const values = await redis.hmget(keys.rounds(release), ...fields);
-      return numbers.map((round) => ({
+      return numbers.map((round, index) => ({
         round,
-        digest: present(values[2 * round], `digest of round ${round}`),
-        publishedAtMs: Number(values[2 * round + 1]),
+        digest: present(values[2 * index], `digest of round ${round}`),
+        publishedAtMs: Number(values[2 * index + 1]),
       }));
     },
 
@@ -281,6 +282,30 @@ function publishedStore(redis: Redis) {
     /** The round that an entry was last new in; the first where nothing is known of it. */
     newIn: async (release: string, entryId: string): Promise<number> =>
       Number((await redis.hget(keys.newIn(release), entryId)) ?? 0),
+
+    /**
+     * How the result files of a round are cut, in bits, and the digest of the round once all of
+     * them are there; undefined of one that has none.
+     */
+    resultsOf: async (
+      release: string,
+      round: number,
+    ): Promise<{ readonly prefixLength: number; readonly digest: string | null } | undefined> => {
+      const key = keys.results(release, round);
+      const [length, digest = null] = await redis.hmget(key, 'prefix_length', 'digest');
+      return length ? { prefixLength: Number(length), digest } : undefined;
+    },
+
+    /** The offers of one result file, 20 bytes each; undefined of a round that has no files. */
+    resultOffers: async (
+      release: string,
+      round: number,
+      file: number,
+    ): Promise<Buffer | undefined> => {
+      const key = keys.results(release, round);
+      const [digest, offers] = await redis.hmgetBuffer(key, 'digest', String(file));
+      return digest ? (offers ?? Buffer.alloc(0)) : undefined;
+    },
 
     /** By chunk of a round's tree: its first entry id and its root. */
     treeRoots: (release: string, round: number): Promise<Buffer | null> =>

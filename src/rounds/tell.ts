@@ -1,11 +1,10 @@
 /** From people to SMS: whom a message reaches, and at which number. */
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
-import { present } from '../lib/assert.ts';
 import type { Message, Place } from '../notify/messages.ts';
 import type { Outbox, Sms } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
-import type { Manifest } from '../releases/manifest.ts';
+import { type Manifest, slotAt } from '../releases/manifest.ts';
 
 export type TellParts = {
   people: Pick<PeopleStore, 'contactsOf'>;
@@ -44,14 +43,6 @@ export async function tell(
 
 /** Where and when a slot is, in words. */
 export function placeOf(manifest: Manifest, slotNumber: number): Place {
-  const slot = present(manifest.slots[slotNumber], 'a slot to tell of');
-  const session = present(
-    manifest.sessions.find((one) => one.session === slot.session),
-    slot.session,
-  );
-  const centre = present(
-    manifest.centres.find((one) => one.centre === session.centre),
-    session.centre,
-  );
+  const { slot, session, centre } = slotAt(manifest, slotNumber);
   return { centre: centre.name, date: session.date, from: slot.from };
 }

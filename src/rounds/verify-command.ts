@@ -21,6 +21,8 @@ export type VerifyCommand = {
   readonly proof?: string | undefined;
   readonly seal?: string | undefined;
   readonly manifest?: string | undefined;
+  /** Paths of result files. */
+  readonly result?: readonly string[] | undefined;
   readonly json: boolean;
 };
 
@@ -106,13 +108,19 @@ async function ownFile(path: string | undefined): Promise<OwnFile | OwnRefused |
 }
 
 async function ownFiles(paths: VerifyCommand): Promise<OwnFiles | OwnRefused> {
-  const files: Partial<Record<keyof OwnFiles, OwnFile>> = {};
+  const files: Partial<Record<'receipt' | 'proof' | 'seal' | 'manifest', OwnFile>> = {};
   for (const name of ['receipt', 'proof', 'seal', 'manifest'] as const) {
     const file = await ownFile(paths[name]);
     if (file && 'accepted' in file) return file;
     if (file) files[name] = file;
   }
-  return files;
+  const results: OwnFile[] = [];
+  for (const path of paths.result ?? []) {
+    const file = await ownFile(path);
+    if (file && 'accepted' in file) return file;
+    if (file) results.push(file);
+  }
+  return { ...files, results };
 }
 
 /** Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing is wrong or settled. */

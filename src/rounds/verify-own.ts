@@ -18,6 +18,8 @@ import {
   signatureProblem,
   SignedSeal,
 } from './receipts.ts';
+import type { Replayed } from './replay.ts';
+import { recomputedResultFile, ResultFile } from './results.ts';
 import { type Sighting, type Watch, watchEntry } from './sightings.ts';
 import {
   type AcceptedChain,
@@ -36,6 +38,8 @@ export type OwnFiles = {
   readonly seal?: OwnFile | undefined;
   /** The release's, for a receipt without the files of its rounds. */
   readonly manifest?: OwnFile | undefined;
+  /** Result files, of any rounds. */
+  readonly results?: readonly OwnFile[] | undefined;
 };
 
 /** Without the files of the rounds, or before the round that counts, nobody can tell: null. */
@@ -63,6 +67,7 @@ type Own = {
   readonly proof: Read<Proof> | undefined;
   readonly seal: Read<SignedSeal> | undefined;
   readonly manifest: Read<DrawnManifest> | undefined;
+  readonly results: readonly Read<ResultFile>[];
 };
 
 const AGAINST_OPERATOR =
@@ -129,7 +134,14 @@ function readOwn(files: OwnFiles): Own | OwnRefused {
   const seal = read(files.seal, SignedSeal);
   if (isRefused(seal)) return seal;
   const manifest = read(files.manifest, Terms);
-  return isRefused(manifest) ? manifest : { receipt, proof, seal, manifest };
+  if (isRefused(manifest)) return manifest;
+  const results: Read<ResultFile>[] = [];
+  for (const file of files.results ?? []) {
+    const result = read(file, ResultFile);
+    if (isRefused(result)) return result;
+    if (result) results.push(result);
+  }
+  return { receipt, proof, seal, manifest, results };
 }
 
 /** What is wrong with the documents in themselves and with one another. */
@@ -216,6 +228,31 @@ function sealProblem(shown: Read<SignedSeal>, { seals }: Watch): OwnRefused | un
     : refused(shown, `the files hold another seal of round ${seal.round}; ${AGAINST_OPERATOR}`);
 }
 
+/** Holds result files against the rounds as these go by. */
+function watchResults(results: readonly Read<ResultFile>[]) {
+  const unseen = new Set(results);
+  let wrong: OwnRefused | undefined;
+  const see = ({ ledger, round, digest, entries }: Replayed): void => {
+    const { release } = ledger.manifest;
+    for (const result of unseen) {
+      if (result.value.round !== round) continue;
+      unseen.delete(result);
+      const head = { digest, release, round };
+      const right = recomputedResultFile(ledger, head, entries, result.value.prefix);
+      if (jcs(right) !== jcs(result.value))
+        wrong ??= refused(result, `it does not say what round ${round} of ${release} gave`);
+    }
+  };
+  const problem = (): OwnRefused | undefined => {
+    const [other] = unseen;
+    return (
+      wrong ??
+      (other && refused(other, `it is of round ${other.value.round}, which is not among the files`))
+    );
+  };
+  return { see, problem };
+}
+
 /** What the rounds say against the documents, or where the entry is. */
 function againstRounds(own: Own, watch: Watch): Sighting | OwnRefused | undefined {
   const { receipt, proof, seal, manifest } = own;
@@ -231,7 +268,7 @@ function againstRounds(own: Own, watch: Watch): Sighting | OwnRefused | undefine
 
 /** What was checked of the documents, and what could not be, in words. */
 function checksOf(
-  { receipt, proof, seal, manifest }: Own,
+  { receipt, proof, seal, manifest, results }: Own,
   withRounds: boolean,
   entry: Sighting | undefined,
 ) {
@@ -270,6 +307,12 @@ function checksOf(
     note(signable, `the operator signed ${what}`, `the signature of ${what}: ${NEEDED}`);
     note(withRounds, `the files hold ${what}`, `that the files hold ${what}: give the transcripts`);
   }
+  if (results.length > 0)
+    note(
+      withRounds,
+      `each result file says what its round gave: ${results.length} of them`,
+      'what the result files say: give the transcripts',
+    );
   return { checked, notChecked };
 }
 
@@ -281,10 +324,10 @@ export async function verifyOwn(
 ): Promise<OwnAccepted | OwnRefused> {
   const own = readOwn(files);
   if (isRefused(own)) return own;
-  const { receipt, proof, seal, manifest } = own;
+  const { receipt, proof, seal, manifest, results } = own;
   const problem = ownProblem(own);
   if (problem) return problem;
-  const shown = receipt?.value ?? proof?.value ?? seal?.value.seal;
+  const shown = receipt?.value ?? proof?.value ?? seal?.value.seal ?? results[0]?.value;
   if (transcripts.length === 0 && shown)
     return (
       signedProblem(own, manifest?.value) ?? {
@@ -299,9 +342,14 @@ export async function verifyOwn(
     );
   const id = receipt?.value.entry.entry ?? proof?.value.entry;
   const watch = watchEntry(id ?? '');
-  const chain = await verifyChain(transcripts, { digest, onRound: watch.see });
+  const ofResults = watchResults(results);
+  const onRound = (replayed: Replayed): void => {
+    watch.see(replayed);
+    ofResults.see(replayed);
+  };
+  const chain = await verifyChain(transcripts, { digest, onRound });
   if (!chain.accepted) return chain;
-  const found = againstRounds(own, watch);
+  const found = ofResults.problem() ?? againstRounds(own, watch);
   if (isRefused(found)) return found;
   const { checked, notChecked } = checksOf(own, true, found);
   return {

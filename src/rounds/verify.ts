@@ -118,9 +118,16 @@ export async function verifyChain(
   const rounds: VerifiedRound[] = [];
   let ledger: Ledger | undefined;
   let last = { file: '', line: 1 };
-  for (const { name: file, open } of await inOrderOfRounds(files)) {
+  for (const transcript of await inOrderOfRounds(files)) {
+    const { name: file, open } = transcript;
     const replayed = await replay(ledger, open());
-    if (isMismatch(replayed)) return { accepted: false, file, ...replayed };
+    if (isMismatch(replayed)) {
+      const { line, reason } = replayed;
+      const named = line <= SEALED_BY_LINE ? await roundOf(transcript) : undefined;
+      const isGap = named !== undefined && named > rounds.length;
+      const gap = isGap ? `round ${rounds.length} is not among the files: ` : '';
+      return { accepted: false, file, line, reason: `${gap}${reason}` };
+    }
     onRound?.(replayed);
     const { lines, ledger: after, seal: _, ...round } = replayed;
     rounds.push({ file, ...round });

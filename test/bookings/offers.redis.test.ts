@@ -141,7 +141,12 @@ describe('an offer', () => {
     const offers = ids.map((id) => [id, 'OFFERED|0|0|0|1|0'] as const);
     await engine.stores.drawing.stageBookings(release, 0, offers);
     await engine.stores.drawing.stageOffers(release, 0, ids);
-    const result = { record: '{}', digest: 'd', seats: [['0/0', -count, 0]] as const };
+    const result = {
+      record: '{}',
+      digest: 'd',
+      seats: [['0/0', -count, 0]] as const,
+      offers: ids.map(() => ({ size: 1 })),
+    };
     await engine.stores.drawing.publish(release, 0, result);
     expect((await seats()).offered).toBe(count);
     await letPass(test.redis, CONFIRM_WITHIN_S + 1);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { serveApi, type TestApi } from '../support/api.ts';
 import { aSecond, oldClient, publishCowin, readCaptcha, ROOT } from '../support/cowin.ts';
 import { freshId, lastSms, letPass } from '../support/engine.ts';
@@ -154,6 +155,20 @@ describe('an image captcha', () => {
     const nobody = await api.call('POST', path);
     expect([nobody.status, nobody.text]).toEqual([401, 'Unauthenticated access!']);
   });
+
+  test('is another each time, and not kept for an Idempotency-Key', async () => {
+    const client = await signedIn();
+    const ask = () =>
+      api.call('POST', `${ROOT}/auth/getRecaptcha`, {
+        token: client.token(),
+        headers: { 'idempotency-key': 'always-the-same' },
+      });
+    const [first, second] = [await ask(), await ask()];
+    expect([first.status, second.status]).toEqual([200, 200]);
+    expect(second.headers['idempotent-replayed']).toBeUndefined();
+    expect(second.text).not.toBe(first.text);
+    expect(await used.redis.keys(keys.idempotency('*', '*'))).toEqual([]);
+  });
 });
 
 describe('registration', () => {
@@ -237,6 +252,10 @@ test('a token of an account that signed out everywhere is none', async () => {
   const client = await signedIn();
   await api.call('POST', '/v1/auth/revoke', { token: client.token() });
   await letPass(used.redis, 1);
+  // Where sessions are searched Redis is asked nothing; but what has been heard counts.
+  const search = '/appointment/sessions/findByPin?pincode=411001&date=17-09-2027';
+  expect((await client.get(search)).status).toBe(200);
   const answer = await client.get('/appointment/beneficiaries');
   expect([answer.status, answer.text]).toEqual([401, 'Unauthenticated access!']);
+  expect((await client.get(search)).status).toBe(401);
 });

@@ -30,7 +30,7 @@ beforeAll(async () => {
     server.once('listening', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  client = createClient(`http://127.0.0.1:${port}`, true);
+  client = createClient(`http://127.0.0.1:${port}`, 'each');
 });
 afterAll(() => {
   client.close();

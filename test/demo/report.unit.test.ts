@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { reportHtml, type Report } from '../../src/demo/report.ts';
-import { logarithmic, ticksTo } from '../../src/demo/report-svg.ts';
+import { logarithmic, ticksTo } from '../../src/report/svg.ts';
 import { brokenPromises, summaryJson, summaryTable } from '../../src/demo/summary.ts';
 import { tallyEvening } from '../../src/demo/tally.ts';
 import { evening, outcome } from './sample.ts';

@@ -299,6 +299,34 @@ describe('the work', () => {
   });
 });
 
+describe('the work for a device', () => {
+  const from = '127.0.0.5';
+  const triesOf = async (asker: Asker): Promise<number> =>
+    (await it.challenge('device', { from, ...asker })).json.tries;
+
+  test('is all there is for whoever has one, who is not refused for what neighbours ask', async () => {
+    await it.server.close();
+    const limits = { LIMIT_CAPTCHA_PER_ADDRESS: '3' };
+    it = await startGated(used.redis, {
+      CAPTCHA_TRIES: '10',
+      CAPTCHA_TRIES_MOST: '1000',
+      ...limits,
+    });
+    const [{ device }, another] = [await arrive(), await arrive()];
+    expect(await triesOf({ device })).toBe(1000);
+    expect(await triesOf({ device: another.device })).toBe(1000);
+    expect(await triesOf({})).toBeLessThan(100);
+    expect(await triesOf({})).toBeGreaterThan(100);
+    expect(await triesOf({})).toBe(1000);
+    expect((await it.challenge('device', { from })).json).toMatchObject({
+      code: 'TOO_MANY_REQUESTS',
+      limit: 'captcha-address',
+    });
+    expect(await triesOf({ device })).toBe(1000);
+    expect((await it.challenge('otp', { from, device })).json.tries).toBeLessThan(100);
+  });
+});
+
 describe('while Redis is away', () => {
   test('no solution passes', async () => {
     const from = '127.0.0.5';

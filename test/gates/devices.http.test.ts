@@ -29,6 +29,13 @@ afterEach(() => it.server.close());
 
 const START_MS = 1_700_000_000_000;
 const codeOf = async (asked: Promise<{ json: { code?: string } }>) => (await asked).json.code;
+/** Our code, however the surface words it. */
+const refusal = async (asked: ReturnType<Gated['call']>): Promise<string> => {
+  const answer = await asked;
+  if (answer.headers['content-type']?.startsWith('text/plain')) return answer.text;
+  const { code, fairslot } = answer.json;
+  return code ?? fairslot.code;
+};
 const sendOtp = (asker: Asker, mobile = '+919812345678') =>
   it.send('POST', '/v1/auth/otp', { ...asker, body: { mobile } });
 const mint = async () => (await it.newDevice()).deviceToken;
@@ -138,14 +145,39 @@ describe('routes that need a device', () => {
 });
 
 describe('an access token', () => {
-  test('is refused with another device, on every route, and read with none', async () => {
+  let account: string;
+  let person: string;
+  beforeEach(async () => {
+    account = fresh('account');
+    person = await register(it.engine, account);
+  });
+
+  test('is refused with another device and without its own, on every route of an account', async () => {
     const { device, deviceToken } = await it.newDevice();
-    const token = await it.tokenFor('account-1', device);
-    const list = (asker: Asker) => it.send('GET', '/v1/beneficiaries', asker);
-    expect((await list({ token, device: deviceToken })).status).toBe(200);
-    expect((await list({ token })).status).toBe(200);
-    const refused = await list({ token, device: await mint() });
-    expect(refused.json).toMatchObject({ status: 401, code: 'ACCESS_TOKEN_OTHER_DEVICE' });
+    const other = await mint();
+    const token = await it.tokenFor(account, device);
+    const routes = it.routes.filter(({ gates }) => gates.caller === 'account');
+    expect(routes.length).toBeGreaterThan(15);
+    for (const { method, path, name } of routes) {
+      const at = path.replaceAll(/:\w+/g, 'x');
+      const ask = (asker: Asker) => it.send(method.toUpperCase(), at, { token, ...asker });
+      const codes = await Promise.all([{}, { device: other }].map(async (by) => refusal(ask(by))));
+      // The CoWIN surface words every 401 alike.
+      const [missing, another] = codes;
+      expect([missing, another], name).toEqual(
+        path.startsWith('/api')
+          ? ['DEVICE_TOKEN_MISSING', 'Unauthenticated access!']
+          : ['DEVICE_TOKEN_MISSING', 'ACCESS_TOKEN_OTHER_DEVICE'],
+      );
+    }
+    const listed = await it.send('GET', '/v1/beneficiaries', { token, device: deviceToken });
+    expect(listed.json.beneficiaries).toMatchObject([{ beneficiaryId: person }]);
+  });
+
+  test('of the CoWIN surface is bound to no device, and does without', async () => {
+    const token = await it.tokenFor(account);
+    const at = '/api/v2/appointment/beneficiaries';
+    expect((await it.send('GET', at, { token })).json.beneficiaries).toHaveLength(1);
   });
 });
 

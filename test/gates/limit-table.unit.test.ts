@@ -42,6 +42,13 @@ describe('the table of limits', () => {
     },
   );
 
+  it('is shared among the servers of a machine where each counts for itself', () => {
+    const { limits, connectionsPerAddress } = configWith({ SERVERS: '4' });
+    const discovery = { ...LIMIT_TABLE.discovery, network: 7_500 };
+    expect(limits).toEqual({ ...LIMIT_TABLE, discovery });
+    expect(connectionsPerAddress).toBe(500);
+  });
+
   it('names its settings in capitals', () => {
     expect(limitSetting('wrongKey', 'address')).toBe('LIMIT_WRONG_KEY_PER_ADDRESS');
     expect(limitSetting('write', 'network')).toBe('LIMIT_WRITE_PER_NETWORK');

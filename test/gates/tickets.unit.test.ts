@@ -80,7 +80,7 @@ describe('the captcha settings', () => {
 
   test('are ALTCHA and device tokens unless said, but for tests', () => {
     for (const NODE_ENV of ['development', 'production']) {
-      const { captcha, devices } = configWith({ NODE_ENV });
+      const { captcha, devices } = configWith({ NODE_ENV, REDIS_URL: 'embedded' });
       expect([captcha.driver, devices.required]).toEqual(['altcha', true]);
     }
     expect(configWith().captcha.driver).toBe('none');

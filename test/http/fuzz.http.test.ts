@@ -133,7 +133,7 @@ const surfaceOn = (device: string): Surface => ({
 /** What takes away comes last: deleting, operators, who end releases, and at the end the tokens. */
 const lateness = ({ method, operationId, security }: Described): number =>
   Number(method === 'DELETE') +
-  4 * Number(operationId === 'signOutEverywhere') +
+  4 * Number(['signOutEverywhere', 'eraseAccount'].includes(operationId)) +
   2 * Number('operatorKey' in (security[0] ?? {}));
 
 describe('every route of the OpenAPI document', () => {

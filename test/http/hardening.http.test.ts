@@ -21,7 +21,7 @@ let it: TestApp;
 const sockets: Socket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await it.server.close(100);
+  await it.server.close({ timeoutMs: 100 });
 });
 
 function dial(localAddress = '127.0.0.1'): Socket {

@@ -115,15 +115,57 @@ describe('an Idempotency-Key', () => {
     expect(ttl).toBeLessThanOrEqual(86_400);
   });
 
-  test('of a process that died is free again after a minute', async () => {
+  test('of an answer over 4 KiB does the work again, and keeps nothing of it', async () => {
+    const sized = (bytes: number) => ({ ...THING, name: 'x'.repeat(bytes) });
+    await write(KEY, sized(3_800));
+    expect(await used.redis.strlen(STORED)).toBeGreaterThan(3_800);
+    await write(KEY, sized(3_800));
+    expect(it.held.runs).toBe(1);
+    const other = `${KEY}-longer`;
+    const large = await write(other, sized(4_100));
+    expect(large.status).toBe(200);
+    await expect.poll(() => used.redis.exists(keys.idempotency('account-1', other))).toBe(0);
+    const again = await write(other, sized(4_100));
+    expect(again.json).toMatchObject({ run: 3 });
+    expect(again.headers['idempotent-replayed']).toBeUndefined();
+  });
+
+  test('keeps 200 answers of an account in a day; what comes after is done again', async () => {
+    for (let one = 0; one < 20; one++)
+      await Promise.all(Array.from({ length: 10 }, (_, i) => write(`${one}-${i}`)));
+    const kept = async () => (await used.redis.keys(keys.idempotency('account-1', '*'))).length;
+    expect(await kept()).toBe(200);
+    const runs = it.held.runs;
+    expect((await write('one-more')).status).toBe(200);
+    await expect.poll(kept).toBe(200);
+    expect((await write('one-more')).json).toMatchObject({ run: runs + 2 });
+    expect((await write('0-0')).headers['idempotent-replayed']).toBe('true');
+    const other = await tokenOf('account-2');
+    await write(KEY, THING, other);
+    expect((await write(KEY, THING, other)).headers['idempotent-replayed']).toBe('true');
+    expect(await used.redis.ttl(keys.attempts('account-1'))).toBeGreaterThan(86_000);
+  });
+
+  test('of a process that died is free again after 20 s', async () => {
     const held = it.hold();
     const first = write(KEY);
     await held.started;
     const ttl = await used.redis.ttl(STORED);
     held.release();
     await first;
-    expect(ttl).toBeGreaterThan(50);
-    expect(ttl).toBeLessThanOrEqual(60);
+    expect(ttl).toBeGreaterThan(15);
+    expect(ttl).toBeLessThanOrEqual(20);
+  });
+
+  test('of a request that took longer is left to whoever has it by then', async () => {
+    const held = it.hold();
+    const first = write(KEY, { name: 'broken', sizes: [] });
+    await held.started;
+    const mark = 'fingerprint pending another';
+    await used.redis.set(STORED, mark); // the first one's has ended
+    held.release();
+    expect((await first).status).toBe(500);
+    expect(await used.redis.get(STORED)).toBe(mark); // asked after the first was answered
   });
 
   test('is ignored by reads', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createAudit, createAuditReader } from '../../src/gates/audit.ts';
+import { type Audited, createAudit, createAuditReader } from '../../src/gates/audit.ts';
 import { createKeysCommand } from '../../src/gates/keys-command.ts';
 import { createOperatorKeys, operatorKeyring } from '../../src/gates/operator-keys.ts';
 import { auditRoutes } from '../../src/gates/audit-routes.ts';
@@ -13,7 +13,7 @@ import { createOpenApi } from '../../src/http/openapi.ts';
 import { listen, type Server } from '../../src/http/server.ts';
 import { sleep } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
@@ -65,8 +65,8 @@ async function makeKey(name: string, scopes: string): Promise<string> {
   if ('problem' in made) throw new Error(made.problem);
   return made.key;
 }
-const lines = async () => {
-  const all = await createAuditReader(used.redis).page(500);
+const lines = async (of?: Audited) => {
+  const all = await createAuditReader(used.redis).page(500, undefined, of);
   return all.map(({ who, what, subject, outcome }) => `${who} ${what} ${subject} ${outcome}`);
 };
 
@@ -201,6 +201,12 @@ describe('making a key', () => {
     expect(await used.redis.exists(keys.operatorKeys())).toBe(0);
   });
 
+  test('with a bad name and a bad scope is refused with both', async () => {
+    expect(await keysOf().create('p', 'nothing')).toEqual({
+      problem: expect.stringMatching(/^--name: .+\n--scopes: /),
+    });
+  });
+
   test('ends at a thousand, each of which is found, until it is revoked', async () => {
     const keyring = operatorKeyring(used.redis);
     const found = createOperatorKeys(used.redis, OPERATOR_KEY);
@@ -286,6 +292,21 @@ describe('the audit stream', () => {
       'importer importThings  STARTED',
       'importer importThings  DONE',
       'auditor importThings  SCOPE_MISSING',
+    ]);
+  });
+
+  test('of operators has no line of a key that is of centres alone, whatever it tries', async () => {
+    const it = await start();
+    const centre = await makeKey('centre', 'vaccinator');
+    const both = await makeKey('both', 'vaccinator,attest');
+    await used.redis.del(keys.operatorAudit());
+    await it.importThings(centre);
+    await it.readAudit(centre);
+    await it.importThings(both);
+    expect(await lines()).toEqual(['both importThings  SCOPE_MISSING']);
+    expect((await lines('centres')).toReversed()).toEqual([
+      'centre importThings  SCOPE_MISSING',
+      'centre readAudit  SCOPE_MISSING',
     ]);
   });
 

@@ -18,7 +18,7 @@ import { present } from '../../src/lib/assert.ts';
 import { isoFromMs } from '../../src/lib/clock.ts';
 import { dayAt } from '../../src/lib/days.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -211,11 +211,13 @@ describe('signing in', () => {
 });
 
 describe('a full outbox', () => {
-  const FILL = `for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+  const FILL = `for i = ARGV[1], ARGV[2] do redis.call('ZADD', KEYS[1], 1e15, i) end`;
+  const AT_ONCE = 10_000; // Redis answers nobody else meanwhile
 
   test('refuses an OTP, and lets it be asked for later', async () => {
     const due = keys.smsDue('urgent');
-    await used.redis.eval(FILL, 1, due, OUTBOX_LIMITS.capacity.urgent);
+    for (let at = 1; at <= OUTBOX_LIMITS.capacity.urgent; at += AT_ONCE)
+      await used.redis.eval(FILL, 1, due, at, at + AT_ONCE - 1);
     const refused = await ask('sendOtp', { body: { mobile: '+919812345670', language: 'bn' } });
     expect(refused.json).toMatchObject({ code: 'SMS_OUTBOX_FULL' });
     expect(refused.headers['retry-after']).toBe('60');
@@ -268,6 +270,14 @@ describe('beneficiaries', () => {
     await withdraw();
     await letPass(used.redis, 11);
     expect((await remove(who.person)).status).toBe(204);
+  });
+
+  test('are not erased with their account while they have an entry', async () => {
+    await enter();
+    const erased = ask('eraseAccount', { token: who.token });
+    expect(await codeOf(erased)).toBe('ACCOUNT_HAS_CLAIMS');
+    expect((await erased).json['held']).toEqual([{ beneficiary: who.person, release }]);
+    await withdraw();
   });
 });
 
@@ -607,6 +617,14 @@ describe('what is published', () => {
         'RELEASE_UNKNOWN',
       );
     }
+    const file = { ...round, prefix: '0' };
+    expect((await ask('readResults', { params: file })).status).toBe(200);
+    for (const [code, params] of [
+      ['RESULT_FILE_UNKNOWN', { ...file, prefix: '00' }],
+      ['ROUND_UNKNOWN', { ...file, round: '1' }],
+      ['RELEASE_UNKNOWN', { ...file, release: 'nowhere' }],
+    ] as const)
+      expect(await codeOf(ask('readResults', { params }))).toBe(code);
     for (const name of reads) expect(await codeOf(ask(name, NOWHERE))).toBe('RELEASE_UNKNOWN');
     expect((await ask('listKeys')).json['keys']).toHaveLength(1);
     const { releases } = (await ask('listReleases')).json as { releases: { release: string }[] };

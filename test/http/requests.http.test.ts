@@ -27,6 +27,18 @@ describe('an answer', () => {
     });
   });
 
+  test('is the same to the same query, read once, and a refusal too', async () => {
+    const asked = async (query: string) => (await it.call('GET', `/v1/things/one${query}`)).json;
+    expect(await asked('?page=4')).toEqual({ thing: 'one', page: 4 });
+    expect(await asked('?page=4')).toEqual({ thing: 'one', page: 4 });
+    expect(await asked('?page=5')).toEqual({ thing: 'one', page: 5 });
+    for (const bad of ['?page=x', '?page=1&page=2', `?${'a'.repeat(300)}=1`]) {
+      const { problems: first } = await asked(bad);
+      expect(first).toHaveLength(1);
+      expect((await asked(bad)).problems).toEqual(first);
+    }
+  });
+
   test('to an account names it to the handler', async () => {
     const answer = await it.call('PUT', '/v1/things/one', { token, body: THING });
     expect(answer.json).toMatchObject({ account: 'account-1', ...THING });
@@ -398,11 +410,29 @@ describe('metrics', () => {
     expect(headers['content-type']).toMatch(/^text\/plain/);
     expect(text).toMatch(/^fairslot_http_requests_total\{route="readThing",status="200"\} \d+$/m);
     expect(text).toMatch(/^fairslot_http_requests_total\{route="unknown",status="404"\} \d+$/m);
-    expect(text).toMatch(/^fairslot_http_refusals_total\{code="ROUTE_UNKNOWN"\} \d+$/m);
+    expect(text).toMatch(/^fairslot_http_refusals_total\{code="ROUTE_UNKNOWN",gate="none"\} \d+$/m);
     expect(text).toMatch(
       /^fairslot_http_request_duration_seconds_count\{route="readThing"\} \d+$/m,
     );
     expect(text).toContain('nodejs_eventloop_lag_seconds');
     expect(text).not.toContain('nothing');
+  });
+});
+
+describe('the log', () => {
+  test('has a line for one request in so many, with route, status and duration', async () => {
+    const logged = await startApp(used.redis, { LOG_REQUESTS_ONE_IN: '3' });
+    for (let request = 0; request < 4; request++) await logged.call('GET', '/v1/things/nothing');
+    const lines = logged.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    await logged.server.close();
+    const answered = lines.filter(({ msg, level }) => msg === 'answered' && level === 30);
+    expect(answered).toHaveLength(2);
+    expect(answered[0]).toMatchObject({
+      route: 'readThing',
+      status: 200,
+      durationMs: expect.any(Number),
+      requestId: expect.stringMatching(UUID),
+    });
+    expect(JSON.stringify(answered)).not.toContain('nothing');
   });
 });

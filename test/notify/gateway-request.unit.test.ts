@@ -105,6 +105,7 @@ describe('the configuration', () => {
     return join(directory, name);
   };
   const HTTP = { SMS_DRIVER: 'http', SMS_HTTP_URL: 'https://gateway.example/send' };
+  const PRODUCTION = { ...HTTP, NODE_ENV: 'production', REDIS_URL: 'embedded' };
 
   it('reads what is secret from files', () => {
     const { sms } = configWith({
@@ -135,7 +136,7 @@ describe('the configuration', () => {
     ['no checks of certificates', { ...HTTP, NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'hand SMS to'],
     [
       'clear text in production',
-      { ...HTTP, NODE_ENV: 'production', SMS_HTTP_URL: 'http://gateway.example/' },
+      { ...PRODUCTION, SMS_HTTP_URL: 'http://gateway.example/' },
       'https://',
     ],
   ])('is refused with %s', (_what, settings, message) => {
@@ -146,8 +147,6 @@ describe('the configuration', () => {
 
   it('lets SMS go in clear to a gateway on this machine', () => {
     const url = 'http://127.0.0.1:9/';
-    expect(
-      configWith({ ...HTTP, NODE_ENV: 'production', SMS_HTTP_URL: url }).sms.gateway,
-    ).toHaveProperty('url', url);
+    expect(configWith({ ...PRODUCTION, SMS_HTTP_URL: url }).sms.gateway).toHaveProperty('url', url);
   });
 });

@@ -8,6 +8,7 @@ import { createBreaker } from '../../src/lib/breaker.ts';
 import type { Delivery, Letter, SmsDriver } from '../../src/notify/drivers.ts';
 import { PRIORITIES } from '../../src/notify/messages.ts';
 import { backoffMs, BREAKER, sendAll } from '../../src/notify/sender.ts';
+import type { OutboxStore } from '../../src/notify/store.ts';
 import { createTexts } from '../../src/notify/texts.ts';
 import { OUTBOX_LIMITS } from '../../src/notify/store.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -25,20 +26,21 @@ let running: Promise<unknown>;
 /** What was logged, and what became of SMS. */
 let lines: string[];
 let told: string[];
+let faults: string[];
 
 beforeEach(() => {
   engine = engineOn(test.redis);
-  [lines, told] = [[], []];
+  [lines, told, faults] = [[], [], []];
 });
 afterEach(async () => {
   stopping.abort();
   await running;
 });
 
-function start(driver: SmsDriver): void {
+function start(driver: SmsDriver, store: OutboxStore = engine.stores.outbox): void {
   stopping = new AbortController();
   const parts = {
-    store: engine.stores.outbox,
+    store,
     secrets: engine.secrets,
     driver,
     textOf: createTexts('Asia/Kolkata'),
@@ -46,6 +48,7 @@ function start(driver: SmsDriver): void {
     concurrency: CONCURRENCY,
     log: createLog('debug', { write: (line) => void lines.push(line) }),
     onSms: (outcome: string, template: string) => void told.push(`${template} ${outcome}`),
+    onFault: (error: unknown, message: string) => void faults.push(`${message}: ${String(error)}`),
     onDropped: () => undefined,
   };
   running = Promise.all(PRIORITIES.map((priority) => sendAll(parts, priority, stopping.signal)));
@@ -66,6 +69,24 @@ const SENT: Delivery = { outcome: 'sent' };
 const AWAY: Delivery = { outcome: 'away', reason: 'status-503' };
 
 describe('a sender', () => {
+  it('tells of an outbox that it cannot read, and goes on', async () => {
+    const letters: Letter[] = [];
+    let fails = 2;
+    const { outbox } = engine.stores;
+    const take: OutboxStore['take'] = (...parts) =>
+      fails-- > 0 ? Promise.reject(new Error('away')) : outbox.take(...parts);
+    await queueOtps(['otp:1']);
+    start(
+      async (letter) => {
+        letters.push(letter);
+        return SENT;
+      },
+      { ...outbox, take },
+    );
+    await until(() => letters.length === 1);
+    expect(faults).toEqual(Array(2).fill('the outbox could not be read: Error: away'));
+  });
+
   it('hands over each SMS once, in the language of its account, under a reference', async () => {
     const letters: Letter[] = [];
     start(async (letter) => {

@@ -148,18 +148,24 @@ it('a worker tells of its outboxes and its gateway, and never to whom', async ()
   const mobile = '+919812345678';
   granted(await engine.people.sendOtp(mobile, { network: '203.0.113', device: '' }));
   const port = await freePort();
-  await startWorker({ WORKER_METRICS_PORT: String(port), SMS_HTTP_TIMEOUT_MS: '200' });
+  await startWorker({ METRICS_PORT: String(port), SMS_HTTP_TIMEOUT_MS: '200' });
   const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   let page = '';
   await until(async () => {
     page = await read();
-    return page.includes('\nfairslot_notify_gateway_away_state 1\n');
+    return page.includes('\nfairslot_notify_gateway_away_state{process="worker-1"} 1\n');
   });
-  expect(page).toContain('fairslot_notify_waiting_sms{priority="routine"} 5');
-  expect(page).toContain('fairslot_notify_waiting_sms{priority="urgent"} 1');
-  expect(page).toMatch(/fairslot_notify_oldest_waiting_seconds\{priority="urgent"\} [\d.]+/);
-  expect(page).toMatch(/fairslot_notify_sms_total\{outcome="failed",template="offer"\} \d+/);
-  expect(page).toContain('fairslot_notify_dead_letters_sms{priority="urgent"} 0');
+  expect(page).toContain('fairslot_notify_waiting_sms{priority="routine",process="worker-1"} 5');
+  expect(page).toContain('fairslot_notify_waiting_sms{priority="urgent",process="worker-1"} 1');
+  expect(page).toMatch(
+    /fairslot_notify_oldest_waiting_seconds\{priority="urgent",process="worker-1"\} [\d.]+/,
+  );
+  expect(page).toMatch(
+    /fairslot_notify_sms_total\{outcome="failed",template="offer",process="worker-1"\} \d+/,
+  );
+  expect(page).toContain(
+    'fairslot_notify_dead_letters_sms{priority="urgent",process="worker-1"} 0',
+  );
   for (const text of [mobile, mobile.slice(3), 'Pune', 'offer:release'])
     expect(page).not.toContain(text);
 });

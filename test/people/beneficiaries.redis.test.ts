@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { createPeopleService } from '../../src/people/service.ts';
+import type { PeopleStore } from '../../src/people/store.ts';
 import { isRefusal } from '../../src/refusal.ts';
 import { keys } from '../../src/redis/keys.ts';
 import {
@@ -29,6 +30,9 @@ beforeEach(() => {
 
 const add = (account: string, idNumber: string) =>
   engine.people.addBeneficiary(account, { ...ASHA, idNumber });
+/** The service on a store that does some things otherwise. */
+const meets = (otherwise: Partial<PeopleStore>) =>
+  createPeopleService({ ...engine, store: { ...engine.stores.people, ...otherwise } });
 const listed = async (account: string): Promise<string[]> =>
   (await engine.people.listBeneficiaries(account)).map(({ beneficiaryId }) => beneficiaryId);
 
@@ -71,6 +75,38 @@ describe('an ID', () => {
     const answers = await Promise.all(['two', 'three', 'four'].map((who) => add(who, 'AB1234')));
     expect(answers.filter((answer) => !isRefusal(answer))).toHaveLength(1);
   });
+
+  it('that somebody has entered with is not free, though no list has it, until that is over', async () => {
+    const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
+    const person = await register(engine, 'one', { idNumber: 'AB1234' });
+    const request = { beneficiaries: [person], preferences: slots };
+    const { entryId } = granted(await engine.rounds.enter('one', release, request));
+    await test.redis.hdel(keys.beneficiaries('one'), person);
+    await letPass(test.redis, 11);
+    expect(codeOf(await add('two', 'AB1234'))).toBe('ID_REGISTERED');
+    expect(await listed('two')).toEqual([]);
+    expect(await engine.rounds.list('two', release)).toEqual([]);
+    expect(await engine.stores.rounds.withdraw(release, entryId)).toBe('WITHDRAWN');
+    expect(granted(await add('two', 'AB1234')).beneficiaryId).toBe(person);
+    expect(await engine.stores.people.claimsOf([person])).toEqual([null]);
+  });
+});
+
+it('is not taken from who has registered them anew since they were seen to be in no list', async () => {
+  const { people } = engine.stores;
+  const facts = { idType: 'passport', birthYear: 1960 };
+  const registerFor = (account: string, abandoned?: Parameters<typeof people.register>[3]) =>
+    people.register('a-person', account, facts, abandoned);
+  const first = await registerFor('holder');
+  if (first.outcome !== 'REGISTERED') throw new Error(first.outcome);
+  const seen = { account: 'holder', registeredAtMs: first.registeredAtMs };
+  const anew = await registerFor('holder');
+  expect(await registerFor('other', seen)).toMatchObject({ outcome: 'TAKEN', account: 'holder' });
+  if (anew.outcome !== 'REGISTERED') throw new Error(anew.outcome);
+  const { registeredAtMs } = anew;
+  expect(await registerFor('other', { ...seen, registeredAtMs })).toMatchObject({
+    outcome: 'REGISTERED',
+  });
 });
 
 describe('an account', () => {
@@ -93,30 +129,129 @@ describe('an account', () => {
     expect(codeOf(await add('one', 'AB1234'))).toBe('ID_REGISTERED');
   });
 
-  it('keeps whom one request lists while another, which came before, finds the list full', async () => {
+  it('binds nobody for whom its list has no room, though they enter at the same time', async () => {
+    const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
     const idNumber = freshId();
-    const others = await Promise.all(Array.from({ length: 4 }, () => register(engine, 'one')));
+    const person = await register(engine, 'one', { idNumber });
+    granted(await engine.people.removeBeneficiary('one', person));
+    for (let others = 0; others < 4; others++) await register(engine, 'one');
+    const request = { beneficiaries: [person], preferences: slots };
+    const enter = async () => codeOf(await engine.rounds.enter('one', release, request));
     const { people } = engine.stores;
-    const paused = Promise.withResolvers<void>();
-    const reached = Promise.withResolvers<void>();
-    const store: typeof people = {
-      ...people,
-      addBeneficiary: async (...parts) => {
-        const answer = await people.addBeneficiary(...parts);
-        reached.resolve();
-        await paused.promise;
-        return answer;
+    const meeting = meets({
+      register: async (...parts) => {
+        const reply = await people.register(...parts);
+        await enter();
+        return reply;
       },
+    });
+    expect(codeOf(await meeting.addBeneficiary('one', { ...ASHA, idNumber }))).toBe(
+      'TOO_MANY_BENEFICIARIES',
+    );
+    expect(await enter()).toBe('BENEFICIARY_UNKNOWN');
+    expect(await people.accountOfPerson(person)).toBeNull();
+    expect(await register(engine, 'two', { idNumber })).toBe(person);
+  });
+
+  it('lists nobody who is registered elsewhere', async () => {
+    const idNumber = freshId();
+    await register(engine, 'two', { idNumber });
+    expect(codeOf(await add('one', idNumber))).toBe('ID_REGISTERED');
+    expect(await listed('one')).toEqual([]);
+  });
+
+  it('adds or removes whom a request listed that died before it bound them', async () => {
+    const { people } = engine.stores;
+    for (const next of ['added', 'removed', 'elsewhere'] as const) {
+      const idNumber = freshId();
+      const dies = meets({ register: async () => Promise.reject(new Error('died')) });
+      await expect(dies.addBeneficiary(next, { ...ASHA, idNumber })).rejects.toThrow('died');
+      const [person = ''] = await listed(next);
+      expect(await people.persons(next)).toEqual([]);
+      if (next === 'added') granted(await add(next, idNumber));
+      if (next === 'elsewhere') await register(engine, 'two', { idNumber });
+      if (next !== 'added') granted(await engine.people.removeBeneficiary(next, person));
+      expect(await people.persons(next)).toEqual(next === 'added' ? [person] : []);
+      if (next === 'elsewhere') expect(await people.accountOfPerson(person)).toBe('two');
+    }
+  });
+
+  describe('that removes somebody while it adds them', () => {
+    const idOf = async (idNumber: string): Promise<string> => {
+      const person = await register(engine, 'before', { idNumber });
+      granted(await engine.people.removeBeneficiary('before', person));
+      return person;
     };
-    const slow = createPeopleService({ ...engine, store });
-    const first = slow.addBeneficiary('one', { ...ASHA, idNumber });
-    await reached.promise;
-    granted(await engine.people.removeBeneficiary('one', String(others[0])));
-    const { beneficiaryId } = granted(await add('one', idNumber));
-    paused.resolve();
-    expect(codeOf(await first)).toBe('TOO_MANY_BENEFICIARIES');
-    expect(await engine.stores.people.persons('one')).toContain(beneficiaryId);
-    expect(codeOf(await add('two', idNumber))).toBe('ID_REGISTERED');
+    /** Adds them; `before` happens when they are listed and not yet bound, `after` once bound. */
+    const adding = (
+      idNumber: string,
+      { before, after }: { before: () => Promise<unknown>; after?: () => Promise<unknown> },
+    ) => {
+      const register: PeopleStore['register'] = async (...parts) => {
+        await before();
+        const reply = await engine.stores.people.register(...parts);
+        await after?.();
+        return reply;
+      };
+      return meets({ register }).addBeneficiary('one', { ...ASHA, idNumber });
+    };
+    const isOne = async (person: string): Promise<void> => {
+      expect(await engine.stores.people.accountOfPerson(person)).toBe('one');
+      expect(await listed('one')).toContain(person);
+    };
+
+    it('lists who is bound, whichever comes first', async () => {
+      const idNumber = freshId();
+      const person = await idOf(idNumber);
+      const before = () => engine.people.removeBeneficiary('one', person);
+      granted(await adding(idNumber, { before }));
+      await isOne(person);
+    });
+
+    it('lists who is bound, though the removal is done last', async () => {
+      const idNumber = freshId();
+      const person = await idOf(idNumber);
+      const added = Promise.withResolvers<void>();
+      const reached = Promise.withResolvers<void>();
+      const { people } = engine.stores;
+      const late = meets({
+        removeBeneficiary: async (...parts) => {
+          reached.resolve();
+          await added.promise;
+          return people.removeBeneficiary(...parts);
+        },
+      });
+      const removals: Promise<unknown>[] = [];
+      const before = async () => {
+        removals.push(late.removeBeneficiary('one', person));
+        await reached.promise;
+      };
+      granted(await adding(idNumber, { before }));
+      added.resolve();
+      await Promise.all(removals);
+      await isOne(person);
+    });
+
+    it('binds nobody when its list has filled meanwhile, but who has entered', async () => {
+      const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
+      for (const enters of [false, true]) {
+        for (const one of await listed('one'))
+          granted(await engine.people.removeBeneficiary('one', one));
+        for (let others = 0; others < 3; others++) await register(engine, 'one');
+        const idNumber = freshId();
+        const person = await idOf(idNumber);
+        const before = async () => {
+          granted(await engine.people.removeBeneficiary('one', person));
+          await register(engine, 'one');
+        };
+        const request = { beneficiaries: [person], preferences: slots };
+        const after = async () => enters && engine.rounds.enter('one', release, request);
+        const answer = codeOf(await adding(idNumber, { before, after }));
+        expect(answer).toBe(enters ? undefined : 'TOO_MANY_BENEFICIARIES');
+        if (enters) await isOne(person);
+        else expect(await engine.stores.people.accountOfPerson(person)).toBeNull();
+      }
+    });
   });
 
   it('sees what it registered, and of an ID the last four characters', async () => {

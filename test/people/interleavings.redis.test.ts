@@ -70,7 +70,15 @@ function onMovedTime(people: PeopleStore, rounds: RoundStore, movedMs: () => num
         }),
       );
     },
-    register: (...parts) => forth(people.register(...parts)),
+    register: (person, account, facts, abandoned) => {
+      const stale = abandoned?.stale && back(abandoned.stale);
+      const holder = abandoned && {
+        account: abandoned.account,
+        registeredAtMs: abandoned.registeredAtMs - movedMs(),
+        ...(stale && { stale }),
+      };
+      return forth(people.register(person, account, facts, holder));
+    },
   };
   const movedRounds: RoundStore = {
     ...rounds,
@@ -179,7 +187,15 @@ async function begin(scheduler: fc.Scheduler, releases: readonly TestRelease[]) 
     }
     await audit();
   };
-  return { make };
+  /** Once nothing is under way. */
+  const settled = async (): Promise<void> => {
+    for (const one of [person, friend]) {
+      const account = await engine.stores.people.accountOfPerson(one);
+      const listed = account === null || (await engine.stores.people.persons(account));
+      if (listed !== true) expect(listed, 'who is bound is listed').toContain(one);
+    }
+  };
+  return { make, settled };
 }
 
 it('one person never has two claims or two accounts, whatever overtakes what', async () => {
@@ -191,8 +207,9 @@ it('one person never has two claims or two accounts, whatever overtakes what', a
       fc.scheduler(),
       fc.array(move, { minLength: 6, maxLength: 16, size: 'max' }),
       async (scheduler, moves) => {
-        const { make } = await begin(scheduler, releases);
+        const { make, settled } = await begin(scheduler, releases);
         await scheduler.waitFor(Promise.all(moves.map(make)));
+        await settled();
       },
     ),
     { numRuns: Number(process.env['FAIRSLOT_MODEL_RUNS'] ?? 400) },

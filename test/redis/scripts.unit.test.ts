@@ -7,6 +7,7 @@ import { keys } from '../../src/redis/keys.ts';
 import { boundScripts, readScript } from '../../src/redis/script.ts';
 import '../../src/engine.ts'; // binds the scripts of every store
 import '../../src/gates/limits.ts';
+import '../../src/http/idempotency.ts';
 
 const LUA = resolve(import.meta.dirname, '../../lua');
 const FILES = readdirSync(LUA, { recursive: true, encoding: 'utf8' })

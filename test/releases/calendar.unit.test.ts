@@ -392,7 +392,10 @@ describe('the command', () => {
     ['pune.csv', 'centre_id,centre_name', 'import', 'text/csv'],
     ['pune', '"centre_id",centre_name', 'import', 'text/csv'],
   ])('takes %s with %j for a %s', (file, body, door, type) => {
-    const request = importRequest('a', file, body, { stateId: '21' });
-    expect(request).toMatchObject({ path: `/v1/admin/releases/a/${door}?stateId=21`, type });
+    const request = importRequest('a', file, body, { stateId: '21', districtId: '363' });
+    expect(request).toMatchObject({
+      path: `/v1/admin/releases/a/${door}?stateId=21&districtId=363`,
+      type,
+    });
   });
 });

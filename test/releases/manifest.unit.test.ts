@@ -185,6 +185,8 @@ describe('a manifest', () => {
       unexpired_round: '0',
       spare_rounds: '100',
       certain_round: '0',
+      capacity: '5',
+      free_seats: '5',
     });
   });
 });

@@ -3,8 +3,6 @@
  * first and stands is in the second without having done anything.
  */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -12,9 +10,10 @@ import { listen, type Server } from '../../src/http/server.ts';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, msFromIso, nowMs, sleep } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import { accountOf } from '../../src/people/sign-in.ts';
 import { PEOPLE_LIMITS } from '../../src/people/rules.ts';
+import { freePort } from '../../src/redis/embedded.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import { type Answered, call, configWith, OPERATOR_KEY, secrets, tokenOf } from '../support/app.ts';
@@ -26,16 +25,6 @@ const used = useRedis();
 let engine: Engine;
 let server: Server;
 let worker: ChildProcess;
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const taken = createServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  const { port } = taken.address() as AddressInfo;
-  taken.close();
-  await once(taken, 'close');
-  return port;
-}
 
 beforeAll(async () => {
   const { redis } = used;
@@ -109,7 +98,7 @@ it('carries who got nothing over to the next evening, where they may win or with
   const metricsPort = await freePort();
   worker = await spawnWorker(used.server.address, {
     SMS_DRIVER: 'inbox',
-    WORKER_METRICS_PORT: String(metricsPort),
+    METRICS_PORT: String(metricsPort),
   });
   const citizens = await Promise.all([1, 2, 3].map(arrive));
   const first = await publish('first', '2099-01-01', 3_000);
@@ -156,5 +145,7 @@ it('carries who got nothing over to the next evening, where they may win or with
   expect(offer).toContain('a seat for you at Alpha, 2 January, 09:00');
   expect(await verify(engine, 'second')).toMatchObject({ accepted: true });
   const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
-  expect(await metrics.text()).toContain('fairslot_rounds_carried_total{outcome="entered"} 2');
+  expect(await metrics.text()).toContain(
+    'fairslot_rounds_carried_total{outcome="entered",process="worker-1"} 2',
+  );
 }, 60_000);

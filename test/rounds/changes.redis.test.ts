@@ -11,6 +11,7 @@ import { createNotifier } from '../../src/rounds/notify.ts';
 import { createLog } from '../../src/log.ts';
 import {
   bookingOf,
+  dyingStore,
   codeOf,
   engineOn,
   entryOf,
@@ -27,7 +28,6 @@ import {
   snapshot,
   stateOf,
   verify,
-  watchedStore,
   workerOn,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
@@ -264,7 +264,8 @@ describe('seats that are lost', () => {
 
 describe('a change', () => {
   it('is public with the round that settles it, in no manifest', async () => {
-    const { text } = granted(await engine.releases.published(release));
+    const { manifestFile } = granted(await engine.releases.published(release));
+    const text = (await manifestFile()).plain.toString();
     expect(granted(await engine.releases.describe(release)).changedInRound).toBeNull();
     await close(0);
     granted(await lose(1, 1));
@@ -543,10 +544,7 @@ it.each(Array.from({ length: 10 }, (_call, number) => number))(
     await nextRound(engine, release);
     const undisturbed = await ended();
     await restore(test.redis, before);
-    const dies = watchedStore(engine, async (call) => {
-      if (call === at) throw new Error('died');
-    });
-    await expect(workerOn(engine, dies).step(release)).rejects.toThrow('died');
+    await expect(workerOn(engine, dyingStore(engine, at)).step(release)).rejects.toThrow('died');
     await nextRound(engine, release);
     expect(await ended()).toEqual(undisturbed);
     await agree();

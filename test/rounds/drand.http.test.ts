@@ -6,18 +6,18 @@ import { listen } from '../../src/http/server.ts';
 import { present } from '../../src/lib/assert.ts';
 import { monotonicMs, msFromIso, nowMs, sleep } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
-import { createWorkerMetrics } from '../../src/metrics.ts';
+import { createWorkerMetrics } from '../../src/metrics/worker.ts';
 import { type DrandTerms, drandTimeMs } from '../../src/rounds/beacon.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { Conductor } from '../../src/rounds/conduct.ts';
 import type { Step } from '../../src/rounds/drawing.ts';
 import { createDrand, type Drand } from '../../src/rounds/drand.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
-import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
 import { call, SECRET } from '../support/app.ts';
 import { type Mode, type Network, ownNetwork, recorded, startDrand } from '../support/drand.ts';
 import type { TestDrand } from '../support/drand.ts';
-import { granted, publishRelease, verify, workerOn } from '../support/engine.ts';
+import { granted, publishRelease, putEntry, verify, workerOn } from '../support/engine.ts';
+import { readingsOf } from '../support/metrics.ts';
 import { kill, spawnWorker } from '../support/processes.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -189,15 +189,7 @@ describe('a release with public randomness', () => {
     const wishes = { seats: [2], closesInS: 0.3, beacon };
     ({ release } = await publishRelease(engine, test.redis, wishes));
     const closedMs = nowMs() + 300;
-    await Promise.all(
-      ['one', 'two', 'three'].map(async (person) => {
-        const id = entryIdOf(engine.secrets, release, person);
-        const packed = packEntry({ persons: [person], prefs: [0], categories: [] });
-        const entry = { id, packed, account: person, enterBeforeMs: Infinity };
-        const { outcome } = await engine.stores.rounds.enter(release, entry);
-        expect(outcome).toBe('ENTERED');
-      }),
-    );
+    await Promise.all([1, 2, 3].map(() => putEntry(engine, release, [0])));
     await sleep(closedMs - nowMs() + 5);
   };
   beforeEach(async () => {
@@ -226,6 +218,7 @@ describe('a release with public randomness', () => {
     expect(sealed).toEqual({
       release,
       round: 0,
+      results: { prefixLength: expect.any(Number), files: expect.any(Number) },
       seal: sealed.seal,
       signature: expect.stringMatching(/^[A-Za-z0-9_-]{86}$/),
       trust: expect.stringMatching(/^whoever runs the drand chain /),
@@ -362,9 +355,9 @@ describe('a release with public randomness', () => {
       const taken = await listen(
         createMonitor(
           createWorkerMetrics({
+            ...readingsOf(engineOf(), test.redis),
             beaconOverdueS: () => 12.5,
-            outbox: engineOf().outbox.state,
-            isGatewayAway: () => false,
+            lastRun: async () => undefined,
           }).registry,
           watch.log,
         ),
@@ -377,7 +370,7 @@ describe('a release with public randomness', () => {
       expect(await call(taken.url, 'GET', '/')).toMatchObject({ status: 404 });
       expect(await call(taken.url, 'POST', '/metrics')).toMatchObject({ status: 404 });
 
-      const settings = { WORKER_METRICS_PORT: new URL(taken.url).port, DRAND_URLS: endpoint.url };
+      const settings = { METRICS_PORT: new URL(taken.url).port, DRAND_URLS: endpoint.url };
       const worker = await spawnWorker(test.server.address, settings);
       while ((await engine.stores.rounds.round(release, 0)) === undefined) await sleep(50);
       await kill(worker, 'SIGTERM');

@@ -27,7 +27,6 @@ function startDoor(door: string): ChildProcess {
         SMS_DRIVER: 'inbox',
         PORT: '0',
         METRICS_PORT: '0',
-        WORKER_METRICS_PORT: '0',
         NODE_ENV: 'test',
       },
       stdio: ['ignore', 'pipe', 'inherit'],

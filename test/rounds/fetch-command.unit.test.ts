@@ -43,6 +43,11 @@ test('saves each transcript and tells its digest', async () => {
   expect(readFileSync(file, 'utf8')).toBe('the transcript');
 });
 
+test('says so where no round is published yet', async () => {
+  serve([], (response) => response.end());
+  expect(await fetchPune()).toEqual({ problem: 'pune has no published round yet.', told: [] });
+});
+
 test('saves no error as a transcript, and nothing that was cut short', async () => {
   serve([{ round: 0, digest: DIGEST }], (response) => {
     response.statusCode = 503;

@@ -357,7 +357,7 @@ describe('a member', () => {
     await test.redis.hset(keys.person(b), {
       account: other,
       id_type: 'passport',
-      birth_year: 1960,
+      born_in: 1960,
     });
     expect(await engine.rounds.list(other, release)).toEqual([]);
     expect(await entries()).toMatchObject([{ beneficiaries: [a], state: 'cancelled' }]);

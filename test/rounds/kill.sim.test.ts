@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { present } from '../../src/lib/assert.ts';
 import { monotonicMs, sleep } from '../../src/lib/clock.ts';
 import { connectRedis, type Redis } from '../../src/redis/client.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '../../src/redis/embedded.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
+import { inBatches } from '../support/batches.ts';
 import {
   engineOn,
   fresh,
@@ -18,10 +18,13 @@ import {
   nextRound,
   publishRelease,
   registerMany,
+  restore,
+  snapshot,
   verify,
 } from '../support/engine.ts';
 import { kill, spawnWorker } from '../support/processes.ts';
 import { ON_CLUSTER } from '../support/redis.ts';
+import { ONLY_IF_SLOW } from '../support/slow.ts';
 
 const ENTRIES = 6_000;
 const KILLS = 3;
@@ -75,14 +78,13 @@ it.each([
   ['a round that settles changes', 1, 400],
 ] as const)(
   '%s, whose workers are killed one after the other, ends as if nothing had happened',
+  ONLY_IF_SLOW,
   async (_which, round, given) => {
     const engine = engineOn(redis);
     const { release, slots } = await publishRelease(engine, redis, { seats: [500, 300, 200] });
-    await Promise.all(
-      Array.from(
-        { length: ENTRIES },
-        (_entry, number) => enter(release, [number % 3, (number + 1) % 3]).done,
-      ),
+    await inBatches(
+      Array.from({ length: ENTRIES }, (_entry, number) => [number % 3, (number + 1) % 3]),
+      (prefs) => enter(release, prefs).done,
     );
     await redis.hset(keys.release(release), { closes_at_ms: 1, next_round_at_ms: 1 });
     if (round > 0) {
@@ -93,23 +95,18 @@ it.each([
       granted(await engine.releases.lose(release, loss));
     }
     await engine.stores.drawing.cut(release);
-    const cut = await Promise.all(
-      (await redis.keys('*')).map(
-        async (key) => [key, present(await redis.dumpBuffer(key), key)] as const,
-      ),
-    );
+    const cut = await snapshot(redis);
     const startedMs = monotonicMs();
     await nextRound(engine, release);
     const tookMs = monotonicMs() - startedMs;
     const digestOf = async () => (await engine.stores.rounds.round(release, round))?.digest;
     const undisturbed = await digestOf();
 
-    await redis.flushall();
-    await Promise.all(cut.map(([key, dump]) => redis.restore(key, 0, dump)));
+    await restore(redis, cut);
     const killed: number[] = [];
-    while (killed.length < KILLS) {
+    while (killed.length < KILLS && (await digestOf()) === undefined) {
       const worker = await startWorker();
-      await until(() => redis.get(keys.lease(release)));
+      await until(async () => (await redis.get(keys.lease(release))) ?? (await digestOf()));
       const afterMs = randomInt(Math.ceil(tookMs));
       await sleep(afterMs);
       await kill(worker, 'SIGKILL');
@@ -126,7 +123,7 @@ it.each([
   },
 );
 
-it('a release that cannot be drawn does not hold up another', async () => {
+it('a release that cannot be drawn does not hold up another', ONLY_IF_SLOW, async () => {
   const engine = engineOn(redis);
   const damaged = await publishRelease(engine, redis, { seats: [1], opensInS: -10 });
   const sound = await publishRelease(engine, redis, { seats: [1], opensInS: -20 });
@@ -139,7 +136,7 @@ it('a release that cannot be drawn does not hold up another', async () => {
   expect(await engine.stores.rounds.round(damaged.release, 0)).toBeUndefined();
 });
 
-it('no acknowledged entry or booking is lost when Redis is killed', async () => {
+it('no acknowledged entry or booking is lost when Redis is killed', ONLY_IF_SLOW, async () => {
   const engine = engineOn(redis);
   const lottery = await publishRelease(engine, redis, { seats: [10] });
   const shop = await publishRelease(engine, redis, { mode: 'immediate', seats: [1_000] });

@@ -5,7 +5,13 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bookingId, isPublished, parseBookingId, unpackBooking } from '../../src/bookings/rules.ts';
+import {
+  type Booking,
+  bookingId,
+  isPublished,
+  parseBookingId,
+  unpackBooking,
+} from '../../src/bookings/rules.ts';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import type { Redis } from '../../src/redis/client.ts';
@@ -26,6 +32,7 @@ import {
   verify,
   workerOn,
 } from '../support/engine.ts';
+import { assertProperty } from '../support/property.ts';
 import { useRedis } from '../support/redis.ts';
 import { createModel, type Terms, type Word } from './model.ts';
 
@@ -412,14 +419,23 @@ async function compareLedger({ engine, model, releases }: Evening, number: numbe
   expect([...ledger.free]).toEqual(free.map((seats, slot) => seats - (returned[slot] ?? 0)));
 }
 
+/** Kept beside the seats, for whoever only counts. */
+const SUMS = ['free_seats', 'offered_seats', 'offered_entries', 'booked_seats', 'booked_entries'];
+const countsOf = (granted: readonly Booking[]): number[] =>
+  (['OFFERED', 'BOOKED'] as const).flatMap((state) => {
+    const those = granted.filter((one) => one.state === state);
+    return [those.reduce((sum, { size }) => sum + size, 0), those.length];
+  });
+
 /** What the engine holds of a release, in the model's terms, and a fingerprint of all of it. */
 async function held({ redis, engine, people, releases, entryId }: Evening, number: number) {
   const { release } = present(releases[number], 'a release');
   const ids = people.map((_person, person) => entryId(number, person));
-  const [standings, reading, [print, seats, bookings, entries]] = await Promise.all([
+  const [standings, reading, [print, seats, bookings, entries], sums] = await Promise.all([
     engine.stores.rounds.view(release, ids),
     engine.releases.read(release),
     look(redis, release),
+    redis.hmget(keys.release(release), ...SUMS),
   ]);
   const { round, phase, published } = present(reading, 'a state');
   const granted = bookings
@@ -431,6 +447,8 @@ async function held({ redis, engine, people, releases, entryId }: Evening, numbe
   );
   return {
     print,
+    sums: sums.map(Number),
+    counted: [free.reduce((sum, seats) => sum + seats, 0), ...countsOf(granted)],
     persons: entries.flatMap((entry) => unpackEntry(entry).persons),
     capacities: free.map((seats, slot) => seats + (given[slot] ?? 0)),
     state: {
@@ -467,10 +485,11 @@ const LIVE = new Set(['ENTERED', 'SEALED', 'WAITING', 'OFFERED', 'BOOKED']);
 
 /** Compares one release with the model, and audits it. */
 async function check(evening: Evening, number: number) {
-  const { state, capacities, persons, print } = await held(evening, number);
+  const { state, capacities, persons, print, sums, counted } = await held(evening, number);
   expect(state).toMatchObject(foreseen(evening, number));
   const { capacity } = evening.model.release(number);
   expect(capacities, 'free, offered and booked').toEqual(capacity);
+  expect(sums, 'the sums over a release').toEqual(counted);
   expect(new Set(persons).size, 'people in two entries').toBe(persons.length);
   for (const { prefs, booking } of state.entries)
     if (prefs && booking) expect(prefs, 'their own list').toContain(booking.slot);
@@ -523,11 +542,12 @@ test.each([
 ] as const)(
   'the engine does what the model does, in %s',
   async (_name, terms, runs) => {
-    await fc.assert(
-      fc.asyncProperty(evenings, async (all) => {
+    await assertProperty(
+      evenings,
+      async (all) => {
         const played = await Promise.allSettled(all.map((one) => play(it.redis, terms, one)));
         for (const one of played) if (one.status === 'rejected') throw one.reason;
-      }),
+      },
       { numRuns: runs, ...chosen },
     );
   },

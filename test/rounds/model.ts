@@ -90,6 +90,8 @@ type Claim = { readonly release: number; readonly at: number };
 
 /** After this many seconds without use a claim that is over can be taken over. */
 const CLAIM_LEASE = 10;
+/** A window of entries ends so many seconds before its release. */
+const LAST_CUT_BEFORE_END = 2;
 const BENEFICIARIES = 4;
 const GROUP_SIZE = 4;
 
@@ -138,6 +140,9 @@ const cut = (one: Release): void => {
   one.settling = one.round > 0 && one.changingRound === one.round;
 };
 
+/** No window ends later than this. */
+const lastCut = ({ terms }: Release): number => terms.endsAt - LAST_CUT_BEFORE_END;
+
 /** The next round to be cut. */
 const nextCut = ({ round, drawing }: Release): number => round + Number(drawing);
 
@@ -179,8 +184,6 @@ const giveBack = (one: Release, booking: Booking, state: 'CANCELLED' | 'LAPSED')
   one.returned[booking.slot] = present(one.returned[booking.slot], 'a slot') + booking.size;
   one.happened = true;
 };
-
-export type Model = ReturnType<typeof createModel>;
 
 /** `entryId` names people as the engine does; the order of a draw depends on it. */
 export function createModel(
@@ -237,9 +240,10 @@ export function createModel(
   };
 
   const add = (account: Account, person: Person): Word => {
-    if (accountOf.has(person)) return 'ID_REGISTERED';
+    if (accountOf.get(person) === account) return 'ID_REGISTERED';
     const listed = [...accountOf.values()].filter((one) => one === account).length;
     if (listed >= BENEFICIARIES) return 'TOO_MANY_BENEFICIARIES';
+    if (accountOf.has(person)) return 'ID_REGISTERED';
     accountOf.set(person, account);
     return 'DONE';
   };
@@ -259,6 +263,14 @@ export function createModel(
   const cutFirstIfDue = (one: Release): void => {
     const open = one.round === 0 && !one.drawing && one.endedAt === undefined;
     if (open && now >= one.terms.closesAt) cut(one);
+  };
+
+  /** Whoever enters first after a round's time is not drawn alone, nor with seats just come back. */
+  const awaitOthers = (one: Release): void => {
+    const isIdle = one.round > 0 && !one.drawing && one.entering.size === 0;
+    if (!isIdle || now < one.nextRoundAt || one.changingRound === one.round) return;
+    if (one.happened) cut(one);
+    else one.nextRoundAt = Math.max(now, Math.min(now + one.terms.roundEvery, lastCut(one)));
   };
 
   const closedTo = ({ terms: { opensAt, endsAt }, endedAt }: Release): Word | undefined => {
@@ -316,6 +328,7 @@ export function createModel(
     for (const person of persons) one.bookings.delete(person);
     for (const booking of one.bookings.values())
       booking.persons = booking.persons.filter((person) => !persons.includes(person));
+    awaitOthers(one);
     one.entering.set(lead, { persons, prefs });
     return 'DONE';
   };
@@ -500,12 +513,13 @@ export function createModel(
 
   /** Moments at which an answer changes. */
   const turningPoints = (): number[] => [
-    ...releases.flatMap(({ terms, nextRoundAt, publishedAt }) => [
-      terms.opensAt,
-      terms.closesAt,
-      terms.endsAt,
-      nextRoundAt,
-      ...publishedAt.map((at) => at + terms.confirmWithin),
+    ...releases.flatMap((one) => [
+      one.terms.opensAt,
+      one.terms.closesAt,
+      lastCut(one),
+      one.terms.endsAt,
+      one.nextRoundAt,
+      ...one.publishedAt.map((at) => at + one.terms.confirmWithin),
     ]),
     ...Array.from(claims.values(), ({ at }) => at + CLAIM_LEASE),
   ];

@@ -110,3 +110,21 @@ test('lets no control characters of a file through to the terminal', async () =>
   const { err } = await run([path]);
   expect(err).toMatch(/^[\x20-\x7e]+\n$/);
 });
+
+test('holds result files against the rounds, and names the one that is wrong', async () => {
+  const write = (name: string, waiting: readonly string[]): string => {
+    const path = join(directory, name);
+    const head = { digest, offered: [], prefix: '0', release: MANIFEST.release, round: 1 };
+    writeFileSync(path, jcs({ ...head, waiting }));
+    return path;
+  };
+  const [right, wrong] = [write('right', []), write('wrong', ['AAAAAAAAAAAAAAAAAAAAAA'])];
+  const both = await run(files, { result: [right, right] });
+  expect(both).toMatchObject({ code: 0, err: '' });
+  expect(both.out).toContain('each result file says what its round gave: 2 of them');
+  const { code, err } = await run(files, { result: [right, wrong] });
+  expect(code).toBe(1);
+  expect(err).toContain(`REFUSED ${wrong}: it does not say what round 1 of`);
+  const missing = await run(files, { result: [join(directory, 'none')] });
+  expect(missing.err).toContain('the file cannot be read');
+});

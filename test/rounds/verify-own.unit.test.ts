@@ -5,8 +5,10 @@ import { manifestHash } from '../../src/releases/manifest.ts';
 import { entryDocument, type EntryRow } from '../../src/rounds/entry-table.ts';
 import { chunkOf, keptTree, type Proof, proofIn, treeChunks } from '../../src/rounds/proofs.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
-import { type OwnFile, type OwnFiles, verifyOwn } from '../../src/rounds/verify-own.ts';
-import { file } from './files.ts';
+import type { ResultFile } from '../../src/rounds/results.ts';
+import { type OwnFile, verifyOwn } from '../../src/rounds/verify-own.ts';
+import { idBytes } from '../../src/rounds/ledger.ts';
+import { file, linesOf } from './files.ts';
 import {
   createLedger,
   idOf,
@@ -76,8 +78,8 @@ const files = (count = 3) =>
 
 type Documents = { receipt?: object; proof?: object; seal?: object; manifest?: object };
 const verify = (documents: Documents, count = 3) => {
-  const own: Partial<Record<keyof OwnFiles, OwnFile>> = {};
-  for (const [name, value] of Object.entries(documents) as [keyof OwnFiles, object][])
+  const own: Partial<Record<keyof Documents, OwnFile>> = {};
+  for (const [name, value] of Object.entries(documents) as [keyof Documents, object][])
     own[name] = { name: `${name}.json`, text: JSON.stringify(JSON.parse(jcs(value)), null, 2) };
   return verifyOwn(files(count), own);
 };
@@ -303,6 +305,78 @@ describe('a signed seal', () => {
     expect(await verify({ seal: { seal: other, signature: signSeal(other) } })).toMatchObject({
       accepted: false,
       reason: expect.stringMatching(/^the files hold another seal of round 1; .*evidence/),
+    });
+  });
+});
+
+describe('result files', () => {
+  /** All of a round's, read off its transcript by hand; with one bit there are two. */
+  const filesOf = (round: number): ResultFile[] => {
+    const { bytes, digest } = present(rounds[round], 'a round');
+    type Line = { kind: string; entry: string; slot: string | null; pool: string | null };
+    const lines = linesOf(bytes)
+      .map((line) => JSON.parse(line) as Line)
+      .filter(({ kind }) => kind === 'entry' || kind === 'offer')
+      .toSorted((a, b) => Buffer.compare(idBytes(a.entry), idBytes(b.entry)));
+    return ['0', '1'].map((prefix) => {
+      const mine = lines.filter(({ entry }) => String(idBytes(entry)[0]! >> 7) === prefix);
+      return {
+        digest,
+        offered: mine.flatMap(({ entry, slot, pool }) =>
+          slot === null || pool === null ? [] : [{ entry, pool, slot }],
+        ),
+        prefix,
+        release: MANIFEST.release,
+        round,
+        waiting: mine.filter(({ slot }) => slot === null).map(({ entry }) => entry),
+      };
+    });
+  };
+  const check = (results: readonly object[], count = 3) =>
+    verifyOwn(files(count), {
+      results: results.map((value, index) => ({ name: `file ${index}`, text: jcs(value) })),
+    });
+
+  test('of all rounds are what the rounds gave', async () => {
+    const all = [0, 1, 2].flatMap(filesOf);
+    expect(await check(all)).toMatchObject({
+      accepted: true,
+      checked: expect.arrayContaining([expect.stringMatching(/^each result file .*: 6 of them$/)]),
+    });
+  });
+
+  test('that differ in anything are refused', async () => {
+    const file = filesOf(0).find(({ offered }) => offered.length > 0);
+    const { offered, waiting, ...rest } = present(file, 'a file');
+    const id = present(offered[0], 'an offer').entry;
+    const wrong = [
+      { ...rest, offered: [], waiting: [...waiting, id] },
+      { ...rest, offered: [], waiting },
+      { ...rest, offered: [{ ...offered[0], slot: 'annex' }], waiting },
+      { ...rest, offered, waiting: [...waiting, idOf('nobody')] },
+      { ...rest, offered, waiting, digest: '0'.repeat(64) },
+      { ...rest, offered, waiting, release: 'another' },
+    ];
+    for (const [number, one] of wrong.entries())
+      expect(await check([...filesOf(1), one]), `${number}`).toMatchObject({
+        accepted: false,
+        file: 'file 2',
+        reason: expect.stringContaining('does not say what round 0'),
+      });
+    expect(await check([{ ...rest, offered, waiting, more: 1 }])).toMatchObject({
+      accepted: false,
+    });
+  });
+
+  test('cannot be checked without their round', async () => {
+    const [file] = filesOf(2);
+    expect(await check([file!], 2)).toMatchObject({
+      accepted: false,
+      reason: 'it is of round 2, which is not among the files',
+    });
+    expect(await check([file!], 0)).toMatchObject({
+      accepted: null,
+      notChecked: [expect.stringContaining('give the transcripts')],
     });
   });
 });

@@ -98,8 +98,17 @@ describe('a chain of files', () => {
       reason: 'there is no file to verify',
     });
     const [first, second, third] = [0, 1, 2].map((round) => () => file(`${round}`, bytes(round)));
-    expect(await verifyChain([second!()])).toMatchObject({ file: '1', line: 1, accepted: false });
-    expect(await verifyChain([first!(), third!()])).toMatchObject({ file: '2', accepted: false });
+    expect(await verifyChain([second!()])).toMatchObject({
+      accepted: false,
+      file: '1',
+      line: 1,
+      reason: expect.stringMatching(/^round 0 is not among the files: /),
+    });
+    expect(await verifyChain([first!(), third!()])).toMatchObject({
+      accepted: false,
+      file: '2',
+      reason: expect.stringMatching(/^round 1 is not among the files: /),
+    });
     expect(await verifyChain([first!(), first!()])).toMatchObject({ file: '0', line: 1 });
   });
 
@@ -143,7 +152,8 @@ describe('a change of one byte', () => {
       for (const [at, byte] of content.entries()) {
         // A first manifest and a seal may read well, and be refuted by a hash further down only.
         const late = line === (round === 0 ? 3 : 2) || (line === 1 && round === 0);
-        for (const other of [byte ^ 1, 0x0a, 0x30]) {
+        const others = at % 4 === 0 || byte === 0x0a ? [byte ^ 1, 0x0a, 0x30] : [byte ^ 1];
+        for (const other of others) {
           if (other === byte) continue;
           const changed = Buffer.from(content);
           changed[at] = other;

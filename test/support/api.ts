@@ -1,20 +1,13 @@
 /** The whole API over a real socket and a test Redis, with a worker's steps in this process. */
 import { createEngine } from '../../src/engine.ts';
-import { countedBy, LIMIT_NAMES, limitSetting } from '../../src/gates/limit-table.ts';
 import { createApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/server.ts';
 import { createLog, type Log } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import type { Redis } from '../../src/redis/client.ts';
 import { allRoutes } from '../../src/routes.ts';
 import { call, type CallOptions, configWith, secrets } from './app.ts';
-
-/** For tests whose requests all come from one address. */
-const UNLIMITED = Object.fromEntries(
-  LIMIT_NAMES.flatMap((limit) =>
-    countedBy(limit).map(([by]) => [limitSetting(limit, by), '1000000']),
-  ),
-);
+import { UNLIMITED } from './limits.ts';
 
 export type TestApi = Awaited<ReturnType<typeof serveApi>>;
 
@@ -28,12 +21,14 @@ export async function serveApi(
   const engine = createEngine(redis, config, { log, onBeaconAnswer: () => undefined });
   const routes = allRoutes(engine, redis, config);
   const metrics = createMetrics();
-  const server = await listen(createApp({ routes, redis, config, secrets, log, metrics }), config);
+  const app = createApp({ routes, redis, config, secrets, log, metrics });
+  const server = await listen(app, config);
   return {
     engine,
     routes,
     metrics,
     url: server.url,
+    dispatch: app.dispatch,
     close: server.close,
     call: (method: string, path: string, options?: CallOptions) =>
       call(server.url, method, path, options),

@@ -12,7 +12,7 @@ import { type Route, route } from '../../src/http/route.ts';
 import { listen, type Patience } from '../../src/http/server.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import type { Redis } from '../../src/redis/client.ts';
 import { refuse } from '../../src/refusal.ts';
 

@@ -10,6 +10,7 @@ import type { Priority } from '../../src/notify/messages.ts';
 import { type Sms, unseal } from '../../src/notify/outbox.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { readScript } from '../../src/redis/script.ts';
 import type { IdType } from '../../src/people/rules.ts';
 import { isRefusal, type Refusal } from '../../src/refusal.ts';
 import type { Imported, ImportTerms, Places } from '../../src/releases/import.ts';
@@ -19,7 +20,7 @@ import { type Conductor, createConductor } from '../../src/rounds/conduct.ts';
 import { createLedger, type Ledger } from '../../src/rounds/ledger.ts';
 import { isMismatch, replay } from '../../src/rounds/replay.ts';
 import type { DrawingStore } from '../../src/rounds/drawing-store.ts';
-import { entryIdOf, type EntryState } from '../../src/rounds/rules.ts';
+import { entryIdOf, type EntryState, packEntry } from '../../src/rounds/rules.ts';
 import type { Carried } from '../../src/rounds/standing.ts';
 import { type VerifyReport, verifyChain } from '../../src/rounds/verify.ts';
 import { SECRET } from './app.ts';
@@ -80,8 +81,8 @@ export type ReleaseWishes = {
   readonly pools?: readonly PoolShare[];
   readonly dereserveAfterRound?: number;
   readonly places?: Partial<ImportTerms>;
-  /** A day on which each centre has the same seats again. */
-  readonly alsoOn?: string;
+  /** Days on which each centre has the same seats again. */
+  readonly alsoOn?: string | readonly string[];
   readonly beacon?: { readonly kind: 'drand'; readonly sealMarginS: number };
   readonly series?: string;
   readonly limits?: { readonly preferences?: number; readonly groupSize?: number };
@@ -122,9 +123,8 @@ export async function publishRelease(
   });
   granted(await engine.releases.create(terms));
   const places = { ...IMPORT_TERMS, ...wishes.places };
-  const dates = [places.date, ...(wishes.alsoOn === undefined ? [] : [wishes.alsoOn])];
   let slots: readonly { readonly slot: string }[] = [];
-  for (const date of dates) {
+  for (const date of [places.date, wishes.alsoOn ?? []].flat()) {
     const terms = { ...places, date };
     const imported = await engine.releases.importInto(release, csvOf(wishes.seats), terms);
     slots = granted(imported).places.slots;
@@ -157,6 +157,22 @@ export const registerMany = (engine: Engine, count: number) =>
       return { account, person: await register(engine, account) };
     }),
   );
+
+/** Enters somebody, or a group, past the people: no claim is of concern. Gives the entry's id. */
+export async function putEntry(
+  engine: Engine,
+  release: string,
+  prefs: readonly number[],
+  persons: readonly string[] = [fresh('person')],
+): Promise<string> {
+  const [account = ''] = persons;
+  const id = entryIdOf(engine.secrets, release, account);
+  const packed = packEntry({ persons, prefs, categories: [] });
+  const entry = { id, packed, account, enterBeforeMs: Infinity };
+  const { outcome } = await engine.stores.rounds.enter(release, entry);
+  if (outcome !== 'ENTERED') throw new Error(`not entered: ${outcome}`);
+  return id;
+}
 
 /** The SMS that wait, in the order in which they were queued. */
 export async function smsOf(
@@ -216,6 +232,12 @@ export function watchedStore(
   ]);
   return Object.fromEntries(calling) as DrawingStore;
 }
+
+/** The engine's store for a worker that dies at this call. */
+export const dyingStore = (engine: Engine, at: number): DrawingStore =>
+  watchedStore(engine, async (call) => {
+    if (call === at) throw new Error('died');
+  });
 
 export type Snapshot = readonly (readonly [key: string, dump: Buffer])[];
 
@@ -312,12 +334,15 @@ export async function verify(engine: Engine, release: string): Promise<VerifyRep
  * Every time that was written down moves into the past, and lifetimes shrink. A cut keeps its time,
  * which its seal has already told.
  */
-const LET_PASS = `
+const LET_PASS = `${readScript('lib/claim')}
 local function shift(field)
   local is_time = string.find(field, '_at_ms') and not string.find(field, '^sealed_at')
     and not string.find(field, '^cut_at')
   if is_time then redis.call('HINCRBY', KEYS[1], field, ARGV[1]) end
 end
+local is_person = string.find(KEYS[1], ':person$')
+local release, at_ms = unpack_claim(is_person and redis.call('HGET', KEYS[1], 'c'))
+if release then redis.call('HSET', KEYS[1], 'c', pack_claim(release, at_ms + ARGV[1])) end
 local left = redis.call('PTTL', KEYS[1])
 if left >= 0 then redis.call('PEXPIRE', KEYS[1], left + ARGV[1]) end
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then

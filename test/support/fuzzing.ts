@@ -8,6 +8,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { expect } from 'vitest';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { sha256 } from '../../src/lib/hash.ts';
+import { CLAIM_FIELD } from '../../src/people/claim-field.ts';
 import type { Redis } from '../../src/redis/client.ts';
 import type { TestApi } from './api.ts';
 import { type Answered, OPERATOR_KEY } from './app.ts';
@@ -203,7 +204,7 @@ const COUNTED =
   /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|\}:arrival-tries$|^fs:v1:\{v:|:otp:[^:]+$|^fs:v1:\{sms\}:|:image-captcha$|^fs:v1:\{operators\}:audit(?:-of-centres)?$/;
 
 /** Fields of a claim. */
-const MARKS = new Set(['claim', 'claimed_at_ms']);
+const MARKS = new Set([CLAIM_FIELD]);
 
 /**
  * All that Redis holds, but counters and the marks of claims that a refused entry leaves behind

@@ -7,9 +7,9 @@ import { countedBy, LIMIT_NAMES, limitSetting } from '../../src/gates/limit-tabl
 import { createApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/server.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import type { Redis } from '../../src/redis/client.ts';
-import { apiRoutes } from '../../src/routes.ts';
+import { allRoutes } from '../../src/routes.ts';
 import { SECRET, call, type CallOptions, configWith, secrets } from './app.ts';
 
 const GENEROUS = Object.fromEntries(
@@ -26,7 +26,7 @@ export async function startGated(redis: Redis, settings: Record<string, string> 
   const config = configWith({ SMS_DRIVER: 'inbox', ...GENEROUS, ...EASY, ...settings });
   const engine = createEngine(redis, config);
   const metrics = createMetrics();
-  const routes = apiRoutes(engine, redis, config);
+  const routes = allRoutes(engine, redis, config);
   const log = createLog('silent');
   const app = createApp({ routes, redis, config, secrets, log, metrics });
   const server = await listen(app, { host: '127.0.0.1', port: 0 });
@@ -37,7 +37,7 @@ export async function startGated(redis: Redis, settings: Record<string, string> 
     const lines = (await metrics.registry.metrics()).split('\n');
     return Number(lines.find((one) => one.startsWith(`${line} `))?.split(' ')[1] ?? 0);
   };
-  return { engine, app, server, call: ask, metrics, metric, ...clients(ask) };
+  return { engine, routes, app, server, call: ask, metrics, metric, ...clients(ask) };
 }
 
 /** Whoever asks: how they look to the gates. */

@@ -3,6 +3,28 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
+import '../../src/engine.ts'; // binds the scripts, whose names are label values
+import { present } from '../../src/lib/assert.ts';
+import type { Written } from '../../src/metrics/book.ts';
+import { createMachineMetrics } from '../../src/metrics/machine.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
+import { createWorkerMetrics } from '../../src/metrics/worker.ts';
+
+/** Where no Redis is asked: who wires these metrics reads nothing of them. */
+const unread = () => Promise.reject(new Error('no Redis'));
+const NOTHING_READ = {
+  beaconOverdueS: () => 0,
+  isGatewayAway: () => false,
+  outbox: unread,
+  census: unread,
+  offenders: unread,
+  health: unread,
+  reconcileEveryS: () => 3_600,
+  lastRun: unread,
+};
+const ALONE = { names: () => [], ready: () => new Set<string>() };
+/** Values of a label that the page of metrics repeats. */
+const LISTED = 16;
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -34,7 +56,7 @@ const isDoor = (path: string): boolean => path.split('/').length === 2;
 
 describe('the house', () => {
   it('keeps src/lib free of I/O and of everything else of ours', () => {
-    const allowed = ['node:crypto', 'canonicalize'];
+    const allowed = ['node:crypto', 'canonicalize', 'lru-cache'];
     expect(
       importsThat(
         ({ file, of }) =>
@@ -90,7 +112,7 @@ describe('the house', () => {
     [
       'process.env',
       /\bprocess\.env\b/,
-      ['src/config.ts', 'src/start.ts', 'src/cli.ts', 'src/install.ts', 'src/demo/engine.ts'],
+      ['src/config.ts', 'src/settings-file.ts', 'src/install.ts', 'src/demo/engine.ts'],
     ],
     ['console', /\bconsole\./, []],
   ])('keeps %s in its home', (_name, pattern, homes) => {
@@ -163,26 +185,59 @@ describe('the limits', () => {
   });
 });
 
-describe('the dashboards', () => {
-  it('name only metrics that exist', () => {
-    const known = new Set(
-      Array.from(read('src/metrics.ts').matchAll(/'(fairslot_\w+)'/g), ([, name = '']) => name),
-    );
-    const used = filesBelow('grafana', '.json').flatMap((file) =>
-      Array.from(read(file).matchAll(/\bfairslot_\w+/g), ([name]) =>
-        name.replace(/_(?:bucket|sum|count)$/, ''),
-      ),
-    );
-    expect(used.length).toBeGreaterThan(0);
-    expect([...new Set(used)].filter((name) => !known.has(name))).toEqual([]);
+/** Who hands pages of metrics on. */
+const SERVES_METRICS = ['src/http/monitor.ts', 'src/processes/child.ts'];
+
+/** Of our own, as they are written down. */
+const METRICS: readonly Written[] = [
+  ...createMetrics().entries,
+  ...createWorkerMetrics(NOTHING_READ).entries,
+  ...createMachineMetrics(ALONE).entries,
+].filter(({ name }, index, all) => all.findIndex((one) => one.name === name) === index);
+
+describe('the metrics', () => {
+  const page = read('docs/metrics.md');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  const rowOf = (name: string): string => rows.find((row) => row.includes(`\`${name}\``)) ?? '';
+
+  it('are documented, each with its type and the values of its labels, and no other', async () => {
+    const made = [createMetrics(), createWorkerMetrics(NOTHING_READ), createMachineMetrics(ALONE)];
+    const registries = made.map(({ registry }) => registry);
+    const typed = (await Promise.all(registries.map((one) => one.getMetricsAsJSON()))).flat();
+    const missing = METRICS.filter(({ name, labels = {} }) => {
+      const row = rowOf(name);
+      const { type } = present(
+        typed.find((one) => one.name === name),
+        name,
+      );
+      const values = Object.entries(labels).flatMap(([label, is]) =>
+        is instanceof RegExp || is.length > LISTED ? [label] : [label, ...is],
+      );
+      return ![String(type), ...values].every((word) => row.includes(word));
+    });
+    expect(missing.map(({ name }) => name)).toEqual([]);
+    const named = Array.from(page.matchAll(/`(fairslot_\w+)`/g), ([, name = '']) => name);
+    expect(named.filter((name) => !METRICS.some((one) => one.name === name))).toEqual([]);
+    const defaults = typed.map(({ name }) => name).filter((name) => !name.startsWith('fairslot_'));
+    expect(defaults.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });
 
-  it('show every metric', () => {
-    const shown = filesBelow('grafana/dashboards', '.json').map(read).join('\n');
-    const names = Array.from(
-      read('src/metrics.ts').matchAll(/'(fairslot_\w+)'/g),
-      ([, name = '']) => name,
+  it('are named by slice, thing and unit, and say in which unit and of what they are', () => {
+    const slices =
+      /^fairslot_(http|gates|people|releases|rounds|bookings|arrivals|notify|redis|reconcile|processes)_/;
+    const odd = METRICS.filter(
+      ({ name, help, unit }) =>
+        !(slices.test(name) || name === 'fairslot_build_info') || help === '' || unit === '',
     );
-    expect(names.filter((name) => !shown.includes(name))).toEqual([]);
+    expect(odd.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('are known to no slice: only src/metrics and whoever serves them know prom-client', () => {
+    expect(
+      importsThat(
+        ({ file, of }) =>
+          of === 'prom-client' && room(file) !== 'src/metrics' && !SERVES_METRICS.includes(file),
+      ),
+    ).toEqual([]);
   });
 });

@@ -10,15 +10,29 @@ import { jcs } from '../../src/lib/jcs.ts';
 import { leafHash } from '../../src/lib/merkle.ts';
 import { kidOf, type ReceiptKey } from '../../src/rounds/receipt-key.ts';
 import { CHAIN_TERMS, emptyRound, NETWORK } from './page-files.ts';
+import type { ResultFile } from '../../src/rounds/results.ts';
 import type { Sample } from './samples.ts';
 
-export type NamedFile = { readonly name: string; readonly bytes: Buffer };
+export type NamedFile = {
+  readonly name: string;
+  readonly bytes: Buffer;
+  /** It is no transcript. */
+  readonly isResult?: true;
+};
 
 export type Forgery = {
   readonly name: string;
   readonly files: readonly NamedFile[];
   /** By how many lines verifiers may differ in where they see it: docs/draw.md, To verify. */
   readonly within: number;
+};
+
+/** A result file that every verifier must refuse beside the transcripts of its release. */
+export type ResultForgery = {
+  readonly name: string;
+  readonly file: NamedFile;
+  /** What the two verifiers of verify/ must say of it. */
+  readonly says: RegExp;
 };
 
 type Json = Record<string, unknown>;
@@ -807,4 +821,158 @@ export function forgeriesOf({ name, files }: Sample): Forgery[] {
     }).map(([what, chain]) => ({ name: what, files: chain, within: 0 })),
     ...unfitRounds(),
   ];
+}
+
+const idBytes = (entry: string): Buffer => Buffer.from(entry, 'base64url');
+const bitsOf = (entry: string): string =>
+  Array.from(idBytes(entry), (byte) => byte.toString(2).padStart(8, '0')).join('');
+const byId = (one: string, other: string): number => Buffer.compare(idBytes(one), idBytes(other));
+
+/** The result files of a round, read off its transcript: docs/draw.md, Result files. */
+export function resultFilesOf(transcript: Buffer, prefixLength: number): ResultFile[] {
+  const lines = linesOf(transcript).map((line) => JSON.parse(line) as Json);
+  const { release, round } = lines.find(({ kind }) => kind === 'seal')!['seal'] as ResultFile;
+  const digest = lines.at(-1)!['digest'] as string;
+  const named = (lines as Entry[])
+    .filter((line) => isA('entry')(jcs(line)) || isA('offer')(jcs(line)))
+    .toSorted((one, other) => byId(one.entry, other.entry));
+  return Array.from({ length: 2 ** prefixLength }, (_, file) => {
+    const prefix = file.toString(2).padStart(prefixLength, '0');
+    const mine = named.filter(({ entry }) => bitsOf(entry).startsWith(prefix));
+    const offered = mine.flatMap(({ entry, pool, slot }) =>
+      slot === null || pool === null ? [] : [{ entry, pool, slot }],
+    );
+    const waiting = mine.filter(({ slot }) => slot === null).map(({ entry }) => entry);
+    return { digest, offered, prefix, release, round, waiting };
+  });
+}
+
+export const resultNamed = (name: string, content: object | string): NamedFile => ({
+  name,
+  bytes: Buffer.from(typeof content === 'string' ? content : jcs(content)),
+  isResult: true,
+});
+
+/** Of the half of round 1 whose entries begin with 0: some got seats, some wait. */
+export function resultForgeriesOf({ files }: Sample): ResultForgery[] {
+  const [, right, last] = files.map((bytes) => resultFilesOf(bytes, 1)) as [
+    ResultFile[],
+    [ResultFile, ResultFile],
+    ResultFile[],
+  ];
+  const [file, otherHalf] = right;
+  const { offered, waiting, ...head } = file;
+  const [seated, waits] = [offered[0]!, waiting[0]!];
+  const text = jcs(file);
+  const withIds = (...ids: readonly string[]) => ({
+    ...file,
+    waiting: [...waiting, ...ids].toSorted(byId),
+  });
+  const halfOf = (prefix: string, bits: string) => ({
+    ...head,
+    prefix,
+    offered: offered.filter(({ entry }) => bitsOf(entry).startsWith(bits)),
+    waiting: waiting.filter((entry) => bitsOf(entry).startsWith(bits)),
+  });
+  const stillWaits = resultFilesOf(files[0]!, 1)[0]!.waiting.find(
+    (entry) => !files[1]!.includes(entry),
+  )!;
+  const names = (...words: readonly string[]) => new RegExp(words.join('.*'), 's');
+  const withSeat = [...offered, { ...seated, entry: waits }].toSorted((one, other) =>
+    byId(one.entry, other.entry),
+  );
+  const forged: Readonly<Record<string, readonly [RegExp, object | string]>> = {
+    'of another release': [
+      /of (?:the )?release "?sample-other/,
+      { ...file, release: 'sample-other' },
+    ],
+    'of a round that is not given': [/of round 7/, { ...file, round: 7 }],
+    'of no round': [/round/, { ...file, round: '1' }],
+    'of the round before': [/digest is not that of round 0/, { ...file, round: 0 }],
+    'under another digest': [
+      /digest is not that of round 1/,
+      { ...file, digest: flipped(file.digest) },
+    ],
+    'of what another round gave, under the name of this': [
+      names(`(?:${last[0]!.waiting.join('|')}|${last[0]!.offered.map((o) => o.entry).join('|')})`),
+      { ...last[0]!, digest: file.digest, round: 1 },
+    ],
+    'of the other half': [
+      names(otherHalf.offered[0]!.entry, 'not begin with 0'),
+      { ...otherHalf, prefix: '0' },
+    ],
+    'of a half, called a quarter': [/not begin with 00/, { ...file, prefix: '00' }],
+    'of a quarter, called a half': [/missing|leaves out/, halfOf('0', '00')],
+    'of a quarter under the name of the next': [/not begin with 01/, halfOf('01', '00')],
+    'of nobody': [/missing|leaves out/, { ...head, offered: [], waiting: [] }],
+    'under no prefix': [/prefix/, { ...file, prefix: '' }],
+    'under a prefix of other digits': [/prefix/, { ...file, prefix: '02' }],
+    'under a prefix with a line feed': [/prefix/, { ...file, prefix: '0\n' }],
+    'under a prefix of more bits than are cut by': [/prefix/, { ...file, prefix: '0'.repeat(25) }],
+    'that ends too early': [/not JSON/, text.slice(0, -100)],
+    'that lacks its last character': [/not JSON/, text.slice(0, -1)],
+    'with something behind it': [/not JSON/, `${text}${text}`],
+    'without who is the last to wait': [
+      names(waiting.at(-1)!, 'waits'),
+      { ...file, waiting: waiting.slice(0, -1) },
+    ],
+    'without somebody who got a seat': [
+      names(seated.entry, 'gets seats of', seated.slot, seated.pool),
+      { ...file, offered: offered.slice(1) },
+    ],
+    'with somebody who never entered': [names('A{22}'), withIds('A'.repeat(22))],
+    'with somebody of an earlier round who waits on': [names(stillWaits), withIds(stillWaits)],
+    'with a seat in another slot': [
+      names(seated.entry, seated.slot),
+      {
+        ...file,
+        offered: offered.with(0, {
+          ...seated,
+          slot: seated.slot === 'yerawada-0900' ? 'kothrud-1100' : 'yerawada-0900',
+          pool: 'open',
+        }),
+      },
+    ],
+    'with a seat of a pool that the slot does not have': [
+      /friends/,
+      { ...file, offered: offered.with(0, { ...seated, pool: 'friends' }) },
+    ],
+    'with a seat of no pool': [/null/, { ...file, offered: [{ ...seated, pool: null }] }],
+    'with a seat for somebody who waits': [
+      names(waits, 'waits'),
+      { ...file, offered: withSeat, waiting: waiting.slice(1) },
+    ],
+    'with somebody waiting who got a seat': [
+      names(seated.entry, 'waits'),
+      { ...withIds(seated.entry), offered: offered.slice(1) },
+    ],
+    'with somebody who got a seat in both lists': [names(seated.entry), withIds(seated.entry)],
+    'with somebody who waits in both lists': [names(waits, 'both'), { ...file, offered: withSeat }],
+    'with somebody twice': [/ascend/, withIds(waits)],
+    'in another order': [/ascend/, { ...file, waiting: waiting.toReversed() }],
+    'with a second spelling of an entry id': [
+      /id/,
+      { ...file, waiting: waiting.with(0, waits.slice(0, -1) + spelledAnew(waits.at(-1)!)) },
+    ],
+    'with a number for an entry': [/id/, { ...file, waiting: [7, ...waiting] }],
+    'with a member too many': [/member|not a result file/, { ...file, name: 'Asha Kale' }],
+    'with a member too few': [/member|not a result file/, { ...head, offered }],
+    'with a member too many of an offer': [
+      /member|an offer is not/,
+      { ...file, offered: offered.with(0, { ...seated, size: 1 } as typeof seated) },
+    ],
+    'with a list that is none': [/list/, { ...file, waiting: waits }],
+    'with a member twice': [/not canonical/, text.replace('{', `{"digest":"${file.digest}",`)],
+    'with its members in another order': [
+      /not canonical/,
+      text.replace(/^{("digest":"\w+"),(.*)}$/, '{$2,$1}'),
+    ],
+    'with a round of 1.0': [/not canonical|whole/, text.replace('"round":1', '"round":1.0')],
+    'that is a page of an error': [/not JSON/, '<!doctype html><title>404</title>\n'],
+  };
+  return Object.entries(forged).map(([name, [says, content]]) => ({
+    name,
+    file: resultNamed('result', content),
+    says,
+  }));
 }

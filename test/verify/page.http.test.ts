@@ -10,9 +10,10 @@ import { listen, type Server } from '../../src/http/server.ts';
 import { present } from '../../src/lib/assert.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics/server.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import { createReceipts, receiptTerms } from '../../src/rounds/receipts.ts';
+import type { ResultFile } from '../../src/rounds/results.ts';
 import { createLedger, lottery, playRound } from '../rounds/release.ts';
 import { call, configWith } from '../support/app.ts';
 import { useBrowser } from '../support/browser.ts';
@@ -25,6 +26,7 @@ import {
   registerMany,
 } from '../support/engine.ts';
 import { useRedis } from '../support/redis.ts';
+import { resultFilesOf } from './corpus.ts';
 import { emptyRound, EXAMPLE, type Report, sample } from './page-files.ts';
 
 /** A browser and its pages take their time where many tests run at once. */
@@ -251,6 +253,56 @@ describe('files', () => {
     }`);
     await choose(onDisk('again.ndjson.gz', packed));
     expect(await verdict()).toBe('NOT CHECKED');
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('result files', () => {
+  const transcripts = EXAMPLE.map((text, round) => ({ name: `example-${round}.ndjson`, text }));
+  const [file] = resultFilesOf(Buffer.from(EXAMPLE[0]!), 1) as [ResultFile];
+  const id = file.waiting[0]!;
+  const forged = { ...file, waiting: file.waiting.slice(1) };
+
+  const told = async (word: string): Promise<string> => {
+    await until(`!document.querySelector('#given').hidden &&
+      document.querySelector('#given-result').textContent.includes(${JSON.stringify(word)})`);
+    return textOf('#given-result');
+  };
+  const drop = (name: string, text: string) =>
+    inPage(`{
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([${JSON.stringify(text)}], ${JSON.stringify(name)}));
+      document.dispatchEvent(new DragEvent('drop', { dataTransfer }));
+    }`);
+
+  test('chosen beside the files of the draw say what it gave, or do not', async () => {
+    await open();
+    const paths = transcripts.map(({ name, text }) => onDisk(name, text));
+    const packed = gzipSync(JSON.stringify(file));
+    await choose(...paths, onDisk('0', JSON.stringify(file)), onDisk('0.gz', packed));
+    expect(await verdict()).toBe('ACCEPTED');
+    const right = `gave to the entries whose ids begin with 0: ${file.offered.length} got seats, 1`;
+    const good = await told('ACCEPTED');
+    expect(good.split(right)).toHaveLength(3);
+
+    await choose(...paths, onDisk('forged', JSON.stringify(forged)));
+    const bad = await told('REFUSED');
+    expect(bad).toContain(`forged: It leaves out the entry ${id}, which waits in round 0.`);
+    expect(await textOf('#verdict')).toBe('ACCEPTED'); // the draw is right all the same
+    expect(complaints).toEqual([]);
+  });
+
+  test('may be dropped before the draw, which is waited for, and after it', async () => {
+    await open();
+    await drop('early', JSON.stringify(forged));
+    expect(await told('NOT CHECKED')).toContain('early: What the draw gave stands in the files');
+    await choose(...transcripts.map(({ name, text }) => onDisk(name, text)));
+    expect(await told('REFUSED')).toContain(`early: It leaves out the entry ${id}`);
+    await drop('late', JSON.stringify(file));
+    expect(await told('ACCEPTED')).toContain('late: It says what round 0 gave');
+    expect(await textOf('#verdict')).toBe('ACCEPTED');
+    await choose(onDisk('other.ndjson', emptyRound()));
+    expect(await told('REFUSED')).toContain('late: It is of the release "pune-2021-04-10"');
     expect(complaints).toEqual([]);
   });
 });

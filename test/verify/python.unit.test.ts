@@ -9,7 +9,9 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
+import type { ResultFile } from '../../src/rounds/results.ts';
 import { withLine } from '../rounds/files.ts';
+import { resultFilesOf } from './corpus.ts';
 import { createLedger, idOf, lottery, playRound, wants } from '../rounds/release.ts';
 import { findPython } from '../support/python.ts';
 
@@ -111,6 +113,7 @@ describe('asked in a wrong way', () => {
     [['--digest', 'abc', SCRIPT]],
     [['--digest', '0'.repeat(64)]],
     [['--receipt', SCRIPT]],
+    [['--result', SCRIPT]],
     [[join(directory, 'not there')]],
     [[directory]],
   ])('says so: %j', (args) => {
@@ -210,6 +213,36 @@ sys.exit(verify_draw.main(sys.argv[1:]))
     await playRound(other, [wants('Asha', [0])]);
     const path = put('other.ndjson', (await playRound(other, [])).bytes);
     expect(refusal([first, path])).toMatchObject({ file: path, line: 2 });
+  });
+});
+
+describe('result files', () => {
+  const files = [put('first.ndjson', FIRST), put('second.ndjson', SECOND)] as const;
+  const [low, high] = resultFilesOf(FIRST, 1) as [ResultFile, ResultFile];
+
+  it('are what their rounds gave, also where later ones moved on', () => {
+    const all = [FIRST, SECOND].flatMap((bytes) => [1, 3].flatMap((n) => resultFilesOf(bytes, n)));
+    const paths = all.map((file, at) => put(`result-${at}`, jcs(file)));
+    const { status, stdout } = verify(...files, '--result', ...paths);
+    expect(status).toBe(0);
+    expect(stdout.match(/^checked: .* says what round \d gave to /gm)).toHaveLength(all.length);
+    expect(stdout).toContain(`begin with 0: ${low.offered.length} got seats, 1 wait`);
+  });
+
+  it('are refused by the entry that differs, and only when the rounds are right', () => {
+    const [seat] = high.offered as [ResultFile['offered'][0]];
+    const other = { ...seat, slot: seat.slot === 'hall-0900' ? 'hall-1100' : 'hall-0900' };
+    const path = put('forged', jcs({ ...high, offered: high.offered.with(0, other) }));
+    expect(refusal([...files, '--result', put('right', jcs(low)), path])).toEqual({
+      accepted: false,
+      file: path,
+      line: 1,
+      reason:
+        `entry ${seat.entry} gets seats of ${seat.slot}, ${seat.pool} in round 0, ` +
+        `but here it gets seats of ${other.slot}, ${other.pool}`,
+    });
+    const cut = put('cut.ndjson', SECOND.subarray(0, -1));
+    expect(refusal([files[0], cut, '--result', path]).file).toBe(cut);
   });
 });
 

@@ -34,13 +34,20 @@ const MARKS = /** @type {const} */ ([
   [null, 'Open: '],
 ]);
 
+/** @param {readonly {ok: boolean | null, text: string}[]} findings */
+export const findingsList = (findings) =>
+  element(
+    'ul',
+    '',
+    ...findings.map(({ ok, text }) => {
+      const mark = MARKS.find(([known]) => known === ok)?.[1] ?? '';
+      return element('li', 'breaks', element('strong', '', mark), text);
+    }),
+  );
+
 /** @param {ReceiptReport} report */
 export function entryResult({ verdict, findings, standing }) {
   const { kind, text } = ANSWERS[verdict];
-  const items = findings.map(({ ok, text }) => {
-    const mark = MARKS.find(([known]) => known === ok)?.[1] ?? '';
-    return element('li', 'breaks', element('strong', '', mark), text);
-  });
   const place = standing ? [element('p', 'breaks', standingText(standing))] : [];
-  return element('div', kind, element('p', 'answer', text), ...place, element('ul', '', ...items));
+  return element('div', kind, element('p', 'answer', text), ...place, findingsList(findings));
 }

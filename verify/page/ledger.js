@@ -7,7 +7,9 @@ import { createTable, DISPLACED, GONE, HOLDS, idOf, latestWith, prefsOf, WAITS }
 /**
  * @typedef {{round: number, file: string, entries: number, served: number, digest: string}} Round
  * @typedef {{first: number, count: number, root: string, text: string,
- *   cutAt: string, sealedAt: string}} Sealed first: number of the first entry that was new in the round
+ *   cutAt: string, sealedAt: string, offers: Map<number, number>, pools: Int32Array}} Sealed first:
+ *   number of the first entry that was new in the round; offers: pools that entries of earlier
+ *   rounds got seats of; pools: likewise of the new ones, -1 for who waits
  * @typedef {{cancelled: string[], closed: string[], expired: string[],
  *   lost: [string, string, number][], withdrawn: string[]}} Since
  */

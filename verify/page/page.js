@@ -2,7 +2,8 @@
 /** The page: from what people choose to what they are told. */
 import { byId, count, counted, element } from './element.js';
 import { entryResult } from './entry.js';
-import { acceptedResult, failedResult, refusedResult } from './result.js';
+import { acceptedResult, failedResult, refusedResult, resultFilesResult } from './result.js';
+import { sortOut } from './result-file.js';
 import { createVerifier, fairslotVerify } from './verifier.js';
 
 /** Shorter than this and a bar would only flash. */
@@ -23,6 +24,8 @@ const said = byId('said', HTMLParagraphElement);
 let verifier;
 /** Digest of the draw that is shown, if it was accepted. */
 let digest = '';
+/** Those chosen last. @type {import('./result-file.js').ResultFile[]} */
+let resultFiles = [];
 
 /** @param {import('./worker.js').Told} told */
 function showProgress({ file, files, bytes, totalBytes, entries }) {
@@ -55,6 +58,7 @@ async function verify(what) {
   bar.removeAttribute('value');
   byId('progress-text', HTMLParagraphElement).textContent = '';
   byId('entry-result', HTMLDivElement).replaceChildren();
+  byId('given', HTMLElement).hidden = true;
   const timer = setTimeout(() => (progress.hidden = false), SHOW_PROGRESS_AFTER_MS);
   let current = true;
   /** @type {Node[]} */
@@ -76,6 +80,7 @@ async function verify(what) {
   if (!current || (verifier && verifier !== mine)) return; // another one was begun
   progress.hidden = true;
   show(nodes);
+  await checkResults();
 }
 
 function compare() {
@@ -93,10 +98,20 @@ function compare() {
   compared.append(element('p', 'answer', text));
 }
 
+async function checkResults() {
+  if (resultFiles.length === 0) return;
+  const asked = (verifier ??= createVerifier());
+  const reports = await asked.results(resultFiles);
+  byId('given-result', HTMLDivElement).replaceChildren(resultFilesResult(reports));
+  byId('given', HTMLElement).hidden = false;
+}
+
 /** @param {Iterable<File> | null} chosen */
-function begin(chosen) {
-  const list = [...(chosen ?? [])];
-  if (list.length > 0) void verify({ files: list });
+async function begin(chosen) {
+  const { draw, results } = await sortOut([...(chosen ?? [])]);
+  if (results.length > 0) resultFiles = results;
+  if (draw.length > 0) await verify({ files: draw });
+  else if (results.length > 0) await checkResults();
 }
 
 /**
@@ -117,7 +132,7 @@ async function checkEntry() {
   byId('entry-result', HTMLDivElement).replaceChildren(entryResult(report));
 }
 
-files.addEventListener('change', () => begin(files.files));
+files.addEventListener('change', () => void begin(files.files));
 // The same file, fetched once more, is a change too.
 files.addEventListener('click', () => (files.value = ''));
 elsewhere.addEventListener('input', compare);
@@ -136,7 +151,7 @@ document.addEventListener('dragleave', () => drop.classList.remove('over'));
 document.addEventListener('drop', (event) => {
   event.preventDefault();
   drop.classList.remove('over');
-  begin(event.dataTransfer?.files ?? null);
+  void begin(event.dataTransfer?.files ?? null);
 });
 
 for (const name of ['receipt', 'proof', 'seal']) {

@@ -31,14 +31,14 @@ const STRING_OR_SPACE = /("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g;
  * @param {string} text
  * @param {string} what
  */
-function parse(text, what) {
+export function parse(text, what) {
   const bare = text.replace(/^\uFEFF/, '');
   /** @type {unknown} */
   let value;
   try {
     value = JSON.parse(bare);
   } catch {
-    throw refusal(`The ${what} is not JSON.`);
+    throw refusal(`The ${what} is not JSON: it is damaged, or was cut off.`);
   }
   demand(
     bare.replaceAll(STRING_OR_SPACE, '$1') === canonical(value),

@@ -1,6 +1,7 @@
 // @ts-check
 /** What came of a draw, for people. */
 import { count, counted, element } from './element.js';
+import { findingsList } from './entry.js';
 import { slotsTable } from './slots.js';
 
 /**
@@ -143,6 +144,17 @@ function trust(report, view) {
     element('p', '', `For the randomness: ${report.trust}.`),
     element('p', 'breaks', chains[view.beacon]),
   ];
+}
+
+/** @param {readonly import('./result-file.js').ResultReport[]} reports */
+export function resultFilesResult(reports) {
+  const findings = reports.map(({ file, ok, text }) => ({ ok, text: `${file}: ${text}` }));
+  const [kind, answer] = reports.some(({ ok }) => ok === false)
+    ? ['bad', 'REFUSED: a result file does not say what the draw gave. What counts is the draw.']
+    : reports.some(({ ok }) => ok === null)
+      ? ['open', 'NOT CHECKED']
+      : ['good', 'ACCEPTED: the result files say what the draw gave.'];
+  return element('div', kind, element('p', 'answer', answer), findingsList(findings));
 }
 
 const UNSEEN = [

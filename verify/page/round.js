@@ -115,13 +115,13 @@ function manifestStep(round, text) {
  * @param {(item: unknown) => Item} read
  * @returns {Item[]}
  */
-function listOf(value, name, read) {
+export function listOf(value, name, read) {
   demand(Array.isArray(value), `${name} is not a list`);
   return value.map(read);
 }
 
 /** @param {unknown} item */
-function entryId(item) {
+export function entryId(item) {
   demand(idOf(item), `${quoted(item)} is not the id of an entry`);
   return String(item);
 }
@@ -150,7 +150,7 @@ function loss(item) {
  * @param {string} name
  * @param {(a: Item, b: Item) => number} compare
  */
-function demandAscending(items, name, compare) {
+export function demandAscending(items, name, compare) {
   for (let at = 1; at < items.length; at++) {
     const [a, b] = /** @type {[Item, Item]} */ ([items[at - 1], items[at]]);
     if (compare(a, b) >= 0) throw refusal(`${name} is not in ascending order at ${quoted(b)}`);
@@ -167,7 +167,7 @@ const compareText = (a, b) => (a < b ? -1 : Number(a > b));
  * @param {string} a
  * @param {string} b
  */
-function compareWrittenIds(a, b) {
+export function compareWrittenIds(a, b) {
   const [left, right] = [idOf(a), idOf(b)];
   for (let word = 0; word < 4; word++) {
     const difference = (left?.[word] ?? 0) - (right?.[word] ?? 0);
@@ -511,7 +511,7 @@ function seatsStep(round, text) {
 /** @type {Step} */
 function digestStep(round, text) {
   const ledger = ledgerOf(round);
-  const { manifest, rounds } = ledger;
+  const { manifest, rounds, table } = ledger;
   const transcript = hex(round.hasher.digest());
   const record =
     `{"beacon":${round.beaconText},"release":${quote(manifest.release)},` +
@@ -528,6 +528,8 @@ function digestStep(round, text) {
     text: round.sealText,
     cutAt: round.cutAt,
     sealedAt: round.sealedAt,
+    offers: new Map(round.offers.map((entry) => [entry, table.pool[entry] ?? -1])),
+    pools: table.pool.slice(round.first, round.first + round.count),
   });
   rounds.push({
     round: rounds.length,

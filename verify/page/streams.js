@@ -267,6 +267,23 @@ export async function readLines(source, options) {
 }
 
 /**
+ * The first bytes of a file, without gzip: all, or somewhat more than are asked for.
+ *
+ * @param {Source} source
+ * @param {number} length
+ */
+export async function readStart(source, length) {
+  const parts = [];
+  let read = 0;
+  for await (const piece of plain(source, () => undefined)) {
+    parts.push(piece.slice());
+    read += piece.length;
+    if (read >= length) break;
+  }
+  return joined(parts, read);
+}
+
+/**
  * @param {readonly Uint8Array[]} parts
  * @param {number} length
  */

@@ -1,5 +1,6 @@
 // @ts-check
 /** The worker, as the page sees it. */
+import { sortOut } from './result-file.js';
 
 /**
  * @typedef {import('./worker.js').Question} Question
@@ -53,6 +54,11 @@ export function createVerifier() {
      * @returns {Promise<import('./receipt.js').ReceiptReport>}
      */
     receipt: async (texts) => (await ask({ ask: 'receipt', ...texts }, 'receipt')).report,
+    /**
+     * @param {import('./result-file.js').ResultFile[]} files
+     * @returns {Promise<import('./result-file.js').ResultReport[]>}
+     */
+    results: async (files) => (await ask({ ask: 'results', files }, 'results')).reports,
     stop() {
       worker.terminate();
       giveUp('Stopped.');
@@ -65,14 +71,19 @@ export function createVerifier() {
  * The report is plain data: `{accepted: true, release, manifestHash, rounds, digest, checked,
  * notChecked, trust}` or `{accepted: false, file, line, reason}`.
  *
- * @param {Iterable<File>} files in any order
+ * @param {Iterable<File>} files in any order, result files among them
  * @param {{digest?: string}} [options] digest: what that of the last round must be
  * @returns {Promise<import('./draw.js').Report>}
  */
 export async function fairslotVerify(files, { digest } = {}) {
   const verifier = createVerifier();
   try {
-    return (await verifier.verify({ files: [...files], digest })).report;
+    const { draw, results } = await sortOut([...files]);
+    const { report } = await verifier.verify({ files: draw, digest });
+    if (!report.accepted || results.length === 0) return report;
+    const reports = await verifier.results(results);
+    const wrong = reports.find(({ ok }) => !ok);
+    return wrong ? { accepted: false, file: wrong.file, line: 1, reason: wrong.text } : report;
   } finally {
     verifier.stop();
   }

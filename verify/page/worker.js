@@ -2,16 +2,19 @@
 /** Verifies away from the page, which stays at hand meanwhile; one draw in its life. */
 import { verifyDraw } from './draw.js';
 import { checkReceipt } from './receipt.js';
+import { checkResults } from './result-file.js';
 import { filesOf } from './server.js';
 import { viewOf } from './view.js';
 
 /**
  * @typedef {{ask: 'verify', files?: File[], release?: string, digest?: string | undefined} |
+ *   {ask: 'results', files: import('./result-file.js').ResultFile[]} |
  *   {ask: 'receipt', receipt: string, proof: string, seal: string}} Question release: fetch it from the server
  * @typedef {import('./draw.js').Progress & {totalBytes: number}} Told totalBytes: 0 if not known
  * @typedef {{tell: 'progress', progress: Told} |
  *   {tell: 'report', report: import('./draw.js').Report, view: import('./view.js').View | null} |
  *   {tell: 'receipt', report: import('./receipt.js').ReceiptReport} |
+ *   {tell: 'results', reports: import('./result-file.js').ResultReport[]} |
  *   {tell: 'failure', reason: string}} Answer
  */
 
@@ -48,6 +51,8 @@ self.addEventListener('message', ({ data }) => {
   const question = /** @type {Question} */ (data);
   if (question.ask === 'receipt')
     return tell({ tell: 'receipt', report: checkReceipt(question, ledger) });
+  if (question.ask === 'results')
+    return tell({ tell: 'results', reports: checkResults(question.files, ledger) });
   verify(question).catch((fault) => {
     const reason = fault instanceof Error ? fault.message : 'The page cannot go on.';
     tell({ tell: 'failure', reason });

@@ -13,6 +13,13 @@ export function parseCallerId(name: CallerId): { readonly kind: CallerKind; read
   return { kind: name.slice(0, colon) as CallerKind, id: name.slice(colon + 1) };
 }
 
+/** Refused requests from which on a caller is counted as an offender. */
+export const OFFENCES = [10, 100, 1_000] as const;
+/** `over`: callers refused so often, for each of OFFENCES. `worst`: refusals of the worst. */
+export type Offenders = Readonly<
+  Record<CallerKind, { readonly over: readonly number[]; readonly worst: number }>
+>;
+
 /** How many people one caller entered: the lower bounds of the classes, and how they are called. */
 export const CLASSES = [
   { from: 1, people: '1' },

@@ -2,6 +2,7 @@
 import { isoFromMs, msFromIso } from '../../lib/clock.ts';
 import { present } from '../../lib/assert.ts';
 import { isRefusal, type Refusal, refuse } from '../../refusal.ts';
+import type { Census } from '../../releases/census.ts';
 import type { ReleaseService } from '../../releases/service.ts';
 import {
   addTo,
@@ -13,6 +14,7 @@ import {
   doorHours,
   entrantsOf,
   KINDS,
+  type Offenders,
   type Refusals,
   refusalsOf,
   worstOf,
@@ -27,7 +29,11 @@ export const REPORT_LIMITS = {
   doorOffenders: 200,
   /** Hours of the door that are read at once. */
   hoursAtOnce: 8,
+  /** Releases whose offenders are counted for metrics. */
+  releasesWatched: 32,
 } as const;
+
+const HOUR_MS = 3_600_000;
 
 type Parts = {
   readonly store: BotStore;
@@ -38,6 +44,10 @@ export type BotReports = ReturnType<typeof createBotReports>;
 
 export function createBotReports({ store, releases }: Parts) {
   return {
+    /** How many callers are refused often, over live releases and the hour at the door. */
+    offenders: ({ live, nowMs }: Pick<Census, 'live' | 'nowMs'>): Promise<Offenders> =>
+      store.offendersOf(live.slice(0, REPORT_LIMITS.releasesWatched), Math.floor(nowMs / HOUR_MS)),
+
     /** `top`: callers of each kind to name. Reads every account that entered, a batch at a time. */
     async report(
       release: string,

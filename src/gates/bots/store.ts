@@ -1,8 +1,16 @@
 /** The only access to Redis of the bad-bot report: what processes tally, and what is read of it. */
+import { present } from '../../lib/assert.ts';
 import type { Redis } from '../../redis/client.ts';
 import { keys } from '../../redis/keys.ts';
-import { replyWord, script, unexpectedReply } from '../../redis/script.ts';
-import { type CallerId, type CallerKind, KINDS, parseCallerId } from './report.ts';
+import { oneOf, script } from '../../redis/script.ts';
+import {
+  type CallerId,
+  type CallerKind,
+  KINDS,
+  OFFENCES,
+  type Offenders,
+  parseCallerId,
+} from './report.ts';
 
 export const TALLY_LIMITS = {
   /** Offenders of a kind that are kept, of a release or an hour; up to twice as many in between. */
@@ -20,33 +28,28 @@ const DAY_S = 86_400;
 /** Names, each an error code or a caller, with how often. */
 export type Counts = readonly (readonly [name: string, count: number])[];
 
-const wordOf = <Word extends string>(file: string, raw: unknown, words: readonly Word[]): Word => {
-  const { word } = replyWord(raw);
-  const known = words.find((one) => one === word);
-  if (known === undefined) throw unexpectedReply(file, word);
-  return known;
-};
-
 const tallyScript = script({
   file: 'gates/tally',
+  acknowledges: false,
   keys: ['release', 'refusals', 'accounts', 'devices', 'networks'],
   args: ['most'],
   rest: true,
-  reply: (raw) => wordOf('gates/tally', raw, ['RELEASE_UNKNOWN', 'TALLIED']),
+  reply: oneOf('gates/tally', ['RELEASE_UNKNOWN', 'TALLIED']),
 });
 
 const doorScript = script({
   file: 'gates/tally-door',
+  acknowledges: false,
   keys: ['refusals', 'accounts', 'devices', 'networks'],
   args: ['most', 'lifetime_s'],
   rest: true,
-  reply: (raw) => wordOf('gates/tally-door', raw, ['TALLIED']),
+  reply: oneOf('gates/tally-door', ['TALLIED']),
 });
 
 export type BotStore = ReturnType<typeof createBotStore>;
 
 export function createBotStore(redis: Redis) {
-  return { ...writing(redis), ...reading(redis) };
+  return { ...writing(redis), ...reading(redis), ...counting(redis) };
 }
 
 const offendersOf = (keyOf: (kind: CallerKind) => string) => ({
@@ -105,14 +108,52 @@ export type Entrant = { readonly kind: CallerKind; readonly id: string; readonly
 /** The most refused of a kind, the most first. */
 export type Refused = { readonly id: string; readonly refusals: number };
 
-function reading(redis: Redis) {
-  const refusedOf = async (key: string, most: number): Promise<Refused[]> => {
+const refusedIn =
+  (redis: Redis) =>
+  async (key: string, most: number): Promise<Refused[]> => {
     const flat = await redis.zrevrange(key, 0, most - 1, 'WITHSCORES');
     const refused: Refused[] = [];
     for (let i = 0; i < flat.length; i += 2)
       refused.push({ id: flat[i] ?? '', refusals: Number(flat[i + 1]) });
     return refused;
   };
+
+/** How many there are, never who. */
+function counting(redis: Redis) {
+  const refusedOf = refusedIn(redis);
+  const countOffenders = async (names: readonly string[]) => {
+    const [over, tops] = await Promise.all([
+      Promise.all(
+        OFFENCES.map((least) => Promise.all(names.map((key) => redis.zcount(key, least, '+inf')))),
+      ),
+      Promise.all(names.map((key) => refusedOf(key, 1))),
+    ]);
+    return {
+      over: over.map((counts) => counts.reduce((sum, count) => sum + count, 0)),
+      worst: Math.max(0, ...tops.flat().map(({ refusals }) => refusals)),
+    };
+  };
+
+  return {
+    /** Of these releases and of an hour at the door. */
+    offendersOf: async (releases: readonly string[], hour: number): Promise<Offenders> => {
+      const of = (kind: CallerKind) =>
+        countOffenders([
+          keys.doorOffenders(hour, kind),
+          ...releases.map((release) => keys.offenders(release, kind)),
+        ]);
+      const [account, device, network] = await Promise.all(KINDS.map(of));
+      return {
+        account: present(account, 'accounts'),
+        device: present(device, 'devices'),
+        network: present(network, 'networks'),
+      };
+    },
+  };
+}
+
+function reading(redis: Redis) {
+  const refusedOf = refusedIn(redis);
   const byReason = async (key: string): Promise<Map<string, number>> => {
     const held = Object.entries(await redis.hgetall(key));
     return new Map(held.map(([code, count]) => [code, Number(count)]));

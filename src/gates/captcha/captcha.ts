@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../errors.ts';
 import { nowMs } from '../../lib/clock.ts';
 import type { Secrets } from '../../lib/secrets.ts';
 import type { Log } from '../../log.ts';
-import type { Metrics } from '../../metrics.ts';
+import type { Metrics } from '../../metrics/server.ts';
 import type { Redis } from '../../redis/client.ts';
 import { keys } from '../../redis/keys.ts';
 import { type Refusal, refuse } from '../../refusal.ts';
@@ -97,6 +97,9 @@ const REFUSALS = {
   wrong: 'CAPTCHA_WRONG',
   unavailable: 'CAPTCHA_UNAVAILABLE',
 } as const satisfies Record<string, ErrorCode>;
+/** What became of a solution; labels of a metric. */
+export const CAPTCHA_OUTCOMES = ['passed', ...Object.keys(REFUSALS)];
+export const CAPTCHA_KINDS = ['altcha', 'hcaptcha', 'turnstile'] as const;
 export const CAPTCHA_ERRORS: readonly ErrorCode[] = Object.values(REFUSALS);
 
 /** Uses a ticket, which can be done once; again by the same `attempt`. */

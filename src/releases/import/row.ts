@@ -123,12 +123,14 @@ const directoryIn = (cells: Cells) => ({
 const SessionFacts = Session.omit({ session: true });
 
 function sessionIn(centre: string, cells: Cells, terms: ImportTerms): ManifestSession | string {
+  const date = cells('date') || terms.date;
+  if (!date) return 'it has no date, and no other was said (--date, or date in the query)';
   const number = <T>(column: string, term: T): T | number =>
     cells(column) === '' ? term : numberIn(cells(column));
   const fee = number('fee', undefined);
   const facts = checked(SessionFacts, {
     centre,
-    date: cells('date') || (terms.date ?? ''),
+    date,
     service: cells('vaccine') || terms.service,
     dose: number('dose', terms.dose),
     min_age: number('min_age', terms.minAge),
