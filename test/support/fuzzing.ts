@@ -197,11 +197,11 @@ function bodyOf(
 }
 
 /**
- * Limits, captchas, tries and SMS are counted whatever the answer is, wrong tries also by the OTP itself, which
- * ends with them; what operators try is in the audit stream, and what was refused in the tally.
+ * Limits, captchas, tries, Idempotency-Keys and SMS are counted whatever the answer is, wrong tries also by the
+ * OTP itself, which ends with them; what operators try is in the audit stream, and what was refused in the tally.
  */
 const COUNTED =
-  /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|\}:arrival-tries$|^fs:v1:\{v:|:otp:[^:]+$|^fs:v1:\{sms\}:|:image-captcha$|^fs:v1:\{operators\}:audit(?:-of-centres)?$/;
+  /\{limit:|^fs:v1:\{c:[^}]+\}:used$|\}:(?:refusals|offenders:)|:otp-wrong$|\}:arrival-tries$|^fs:v1:\{v:|:otp:[^:]+$|^fs:v1:\{sms\}:|:image-captcha$|:attempts$|^fs:v1:\{operators\}:audit(?:-of-centres)?$/;
 
 /** Fields of a claim. */
 const MARKS = new Set([CLAIM_FIELD]);
