@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { gzipBlocks } from '../../src/rounds/gzip-blocks.ts';
+import { findPython } from '../support/python.ts';
 
 /** Half of it hashes, like a transcript. */
 const textOf = (lines: number): Buffer =>
@@ -42,7 +43,10 @@ test.each([
   const python =
     'import sys,zlib;d=zlib.decompressobj(31);t=d.decompress(sys.stdin.buffer.read());' +
     'assert d.eof and not d.unused_data;sys.stdout.buffer.write(t)';
-  const { stdout, stderr } = spawnSync('python3', ['-c', python], { input: packed });
+  const { stdout, stderr } = spawnSync(findPython(), ['-c', python], {
+    input: packed,
+    maxBuffer: 2 ** 24,
+  });
   expect(String(stderr)).toBe('');
   expect(stdout.equals(whole)).toBe(true);
 });
