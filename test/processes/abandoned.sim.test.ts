@@ -80,7 +80,7 @@ it.runIf(hasProc).each(['SIGTERM', 'SIGINT'] as const)(
     const { pid = 0 } = start;
     let redis = 0;
     try {
-      const isRedis = (child: number): boolean => commandOf(child).includes('--pidfile');
+      const isRedis = (child: number): boolean => commandOf(child).includes('redis-server');
       const found = (): number => (redis = childrenOf(pid).find(isRedis) ?? 0);
       await expect.poll(found, { timeout: 25_000, interval: 5 }).toBeGreaterThan(0);
       process.kill(redis, 'SIGSTOP'); // it will never be ready

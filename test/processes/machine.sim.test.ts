@@ -119,7 +119,10 @@ it('starts again what is killed, and only what was in its hands is lost', async 
   expect(new Set(lost.map(({ person }) => person)).size, 'one request of a client').toBe(
     lost.length,
   );
-  for (const { what } of lost) expect(what).toMatch(/socket hang up|ECONNRESET/);
+  // A connection that was being handed over in that instant hangs (docs/adr/0022): one a server.
+  const cut = lost.filter(({ what }) => !what.includes('AbortError'));
+  expect(lost.length - cut.length).toBeLessThanOrEqual(1);
+  for (const { what } of cut) expect(what).toMatch(/socket hang up|ECONNRESET/);
   const page = await metricsOf(machine);
   for (const name of ['server-1', 'worker-1'])
     expect(valueOf(page, `fairslot_processes_restarts_total{process="${name}"}`)).toBe(1);

@@ -47,6 +47,7 @@ export type CallOptions = {
   /** Loopback address to call from: each of 127.0.0.x is another client. */
   readonly from?: string;
   readonly agent?: Agent;
+  readonly signal?: AbortSignal;
 };
 
 export function call(
@@ -55,7 +56,7 @@ export function call(
   path: string,
   options: CallOptions = {},
 ): Promise<Answered> {
-  const { token, body, from, agent } = options;
+  const { token, body, from, agent, signal } = options;
   const bytes = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   const headers: Record<string, string> = {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -67,7 +68,7 @@ export function call(
   };
   if (headers['transfer-encoding']) delete headers['content-length'];
   return new Promise((resolve, reject) => {
-    const settings = { method, headers, agent: agent ?? false, localAddress: from };
+    const settings = { method, headers, agent: agent ?? false, localAddress: from, signal };
     const sent = httpRequest(`${url}${path}`, settings, (received) => {
       const chunks: Buffer[] = [];
       received.on('data', (chunk: Buffer) => chunks.push(chunk));

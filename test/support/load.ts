@@ -8,6 +8,8 @@ import { registerMany, type TestRelease } from './engine.ts';
 
 /** Between an answer and the next request of the same person. */
 const PAUSE_MS = 20;
+/** Without an answer they give up, and ask again. */
+const PATIENCE_MS = 10_000;
 
 export type Load = {
   /** Done when everybody was answered so many times more. */
@@ -56,7 +58,8 @@ export async function startLoad(
       const [method, path, options] = asked[turn % asked.length] ?? asked[0];
       const url = urls[at] ?? '';
       try {
-        const { status, text } = await call(url, method, path, options);
+        const signal = AbortSignal.timeout(PATIENCE_MS);
+        const { status, text } = await call(url, method, path, { ...options, signal });
         if (status !== 200) throw new Error(`${status} ${text}`);
         longestMs = Math.max(longestMs, monotonicMs() - lastMs);
         lastMs = monotonicMs();
