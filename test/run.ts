@@ -45,6 +45,8 @@ const failures: string[] = [];
 /** Of each failure there; vitest's own report, further up, has all of it. */
 const WHY_LINES = 6;
 const scratch = mkdtempSync(join(tmpdir(), 'fairslot-test-'));
+// Tests start hundreds of processes, of which each took half its start for compiling the same.
+process.env['NODE_COMPILE_CACHE'] ??= join(scratch, 'compiled');
 
 /** The first lines of a failure, and where in our own files it came to light. */
 const briefly = (why: string): string => {
