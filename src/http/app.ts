@@ -78,7 +78,8 @@ export function createApp(parts: AppParts): App {
   const { redis, config, secrets, log, metrics } = parts;
   const devicesRequired = config.devices.required;
   const devices = createDeviceTokens(config.deviceTokenSecrets);
-  const captcha = createCaptcha({ redis, config, secrets, log, metrics: metrics.captcha });
+  const captcha = createCaptcha({ redis, config, secrets, log, ...metrics.captcha.watch });
+  metrics.captcha.watchProvider(captcha.isProviderDown);
   const routes = [...parts.routes, ...gateRoutes({ captcha, devices, devicesRequired })];
   let leaving = false;
   const isLeaving = (): boolean => leaving;

@@ -66,31 +66,38 @@ export function captchaMetrics(book: Book) {
       this.set(isDown() ? 1 : 0);
     },
   );
+  const challenges = book.counter({
+    name: 'fairslot_gates_captcha_challenges_total',
+    help: 'Captchas given out, by kind.',
+    unit: 'captchas',
+    of: 'process',
+    labels: { kind: CAPTCHA_KINDS },
+  });
+  const solutions = book.counter({
+    name: 'fairslot_gates_captcha_answers_total',
+    help: 'Solutions that passed or were refused, by why.',
+    unit: 'solutions',
+    of: 'process',
+    labels: { outcome: CAPTCHA_OUTCOMES },
+  });
+  const provider = book.histogram(
+    {
+      name: 'fairslot_gates_captcha_provider_duration_seconds',
+      help: 'Time of a provider to answer siteverify, by what its answer was.',
+      unit: 'seconds',
+      of: 'process',
+      labels: { outcome: PROVIDER_OUTCOMES },
+    },
+    DURATIONS_S,
+  );
   return {
-    challenges: book.counter({
-      name: 'fairslot_gates_captcha_challenges_total',
-      help: 'Captchas given out, by kind.',
-      unit: 'captchas',
-      of: 'process',
-      labels: { kind: CAPTCHA_KINDS },
-    }),
-    answers: book.counter({
-      name: 'fairslot_gates_captcha_answers_total',
-      help: 'Solutions that passed or were refused, by why.',
-      unit: 'solutions',
-      of: 'process',
-      labels: { outcome: CAPTCHA_OUTCOMES },
-    }),
-    provider: book.histogram(
-      {
-        name: 'fairslot_gates_captcha_provider_duration_seconds',
-        help: 'Time of a provider to answer siteverify, by what its answer was.',
-        unit: 'seconds',
-        of: 'process',
-        labels: { outcome: PROVIDER_OUTCOMES },
-      },
-      DURATIONS_S,
-    ),
+    /** For `createCaptcha`. */
+    watch: {
+      onChallenge: (kind: string): void => challenges.inc({ kind }),
+      onSolution: (outcome: string): void => solutions.inc({ outcome }),
+      onProviderAnswer: (outcome: string, seconds: number): void =>
+        provider.observe({ outcome }, seconds),
+    },
     /** `down`: read when Prometheus asks. */
     watchProvider: (down: () => boolean): void => {
       isDown = down;

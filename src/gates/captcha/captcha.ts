@@ -9,14 +9,13 @@ import type { ErrorCode } from '../../errors.ts';
 import { nowMs } from '../../lib/clock.ts';
 import type { Secrets } from '../../lib/secrets.ts';
 import type { Log } from '../../log.ts';
-import type { Metrics } from '../../metrics/server.ts';
 import type { Redis } from '../../redis/client.ts';
 import { keys } from '../../redis/keys.ts';
 import { type Refusal, refuse } from '../../refusal.ts';
 import { type Who } from '../limits.ts';
 import { addressPrefix } from '../origin.ts';
 import { type Altcha, createAltcha } from './altcha.ts';
-import { createProvider, type Provider } from './siteverify.ts';
+import { createProvider, type Provider, type ProviderOutcome } from './siteverify.ts';
 import { createTickets, type Ticket, TICKET_LIFETIME_MS } from './ticket.ts';
 
 /** What a route asks a captcha for; with `:<release>` where the request names one. */
@@ -70,6 +69,8 @@ export type Captcha = {
     release: string | undefined,
     attempt?: string,
   ) => Admission | Refusal;
+  /** Whether there is a provider, and proof of work stands in for it since it fails. */
+  readonly isProviderDown: () => boolean;
 };
 
 export type CaptchaParts = {
@@ -77,7 +78,10 @@ export type CaptchaParts = {
   readonly config: Pick<Config, 'captcha'>;
   readonly secrets: Secrets;
   readonly log: Log;
-  readonly metrics: Metrics['captcha'];
+  readonly onChallenge: (kind: Challenge['kind']) => void;
+  /** What became of a solution: one of CAPTCHA_OUTCOMES. */
+  readonly onSolution: (outcome: string) => void;
+  readonly onProviderAnswer: (outcome: ProviderOutcome, seconds: number) => void;
   /** Milliseconds since the epoch; tests move it. */
   readonly now?: () => number;
 };
@@ -126,17 +130,16 @@ const createVerify =
   };
 
 export function createCaptcha(parts: CaptchaParts): Captcha {
-  const { config, secrets, metrics, now = nowMs } = parts;
+  const { config, secrets, onChallenge, onSolution, now = nowMs } = parts;
   const terms = config.captcha;
   const tickets = createTickets(secrets, now);
   const altcha = createAltcha(secrets);
   const provider = providerOf(parts);
   const spend = createSpend(parts);
   const verify = createVerify(altcha, provider);
-  if (provider) metrics.watchProvider(provider.isDown);
 
   const refused = (reason: keyof typeof REFUSALS): Refusal => {
-    metrics.answers.inc({ outcome: reason });
+    onSolution(reason);
     const retry = reason === 'unavailable' ? { retryAfterS: UNAVAILABLE_RETRY_S } : {};
     return refuse(REFUSALS[reason], retry);
   };
@@ -153,7 +156,7 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
         return { ticket, text: tickets.textOf(ticket) };
       };
       const expiresInS = TICKET_LIFETIME_MS / 1000;
-      metrics.challenges.inc({ kind });
+      onChallenge(kind);
       if (provider && kind !== 'altcha') {
         const { ticket, text } = ask();
         const cData = kind === 'turnstile' ? { cData: ticket.nonce } : {};
@@ -189,10 +192,12 @@ export function createCaptcha(parts: CaptchaParts): Captcha {
         // Nobody has looked at it: it may be sent again.
         if (outcome === 'unavailable') await parts.redis.del(keys.captcha(ticket.nonce));
         if (outcome !== 'passed') return refused(outcome);
-        metrics.answers.inc({ outcome });
+        onSolution(outcome);
         return use;
       };
     },
+
+    isProviderDown: () => provider?.isDown() ?? false,
   };
 }
 
@@ -221,10 +226,12 @@ export const triesFor = (
 
 type NamedProvider = Provider & { readonly name: 'hcaptcha' | 'turnstile' };
 
-function providerOf({ config, log, metrics }: CaptchaParts): NamedProvider | undefined {
+function providerOf({
+  config,
+  log,
+  onProviderAnswer: onAnswer,
+}: CaptchaParts): NamedProvider | undefined {
   const { driver, provider: terms } = config.captcha;
   if ((driver !== 'hcaptcha' && driver !== 'turnstile') || !terms) return undefined;
-  const onAnswer = (outcome: string, seconds: number): void =>
-    metrics.provider.observe({ outcome }, seconds);
   return { name: driver, ...createProvider({ name: driver, ...terms }, { log, onAnswer }) };
 }
