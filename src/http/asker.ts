@@ -1,6 +1,6 @@
 /**
- * Who asks: the caller by access token or operator key, then their device. Signatures only; nothing
- * is asked of Redis but, now and then, the list of operator keys.
+ * Who asks: the caller by access token or operator key, then their device. By signatures; Redis is
+ * asked for nothing but the list of operator keys, now and then, and the count of wrong ones.
  */
 import type { Caller, Identify } from '../gates/callers.ts';
 import type { Recognise } from '../gates/devices.ts';
