@@ -1,18 +1,11 @@
 /** The server's door: the HTTP API over one Redis. */
+import { boot } from './boot.ts';
 import { readConfig } from './config.ts';
-import { createEngine } from './engine.ts';
 import { createApp } from './http/app.ts';
 import { openMonitor } from './http/monitor.ts';
 import { listen } from './http/server.ts';
-import { present } from './lib/assert.ts';
-import { createLog } from './log.ts';
 import { createMetrics } from './metrics/server.ts';
-import { logConnection } from './outage.ts';
-import { joinMachine } from './processes/child.ts';
-import { placeOf } from './redis/address.ts';
-import { connectRedis, disconnectRedis } from './redis/client.ts';
-import { misfitOf, watchFit } from './redis/fit.ts';
-import { followRedisClock } from './redis/time.ts';
+import { disconnectRedis } from './redis/client.ts';
 import { allRoutes } from './routes.ts';
 import { onStop } from './stop.ts';
 
@@ -25,23 +18,8 @@ const WHY_NOT: Readonly<Record<string, string>> = {
 
 const config = readConfig();
 const metrics = createMetrics();
-const machine = joinMachine('server', metrics.registry);
-const log = createLog(config.logLevel).child({ process: machine.name });
-const { onScript } = metrics.redis;
-const address = present(config.redis, 'REDIS_URL');
-const redis = connectRedis(address, {
-  onScript,
-  onGuard: (state, node) => log.warn({ state, node }, 'a Redis node changed'),
-});
-metrics.redis.watchConnection(redis);
-logConnection(redis, log);
-const engine = createEngine(redis, config, { log, ...metrics.watch });
-const misfit = misfitOf(redis, engine.secrets, { mark: 'set' });
-await followRedisClock(redis);
-await watchFit(redis, misfit, (problem) => {
-  log.error(problem);
-  process.exit(1);
-});
+const { log, redis, engine, settled, ready } = boot('server', config, metrics);
+await settled;
 const app = createApp({
   routes: allRoutes(engine, redis, config),
   redis,
@@ -62,5 +40,4 @@ onStop(log, async () => {
   await Promise.all([server.close({ idleMs: LAST_REQUESTS_MS }), monitor?.close()]);
   await disconnectRedis(redis);
 });
-log.info({ listening: server.url, redis: placeOf(address) }, 'server ready');
-void machine.ready(redis);
+ready({ listening: server.url });

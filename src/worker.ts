@@ -6,30 +6,27 @@ import { setTimeout } from 'node:timers/promises';
 import { v7 as uuid } from 'uuid';
 import { createAttendance } from './arrivals/no-shows.ts';
 import { createReminder } from './arrivals/reminders.ts';
+import { boot } from './boot.ts';
 import { createRetention } from './care/retention.ts';
 import { createRetentionStore } from './care/retention-store.ts';
 import { readConfig, type Config } from './config.ts';
-import { createEngine, type Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { present } from './lib/assert.ts';
 import { createBreaker } from './lib/breaker.ts';
 import { monotonicMs } from './lib/clock.ts';
 import { hearing } from './lib/hearing.ts';
 import { openMonitor } from './http/monitor.ts';
-import { createLog, type Log } from './log.ts';
+import type { Log } from './log.ts';
 import { createWorkerMetrics } from './metrics/worker.ts';
-import { joinMachine } from './processes/child.ts';
 import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
 import { createGateway } from './notify/gateway.ts';
 import { PRIORITIES } from './notify/messages.ts';
 import { BREAKER, sendAll, type SenderParts } from './notify/sender.ts';
 import { createTexts } from './notify/texts.ts';
-import { createFaults, logConnection } from './outage.ts';
+import { createFaults } from './outage.ts';
 import { reconcileIfDue } from './reconcile/hourly.ts';
-import { placeOf } from './redis/address.ts';
-import { connectRedis, disconnectRedis } from './redis/client.ts';
+import { disconnectRedis } from './redis/client.ts';
 import { readHealth } from './redis/health.ts';
-import { misfitOf, watchFit } from './redis/fit.ts';
-import { followRedisClock } from './redis/time.ts';
 import { carryingOver, createCarrier } from './rounds/carry.ts';
 import { createConductor, type Conductor } from './rounds/conduct.ts';
 import type { Step } from './rounds/drawing.ts';
@@ -55,29 +52,9 @@ const metrics = createWorkerMetrics({
   reconcileEveryS: () => config.reconcileEveryMs / 1000,
   lastRun: () => engine.reconciler.last(),
 });
-const machine = joinMachine('worker', metrics.registry);
-const log = createLog(config.logLevel).child({ process: machine.name });
-const { onSms } = metrics.watch;
-const { onScript } = metrics.redis;
-const address = present(config.redis, 'REDIS_URL');
-const redis = connectRedis(address, {
-  onScript,
-  onGuard: (state, node) => log.warn({ state, node }, 'a Redis node changed'),
-});
-metrics.redis.watchConnection(redis);
-logConnection(redis, log);
+const { log, redis, engine, settled, ready } = boot('worker', config, metrics);
 const fault = createFaults(log);
-const engine = createEngine(redis, config, {
-  log,
-  onBeaconAnswer: (outcome) => metrics.rounds.beaconAnswers.inc({ outcome }),
-  ...metrics.watch,
-});
-const misfit = misfitOf(redis, engine.secrets, { mark: 'set' });
-await followRedisClock(redis);
-await watchFit(redis, misfit, (problem) => {
-  log.error(problem);
-  process.exit(1);
-});
+await settled;
 const { host, metricsPort: port } = config;
 const monitor = await openMonitor(metrics.registry, { host, port }, log);
 const stopping = new AbortController();
@@ -96,8 +73,7 @@ const reconciling = repeated('the releases could not be checked', reconcilingOf(
 const retaining = repeated('what is over could not be deleted', retentionOf(engine));
 if (config.environment === 'production' && config.smsDriver === 'console')
   log.warn('SMS_DRIVER is console: no SMS is sent, so nobody gets an OTP');
-log.info({ workerId, redis: placeOf(address) }, 'worker ready');
-void machine.ready(redis);
+ready({ workerId });
 
 function conductorOf(engine: Engine, log: Log): Conductor {
   const { stores, releases, rounds, outbox, secrets } = engine;
@@ -261,7 +237,7 @@ function senderOf({ stores, secrets, inbox }: Engine, config: Config): SenderPar
     concurrency: config.sms.concurrency,
     log,
     onFault: fault,
-    onSms,
+    onSms: metrics.watch.onSms,
     onDropped: (count) => metrics.notify.dropped.inc(count),
   };
 }

@@ -28,7 +28,10 @@ export type Attempt = {
 /**
  * Runs `perform` unless this attempt was made before; then the answer of that time, or a refusal.
  */
-export type Once = (attempt: Attempt, perform: () => Promise<Reply>) => Promise<Reply | Refusal>;
+export type Once = (
+  attempt: Attempt,
+  perform: () => Promise<Reply | Refusal>,
+) => Promise<Reply | Refusal>;
 
 const REPLY_LIFETIME_S = 24 * 60 * 60;
 const MOST_KEPT_BYTES = 4_096;
@@ -89,9 +92,9 @@ export function createOnce(
     key: string,
     mark: string,
     mayKeep: boolean,
-    work: () => Promise<Reply>,
+    work: () => Promise<Reply | Refusal>,
   ) => {
-    let reply: Reply;
+    let reply: Reply | Refusal;
     try {
       reply = await work();
     } catch (fault) {
@@ -170,5 +173,7 @@ function replay(secrets: Secrets, found: string, fingerprint: string): Reply | R
  * Only what was done is kept. A refusal changed nothing and may be another one a moment later: too
  * early, full, being drawn. Only text can be kept.
  */
-const isFinal = ({ status, body }: Reply): boolean =>
-  status < 400 && (body === undefined || typeof body === 'string');
+const isFinal = (reply: Reply | Refusal): boolean =>
+  !isRefusal(reply) &&
+  reply.status < 400 &&
+  (reply.body === undefined || typeof reply.body === 'string');

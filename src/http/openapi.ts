@@ -8,10 +8,9 @@ import {
 import manifest from '../../package.json' with { type: 'json' };
 import { type ErrorCode, ERRORS } from '../errors.ts';
 import { CAPTCHA_ERRORS } from '../gates/captcha/captcha.ts';
-import { mayHaveDevice, takesKey } from './pipeline.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { refuse } from '../refusal.ts';
-import type { Dialect, Route } from './route.ts';
+import { type Dialect, mayHaveDevice, type Route, takesKey } from './route.ts';
 
 type Document = ReturnType<typeof createDocument>;
 type Responses = ZodOpenApiOperationObject['responses'];

@@ -149,3 +149,17 @@ export const route = <
 >(
   definition: RouteDefinition<P, Q, B, A>,
 ): Route => definition as unknown as Route;
+
+/** Elsewhere a device token changes nothing, and is not looked at. */
+export const mayHaveDevice = ({ device, caller }: Route['gates']): boolean =>
+  device === true || caller === 'account' || caller === 'either';
+
+/**
+ * An idempotency key belongs to somebody, and matters where something is written: another captcha
+ * is as good as the one that was lost, and large to keep.
+ */
+export const takesKey = ({ method, gates }: Pick<Route, 'method' | 'gates'>): boolean =>
+  method !== 'get' &&
+  gates.limit !== 'captcha' &&
+  gates.caller !== 'anyone' &&
+  gates.caller !== 'either';

@@ -3,6 +3,7 @@ import type { Offenders } from '../gates/bots/report.ts';
 import type { RedisHealth } from '../redis/health.ts';
 import type { LastRun } from '../reconcile/store.ts';
 import type { Census } from '../releases/census.ts';
+import type { AnswerOutcome } from '../rounds/drand-endpoint.ts';
 import { dayMetrics } from './arrivals.ts';
 import { createBook } from './book.ts';
 import { offerMetrics } from './bookings.ts';
@@ -56,6 +57,7 @@ export function createWorkerMetrics(readings: WorkerReadings) {
     readings.reconcileEveryS,
   );
   healthMetrics(book, createReading(readings.health, EVERY_MS.health));
+  const rounds = roundMetrics(book, readings);
   return {
     registry: book.registry,
     /** All there is, with the values of its labels. */
@@ -66,9 +68,13 @@ export function createWorkerMetrics(readings: WorkerReadings) {
       isGatewayAway: readings.isGatewayAway,
     }),
     arrivals: dayMetrics(book),
-    rounds: roundMetrics(book, readings),
+    rounds,
     bookings: offerMetrics(book, census),
     /** For `createEngine`. */
-    watch: { ...smsMetrics(book), ...claimMetrics(book) },
+    watch: {
+      ...smsMetrics(book),
+      ...claimMetrics(book),
+      onBeaconAnswer: (outcome: AnswerOutcome): void => rounds.beaconAnswers.inc({ outcome }),
+    },
   } as const;
 }
