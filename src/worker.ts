@@ -107,6 +107,7 @@ function conductorOf(engine: Engine, log: Log): Conductor {
     carry: stores.carry,
     rounds,
     releases,
+    onFault: fault,
     onCarried: (outcome) => metrics.rounds.carried.inc({ outcome: outcome.toLowerCase() }),
   });
   const conductor = createConductor({
@@ -119,9 +120,10 @@ function conductorOf(engine: Engine, log: Log): Conductor {
     beaconOf: engine.beaconOf,
     notify: createNotifier(told),
     log,
+    onFault: fault,
     onPhase: (phase, ms) => metrics.rounds.phases.observe({ phase }, ms / 1000),
   });
-  const carrying = carryingOver(conductor, carrier, { releases, log });
+  const carrying = carryingOver(conductor, carrier, { releases, onFault: fault });
   return conductingWithLead(carrying, stores.drawing, workerId);
 }
 
