@@ -16,6 +16,7 @@ import { monotonicMs } from './lib/clock.ts';
 import { hearing } from './lib/hearing.ts';
 import { openMonitor } from './http/monitor.ts';
 import { createLog, type Log } from './log.ts';
+import { PATIENCE_MS } from './metrics/patience.ts';
 import { createWorkerMetrics } from './metrics/worker.ts';
 import { joinMachine } from './processes/child.ts';
 import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
@@ -51,7 +52,7 @@ const metrics = createWorkerMetrics({
   outbox: () => engine.outbox.state(),
   census: () => engine.census(),
   offenders: (census) => engine.bots.offenders(census),
-  health: () => readHealth(redis),
+  health: () => readHealth(redis, PATIENCE_MS.node),
   reconcileEveryS: () => config.reconcileEveryMs / 1000,
   lastRun: () => engine.reconciler.last(),
 });

@@ -1,7 +1,11 @@
 /** What is scraped of a process that is not yet ready. */
 import { afterEach, expect, it } from 'vitest';
+import { sleep } from '../../src/lib/clock.ts';
+import { PATIENCE_MS } from '../../src/metrics/patience.ts';
 import { createGather } from '../../src/processes/gather.ts';
 import { createLaunch } from '../../src/processes/launch.ts';
+import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
+import { engineOn, publishRelease } from '../support/engine.ts';
 import { environmentOn, kill } from '../support/processes.ts';
 import { plainRedis } from '../support/redis-node.ts';
 
@@ -18,7 +22,7 @@ it('has a worker on the page that was asked while it started', async () => {
   const settings = { SMS_DRIVER: 'inbox', LOG_LEVEL: 'silent' };
   const worker = createLaunch(environmentOn(redis.address, settings))('worker-1');
   ends.push(() => kill(worker, 'SIGKILL'));
-  const gather = createGather();
+  const gather = createGather(PATIENCE_MS.process);
   const scrape = async (): Promise<string> => (await gather([worker])).join('');
 
   expect(await scrape()).toBe('');
@@ -27,3 +31,30 @@ it('has a worker on the page that was asked while it started', async () => {
     .poll(scrape, { timeout: 20_000, interval: 100 })
     .toMatch(/^fairslot_rounds_published_total\{process="worker-1"\} 0$/m);
 });
+
+it('has all that a worker tells on the page while Redis is slow', async () => {
+  const server = await plainRedis();
+  ends.push(server.close);
+  const redis = connectRedis(server.address);
+  ends.push(() => disconnectRedis(redis));
+  await publishRelease(engineOn(redis), redis, { seats: [1] });
+  const settings = { SMS_DRIVER: 'inbox', LOG_LEVEL: 'silent' };
+  const worker = createLaunch(environmentOn(server.address, settings))('worker-1');
+  ends.push(() => kill(worker, 'SIGKILL'));
+  const gather = createGather(PATIENCE_MS.process);
+  const scrape = async (): Promise<string> => (await gather([worker])).join('');
+  const count = /^fairslot_rounds_published_total\{process="worker-1"\} 0$/m;
+  const census = /^fairslot_releases_releases\{phase="open",process="worker-1"\} 1$/m;
+  await expect.poll(scrape, { timeout: 20_000, interval: 100 }).toMatch(census);
+
+  // Each reply comes some 400 ms late, and a census is four of them, one after another.
+  const slow = setInterval(() => void redis.call('CLIENT', 'PAUSE', '400', 'ALL'), 405);
+  ends.push(async () => clearInterval(slow));
+  for (let times = 0; times < 5; times++) {
+    await sleep(3_000);
+    const page = await scrape();
+    expect(page).toMatch(count);
+    expect(page).toMatch(census);
+    expect(page).toMatch(/^fairslot_redis_up\{process="worker-1"\} 1$/m);
+  }
+}, 60_000);
