@@ -3,6 +3,7 @@ import type { Progress } from '../src/demo/progress.ts';
 import { assert } from '../src/lib/assert.ts';
 import { isoFromMs, monotonicMs, msFromIso, sleep } from '../src/lib/clock.ts';
 import { createLog } from '../src/log.ts';
+import { createFaults } from '../src/outage.ts';
 import { PEOPLE_LIMITS } from '../src/people/rules.ts';
 import { keys } from '../src/redis/keys.ts';
 import { createCarrier } from '../src/rounds/carry.ts';
@@ -41,6 +42,7 @@ const measure = ({ entries }: CarryOptions, progress: Progress) =>
     const { manifest } = next;
     assert(manifest.mode === 'lottery', 'Pune has a lottery');
 
+    const log = createLog('warn');
     const carrier = createCarrier({
       carry: engine.stores.carry,
       store: engine.stores.rounds,
@@ -49,7 +51,8 @@ const measure = ({ entries }: CarryOptions, progress: Progress) =>
       releases: engine.releases,
       outbox: engine.outbox,
       secrets: engine.secrets,
-      log: createLog('warn'),
+      log,
+      onFault: createFaults(log),
     });
     const steps: number[] = [];
     const startMs = monotonicMs();

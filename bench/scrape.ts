@@ -5,6 +5,7 @@
 import type { Progress } from '../src/demo/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { monotonicMs, nowMs, sleep } from '../src/lib/clock.ts';
+import { PATIENCE_MS } from '../src/metrics/patience.ts';
 import { createWorkerMetrics } from '../src/metrics/worker.ts';
 import { connectRedis, disconnectRedis } from '../src/redis/client.ts';
 import { readHealth } from '../src/redis/health.ts';
@@ -144,7 +145,7 @@ async function ofWorker({ redis, server }: BenchEngine, { releases, live, turns 
     outbox: engine.outbox.state,
     census: engine.census,
     offenders: engine.bots.offenders,
-    health: () => readHealth(own),
+    health: () => readHealth(own, PATIENCE_MS.node),
     reconcileEveryS: () => 3_600,
     lastRun: engine.reconciler.last,
   });

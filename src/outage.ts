@@ -2,7 +2,7 @@
 import { isRedisAway } from './http/unavailable.ts';
 import { monotonicMs } from './lib/clock.ts';
 import type { Log } from './log.ts';
-import { failureOf } from './redis/away.ts';
+import { failureOf, NodeAwayError, ReplicasAwayError } from './redis/away.ts';
 import type { Redis } from './redis/client.ts';
 
 const SAY_AGAIN_AFTER_MS = 60_000;
@@ -21,20 +21,34 @@ export function logConnection(redis: Redis, log: Log): void {
   });
 }
 
+/** Hears why something failed that is tried again until it succeeds. */
+export type OnFault = (
+  error: unknown,
+  message: string,
+  facts?: Readonly<Record<string, string | number>>,
+) => void;
+
 /**
- * For what is tried again until it succeeds. A fault of ours is an error, each time; that Redis is
- * away, or takes no writes, is a warning once a minute.
+ * A fault of ours is an error, each time; that Redis is away, or takes no writes, is a warning once
+ * a minute, of each of its nodes: many releases meet one outage, at every step.
  */
-export function createFaults(log: Log) {
+export function createFaults(log: Log): OnFault {
   const saidAtMs = new Map<string, number>();
-  return (error: unknown, message: string, facts: Readonly<Record<string, string>> = {}): void => {
+  return (error, message, facts = {}) => {
     if (!(error instanceof Error) || !isRedisAway(error)) {
       log.error({ err: error, ...facts }, message);
       return;
     }
     const nowMs = monotonicMs();
-    if (nowMs - (saidAtMs.get(message) ?? -Infinity) < SAY_AGAIN_AFTER_MS) return;
-    saidAtMs.set(message, nowMs);
+    const said = `${message}: ${outageOf(error)}`;
+    if (nowMs - (saidAtMs.get(said) ?? -Infinity) < SAY_AGAIN_AFTER_MS) return;
+    saidAtMs.set(said, nowMs);
     log.warn({ reason: error.message, ...facts }, message);
   };
 }
+
+/** The node, or a word of Redis or ioredis: of each there are few, of slots in a message many. */
+const outageOf = (error: Error): string =>
+  error instanceof NodeAwayError || error instanceof ReplicasAwayError
+    ? error.message
+    : `${error.name} ${error.message.split(' ', 1)[0]}`;

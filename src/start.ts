@@ -15,6 +15,7 @@ import { createLog, type Log } from './log.ts';
 import { createGather, merge } from './processes/gather.ts';
 import { createLaunch, namesOf } from './processes/launch.ts';
 import { createMachineMetrics, type MachineMetrics } from './metrics/machine.ts';
+import { PATIENCE_MS } from './metrics/patience.ts';
 import { type Plan, supervise, type Supervisor } from './processes/supervise.ts';
 import { environmentNow } from './settings-file.ts';
 import { onStop } from './stop.ts';
@@ -74,7 +75,7 @@ async function start(): Promise<void> {
     onDeath: (name) => metrics.restarts.inc({ process: name }),
   });
   const metrics = createMachineMetrics(supervisor);
-  const gather = createGather();
+  const gather = createGather(PATIENCE_MS.process);
   const { registry } = metrics;
   const page = async (): Promise<string> =>
     merge([await registry.metrics(), ...(await gather(supervisor.running()))]);

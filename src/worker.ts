@@ -17,6 +17,7 @@ import { monotonicMs } from './lib/clock.ts';
 import { hearing } from './lib/hearing.ts';
 import { openMonitor } from './http/monitor.ts';
 import type { Log } from './log.ts';
+import { PATIENCE_MS } from './metrics/patience.ts';
 import { createWorkerMetrics } from './metrics/worker.ts';
 import { consoleDriver, type SmsDriver } from './notify/drivers.ts';
 import { createGateway } from './notify/gateway.ts';
@@ -48,7 +49,7 @@ const metrics = createWorkerMetrics({
   outbox: () => engine.outbox.state(),
   census: () => engine.census(),
   offenders: (census) => engine.bots.offenders(census),
-  health: () => readHealth(redis),
+  health: () => readHealth(redis, PATIENCE_MS.node),
   reconcileEveryS: () => config.reconcileEveryMs / 1000,
   lastRun: () => engine.reconciler.last(),
 });
@@ -83,6 +84,7 @@ function conductorOf(engine: Engine, log: Log): Conductor {
     carry: stores.carry,
     rounds,
     releases,
+    onFault: fault,
     onCarried: (outcome) => metrics.rounds.carried.inc({ outcome: outcome.toLowerCase() }),
   });
   const conductor = createConductor({
@@ -95,9 +97,10 @@ function conductorOf(engine: Engine, log: Log): Conductor {
     beaconOf: engine.beaconOf,
     notify: createNotifier(told),
     log,
+    onFault: fault,
     onPhase: (phase, ms) => metrics.rounds.phases.observe({ phase }, ms / 1000),
   });
-  const carrying = carryingOver(conductor, carrier, { releases, log });
+  const carrying = carryingOver(conductor, carrier, { releases, onFault: fault });
   return conductingWithLead(carrying, stores.drawing, workerId);
 }
 

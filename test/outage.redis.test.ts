@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { createLog } from '../src/log.ts';
 import { createFaults, logConnection } from '../src/outage.ts';
+import { NodeAwayError } from '../src/redis/away.ts';
 import { connectRedis } from '../src/redis/client.ts';
 import { plainRedis } from './support/redis-node.ts';
 
@@ -37,6 +38,27 @@ it('says once that there is no connection, and once more the next time', async (
     redis.disconnect();
     await server.close();
   }
+});
+
+it('says of each node once that it is away, however many it keeps from what', () => {
+  const { log, said } = logged();
+  const fault = createFaults(log);
+  for (const release of ['one', 'two', 'three']) {
+    fault(new NodeAwayError('10.0.0.1:6379'), 'a round could not be conducted', { release });
+    fault(new NodeAwayError('10.0.0.2:6379'), 'a round could not be conducted', { release });
+    fault(new NodeAwayError('10.0.0.1:6379'), 'a result was not told', { release });
+    // Of a slot, of which there are many.
+    const moved = Object.assign(new Error(`MOVED ${release.length} 10.0.0.1:6379`), {
+      name: 'ReplyError',
+    });
+    fault(moved, 'a result was not told', { release });
+  }
+  expect(said()).toMatchObject([
+    { level: 40, reason: 'Redis at 10.0.0.1:6379 does not answer', release: 'one' },
+    { level: 40, reason: 'Redis at 10.0.0.2:6379 does not answer', release: 'one' },
+    { level: 40, msg: 'a result was not told' },
+    { level: 40, reason: 'MOVED 3 10.0.0.1:6379' },
+  ]);
 });
 
 it('says once what fails for it, and each time what fails by a fault of ours', () => {

@@ -20,45 +20,50 @@ export function merkleRoot(leafHashes: Uint8Array): Buffer {
   let width = leafHashes.length / HASH_BYTES;
   if (width === 0) return sha256(new Uint8Array());
   const level = Buffer.from(leafHashes);
+  while (width > 1) width = hashPairs(level, width, level);
+  return Buffer.from(level.subarray(0, HASH_BYTES));
+}
+
+/** Writes the level above one of `width` hashes, which may be over it. How wide that one is. */
+function hashPairs(level: Buffer, width: number, above: Buffer): number {
+  const pairs = width >> 1;
   const pair = Buffer.alloc(1 + 2 * HASH_BYTES);
   NODE.copy(pair);
-  while (width > 1) {
-    const pairs = width >> 1;
-    for (let i = 0; i < pairs; i++) {
-      level.copy(pair, 1, i * 2 * HASH_BYTES, (i + 1) * 2 * HASH_BYTES);
-      sha256Into(level, i * HASH_BYTES, pair);
-    }
-    if (width % 2 === 1)
-      level.copy(level, pairs * HASH_BYTES, (width - 1) * HASH_BYTES, width * HASH_BYTES);
-    width = pairs + (width % 2);
+  for (let i = 0; i < pairs; i++) {
+    level.copy(pair, 1, i * 2 * HASH_BYTES, (i + 1) * 2 * HASH_BYTES);
+    sha256Into(above, i * HASH_BYTES, pair);
   }
-  return Buffer.from(level.subarray(0, HASH_BYTES));
+  if (width % 2 === 1)
+    level.copy(above, pairs * HASH_BYTES, (width - 1) * HASH_BYTES, width * HASH_BYTES);
+  return pairs + (width % 2);
+}
+
+/** All levels of a tree from its leaf hashes, which are not copied, up to the root. */
+export function treeLevels(leafHashes: Buffer): Buffer[] {
+  const levels = [leafHashes];
+  let width = leafHashes.length / HASH_BYTES;
+  for (let level = leafHashes; width > 1; levels.push(level)) {
+    const above = Buffer.alloc(Math.ceil(width / 2) * HASH_BYTES);
+    width = hashPairs(level, width, above);
+    level = above;
+  }
+  return levels;
 }
 
 /**
  * The neighbours of one leaf from the bottom up, which with it give the root (RFC 9162, section
- * 2.1.3.1). `leafHashes`: 32 bytes each, end to end.
+ * 2.1.3.1). `levels`: those of treeLevels.
  */
-export function inclusionPath(leafHashes: Uint8Array, index: number): Buffer[] {
+export function inclusionPath(levels: readonly Buffer[], index: number): Buffer[] {
   const path: Buffer[] = [];
-  let level: Buffer = Buffer.from(leafHashes);
-  for (let at = index; level.length > HASH_BYTES; at >>= 1) {
+  let at = index;
+  for (const level of levels) {
     const neighbour = (at ^ 1) * HASH_BYTES;
-    // A node without a neighbour goes up as it is.
+    // A node without a neighbour goes up as it is; so does the root.
     if (neighbour < level.length) path.push(level.subarray(neighbour, neighbour + HASH_BYTES));
-    level = levelAbove(level);
+    at >>= 1;
   }
   return path;
-}
-
-function levelAbove(level: Buffer): Buffer {
-  const nodes: Buffer[] = [];
-  const pair = 2 * HASH_BYTES;
-  for (let start = 0; start < level.length; start += pair) {
-    const children = level.subarray(start, start + pair);
-    nodes.push(children.length < pair ? children : sha256(Buffer.concat([NODE, children])));
-  }
-  return Buffer.concat(nodes);
 }
 
 /**

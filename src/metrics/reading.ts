@@ -1,14 +1,17 @@
 /**
  * What gauges read of Redis: at most once in `everyMs`, for all of them together, and never so that
- * a scrape waits for a Redis that is away.
+ * a scrape waits for a Redis that is away. One that is slow is read beside the scrapes, which tell
+ * meanwhile what it said last.
  */
 import { monotonicMs } from '../lib/clock.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** Undefined where there is nothing to tell: it could not be read, or not in time. */
 export type Reading<Value> = () => Promise<Value | undefined>;
 
-/** Longest that a scrape waits; Prometheus gives up after 5 s (scrape_timeout), a test after 2. */
-const WAIT_MS = 1_000;
+/** What was read longer ago is not told any more: three scrapes, as Prometheus is set up here. */
+const OLDEST_MS = 15_000;
+const LATE = Symbol('late');
 
 export function createReading<Value>(
   read: () => Promise<Value | undefined>,
@@ -16,6 +19,8 @@ export function createReading<Value>(
 ): Reading<Value> {
   let last: { readonly value: Value | undefined; readonly atMs: number } | undefined;
   let reading: Promise<Value | undefined> | undefined;
+  const isYounger = (ageMs: number): boolean =>
+    last !== undefined && monotonicMs() - last.atMs < ageMs;
   const begin = async (): Promise<Value | undefined> => {
     try {
       const value = await read();
@@ -28,14 +33,15 @@ export function createReading<Value>(
     }
   };
   return async () => {
-    if (last && monotonicMs() - last.atMs < everyMs) return last.value;
+    if (isYounger(everyMs)) return last?.value;
     reading ??= begin();
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, WAIT_MS, undefined);
+    const late = new Promise<typeof LATE>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS.reading, LATE);
     });
     const value = await Promise.race([reading, late]);
     clearTimeout(timer);
-    return value;
+    if (value !== LATE) return value;
+    return isYounger(OLDEST_MS) ? last?.value : undefined;
   };
 }

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Secrets } from '../lib/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Breaker, BreakerTerms } from '../lib/breaker.ts';
+import type { OnFault } from '../outage.ts';
 import type { Delivery, Letter, SmsDriver } from './drivers.ts';
 import type { Priority } from './messages.ts';
 import { type OnSms, unseal } from './outbox.ts';
@@ -32,11 +33,7 @@ export type SenderParts = {
   readonly concurrency: number;
   readonly log: Log;
   /** Hears why the outbox could not be read. */
-  readonly onFault: (
-    error: unknown,
-    message: string,
-    facts: { readonly priority: Priority },
-  ) => void;
+  readonly onFault: OnFault;
   readonly onSms: OnSms;
   /** Dead letters that went because there were too many, or for their age. */
   readonly onDropped: (count: number) => void;

@@ -3,13 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import type { FromChild, ToChild } from './child.ts';
 
-/** A process that takes longer is left out: it hangs, or is stopped. */
-const ANSWER_WITHIN_MS = 1_000;
-
 export type Gather = (children: Iterable<ChildProcess>) => Promise<string[]>;
 
 /** Asks all at once for their pages; those that do not answer in time are left out. */
-export function createGather(answerWithinMs = ANSWER_WITHIN_MS): Gather {
+export function createGather(answerWithinMs: number): Gather {
   // One that hangs is asked once, not at every scrape until it wakes up.
   const asked = new WeakMap<ChildProcess, Promise<string>>();
   const ask = (child: ChildProcess): Promise<string> => {

@@ -29,13 +29,10 @@ export type RedisHealth = {
   readonly worst?: WorstHealth;
 };
 
-/** A node that takes longer counts as failing. */
-const ANSWER_WITHIN_MS = 900;
-
-/** Asks every node at once. Never rejects. */
-export async function readHealth(redis: Redis): Promise<RedisHealth> {
+/** Asks every node at once; one that takes longer counts as failing. Never rejects. */
+export async function readHealth(redis: Redis, answerWithinMs: number): Promise<RedisHealth> {
   const nodes = redis instanceof Cluster ? redis.nodes('all') : [redis];
-  const answers = await Promise.all(nodes.map(healthOf));
+  const answers = await Promise.all(nodes.map((node) => healthOf(node, answerWithinMs)));
   const found = answers.filter((one) => one !== undefined);
   return {
     // A cluster that knows no node of its own is not there.
@@ -44,10 +41,13 @@ export async function readHealth(redis: Redis): Promise<RedisHealth> {
   };
 }
 
-async function healthOf(node: { info: () => Promise<string> }): Promise<NodeHealth | undefined> {
+async function healthOf(
+  node: { info: () => Promise<string> },
+  answerWithinMs: number,
+): Promise<NodeHealth | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ANSWER_WITHIN_MS, undefined);
+    timer = setTimeout(resolve, answerWithinMs, undefined);
   });
   try {
     const info = await Promise.race([node.info(), late]);

@@ -4,10 +4,10 @@
  * them. Each step can be interrupted or done twice: what is on its way stays on its way until it is
  * known to have arrived, and arrives once (docs/adr/0015).
  */
-import type { Log } from '../log.ts';
 import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import type { Message } from '../notify/messages.ts';
+import type { OnFault } from '../outage.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
@@ -30,6 +30,8 @@ type Parts = TellParts & {
   store: RoundStore;
   rounds: Pick<RoundService, 'entrance'>;
   releases: ReleaseService;
+  /** Hears what kept an entry from being carried, or somebody from being told. */
+  onFault: OnFault;
   onCarried?: (outcome: Carried) => void;
 };
 
@@ -117,7 +119,7 @@ type Moved = { readonly outcome: Carried; readonly message?: Message };
 
 /** How many came to an end. */
 async function moveAll(parts: Parts, batch: Batch): Promise<number> {
-  const { carry, log, onCarried } = parts;
+  const { carry, onFault, onCarried } = parts;
   const { from, into, moving } = batch;
   if (moving.length === 0) return 0;
   const entrance = await batch.entranceTo(into);
@@ -139,7 +141,7 @@ async function moveAll(parts: Parts, batch: Batch): Promise<number> {
         outcomes.push(outcome);
       } catch (error) {
         // It stays on its way: the next step takes it up again.
-        log.error({ err: error, from, into }, 'an entry was not carried over');
+        onFault(error, 'an entry was not carried over', { from, into });
       }
     }),
   );
@@ -195,7 +197,7 @@ async function tellAll(parts: Parts, told: readonly Told[]): Promise<void> {
   try {
     await tell(parts, told);
   } catch (error) {
-    parts.log.error({ err: error }, 'people were not told what became of their standing entries');
+    parts.onFault(error, 'people were not told what became of their standing entries');
   }
 }
 
@@ -203,7 +205,7 @@ async function tellAll(parts: Parts, told: readonly Told[]): Promise<void> {
 export const carryingOver = (
   conductor: Conductor,
   carrier: Carrier,
-  { releases, log }: { releases: ReleaseService; log: Log },
+  { releases, onFault }: { releases: ReleaseService; onFault: OnFault },
 ): Conductor => ({
   ...conductor,
   step: async (release) => {
@@ -213,7 +215,7 @@ export const carryingOver = (
       try {
         isMore = await carrier(found.manifest);
       } catch (error) {
-        log.error({ err: error, release }, 'standing entries were not carried and are tried again');
+        onFault(error, 'standing entries were not carried and are tried again', { release });
       }
     }
     const taken = await conductor.step(release);

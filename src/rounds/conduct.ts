@@ -7,6 +7,7 @@
 import type { Log } from '../log.ts';
 import { present } from '../lib/assert.ts';
 import type { BookingStore } from '../bookings/store.ts';
+import type { OnFault } from '../outage.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
@@ -33,6 +34,8 @@ type Parts = {
   /** Called once a round is published; may be called again after a crash. */
   notify: (manifest: LotteryManifest, concerned: Concerned) => Promise<void>;
   log: Log;
+  /** Hears why somebody was not told. */
+  onFault: OnFault;
   /** Called as each phase of a round is over; phases are few and have fixed names. */
   onPhase?: (phase: string, ms: number) => void;
 };
@@ -75,7 +78,7 @@ export function createConductor(parts: Parts): Conductor {
  * Tells whom it concerns of rounds that were published and not told. It never holds up a round.
  */
 async function notifyConcerned(
-  { store, drawing, releases, notify, log }: Parts,
+  { store, drawing, releases, notify, onFault }: Parts,
   manifest: LotteryManifest,
 ): Promise<void> {
   const { release } = manifest;
@@ -88,7 +91,7 @@ async function notifyConcerned(
       ]);
       await notify(manifest, { round, offered, displaced });
     } catch (error) {
-      log.error({ err: error, release, round }, 'a result was not told and is told again');
+      onFault(error, 'a result was not told and is told again', { release, round });
       return;
     }
     await drawing.forgetDisplaced(release, round);

@@ -1,11 +1,12 @@
 /**
  * How an entry hangs in its round's Merkle tree (docs/draw.md). The tree is kept in chunks of 1,024
  * leaves. Each is a whole subtree of it, and the roots of the chunks are the leaves of a tree of
- * the same shape: so two reads and some two thousand hashes prove one entry of a million.
+ * the same shape: so two of them prove one entry of a million.
  */
 import { z } from 'zod';
+import { present } from '../lib/assert.ts';
 import { hex } from '../lib/hash.ts';
-import { inclusionPath, merkleRoot, rootByPath } from '../lib/merkle.ts';
+import { inclusionPath, merkleRoot, rootByPath, treeLevels } from '../lib/merkle.ts';
 import { compareKeys, rowOf } from './bytes.ts';
 import {
   ENTRIES_MAX,
@@ -46,16 +47,33 @@ export type KeptTree = {
   readonly roots: Buffer;
 };
 
-const idAt = (rows: Buffer, row: number): Buffer =>
-  rows.subarray(row * ROW_BYTES, row * ROW_BYTES + ENTRY_ID_BYTES);
-
-const hashAt = (rows: Buffer, row: number): Buffer =>
-  rows.subarray(row * ROW_BYTES + ENTRY_ID_BYTES, (row + 1) * ROW_BYTES);
+/** A chunk, or the upper part of a tree, ready to prove from. */
+export type Subtree = {
+  /** Of its entries, or of the first entry of each chunk: 16 bytes each, ascending. */
+  readonly ids: Buffer;
+  /** Its hashes, level by level from the bottom up. */
+  readonly levels: readonly Buffer[];
+};
 
 /** One column of rows of 48 bytes, end to end. */
-function columnOf(rows: Buffer, at: (rows: Buffer, row: number) => Buffer): Buffer {
-  return Buffer.concat(Array.from({ length: rows.length / ROW_BYTES }, (_, row) => at(rows, row)));
+function columnOf(rows: Buffer, from: number, to: number): Buffer {
+  const width = to - from;
+  const column = Buffer.alloc((rows.length / ROW_BYTES) * width);
+  for (let [row, at] = [0, 0]; row < rows.length; row += ROW_BYTES, at += width)
+    rows.copy(column, at, row + from, row + to);
+  return column;
 }
+
+/** Entry ids of a chunk, or the first of each chunk in the upper part: 16 bytes each. */
+export const idsOf = (rows: Buffer): Buffer => columnOf(rows, 0, ENTRY_ID_BYTES);
+
+const hashesOf = (rows: Buffer): Buffer => columnOf(rows, ENTRY_ID_BYTES, ROW_BYTES);
+
+/** `rows`: a chunk, or `roots` of a kept tree. */
+export const subtreeOf = (rows: Buffer): Subtree => ({
+  ids: idsOf(rows),
+  levels: treeLevels(hashesOf(rows)),
+});
 
 type Leaves = Pick<EntryTable, 'count' | 'ids' | 'leaves'>;
 
@@ -70,7 +88,7 @@ export function keptTree({ count, ids, leaves }: Leaves): KeptTree {
     );
   }
   const roots = Buffer.concat(rows);
-  return { root: hex(merkleRoot(columnOf(roots, hashAt))), roots };
+  return { root: hex(merkleRoot(hashesOf(roots))), roots };
 }
 
 /** Chunks of a tree, by their number: up to 1,024 times entry id and leaf, 48 bytes each. */
@@ -88,48 +106,47 @@ export function* treeChunks({ count, ids, leaves }: Leaves): Generator<[number, 
   }
 }
 
-/** Number of the chunk that an entry is in, if it is in the tree at all; -1 where it is not. */
-export const chunkOf = (roots: Buffer, entry: string): number => chunkOfId(roots, idBytes(entry));
+/**
+ * Number of the chunk that an entry is in, if it is in the tree at all; -1 where it is not.
+ * `firstIds`: of the chunks, 16 bytes each.
+ */
+export const chunkOf = (firstIds: Buffer, entry: string): number =>
+  chunkOfId(firstIds, idBytes(entry));
 
-function chunkOfId(roots: Buffer, id: Buffer): number {
-  let [low, high] = [0, roots.length / ROW_BYTES];
+function chunkOfId(firstIds: Buffer, id: Buffer): number {
+  let [low, high] = [0, firstIds.length / ENTRY_ID_BYTES];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeys(idAt(roots, middle), 0, id, 0, ENTRY_ID_BYTES) <= 0) low = middle + 1;
+    if (compareKeys(firstIds, middle, id, 0, ENTRY_ID_BYTES) <= 0) low = middle + 1;
     else high = middle;
   }
   return low - 1;
 }
 
 /** Numbers of the chunks that may have an entry between two ids. */
-export function chunksBetween(roots: Buffer, low: Buffer, high: Buffer): number[] {
-  const last = chunkOfId(roots, high);
-  const first = Math.max(0, chunkOfId(roots, low));
+export function chunksBetween(firstIds: Buffer, low: Buffer, high: Buffer): number[] {
+  const last = chunkOfId(firstIds, high);
+  const first = Math.max(0, chunkOfId(firstIds, low));
   return last < 0 ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
-
-/** Entry ids of a chunk, 16 bytes each. */
-export const idsOfChunk = (chunk: Buffer): Buffer => columnOf(chunk, idAt);
 
 /** `chunk`: the one with the number that chunkOf gives. Undefined where the entry is not in it. */
 export function proofIn(
   { release, round, count, root }: Pick<Proof, 'release' | 'round' | 'count' | 'root'>,
-  roots: Buffer,
-  chunk: Buffer,
+  upper: Subtree,
+  chunk: Subtree,
   entry: string,
 ): Proof | undefined {
-  const number = chunkOf(roots, entry);
-  const row = rowOf(columnOf(chunk, idAt), idBytes(entry));
+  const number = chunkOf(upper.ids, entry);
+  const row = rowOf(chunk.ids, idBytes(entry));
   if (number < 0 || row < 0) return undefined;
-  const path = [
-    ...inclusionPath(columnOf(chunk, hashAt), row),
-    ...inclusionPath(columnOf(roots, hashAt), number),
-  ];
+  const path = [...inclusionPath(chunk.levels, row), ...inclusionPath(upper.levels, number)];
+  const leaves = present(chunk.levels[0], 'leaves');
   return {
     count,
     entry,
     index: number * CHUNK_LEAVES + row,
-    leaf: hex(hashAt(chunk, row)),
+    leaf: hex(leaves.subarray(row * HASH_BYTES, (row + 1) * HASH_BYTES)),
     path: path.map(hex),
     release,
     root,

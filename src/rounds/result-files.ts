@@ -10,7 +10,7 @@ import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { DrawnManifest, Manifest } from '../releases/manifest.ts';
 import type { ReleaseService } from '../releases/service.ts';
 import { layOutPools, type Pools } from './pools.ts';
-import { chunksBetween, idsOfChunk } from './proofs.ts';
+import { chunksBetween, idsOf } from './proofs.ts';
 import { fileOfPrefix, idsBetween, keptResultFile, type ResultHead } from './results.ts';
 import { asLottery } from './rules.ts';
 import type { RoundStore } from './store.ts';
@@ -38,14 +38,12 @@ type Out = {
   readonly pools: Pools;
   readonly head: ResultHead;
   readonly prefixLength: number;
-  readonly roots: Buffer;
+  /** Of each chunk of its tree: its first entry id. */
+  readonly firstIds: Buffer;
 };
 
 type Parts = {
-  readonly store: Pick<
-    RoundStore,
-    'round' | 'resultsOf' | 'resultOffers' | 'treeRoots' | 'treeChunk'
-  >;
+  readonly store: Pick<RoundStore, 'round' | 'resultsOf' | 'resultOffers' | 'treePart'>;
   readonly releases: Pick<ReleaseService, 'published'>;
 };
 
@@ -60,12 +58,14 @@ export function createResultFiles({ store, releases }: Parts) {
     const { low, high } = idsBetween(prefix);
     const [offers, ...chunks] = await Promise.all([
       store.resultOffers(release, round, fileOfPrefix(prefix)),
-      ...chunksBetween(out.roots, low, high).map((chunk) => store.treeChunk(release, round, chunk)),
+      ...chunksBetween(out.firstIds, low, high).map((chunk) =>
+        store.treePart(release, round, chunk),
+      ),
     ]);
     const there = chunks.filter((chunk) => chunk !== null);
     // Deleted since, as some days after a release is over.
     if (!offers || there.length < chunks.length) return refuse('RESULT_FILE_UNKNOWN', REMEMBERED);
-    const ids = Buffer.concat(there.map(idsOfChunk));
+    const ids = Buffer.concat(there.map(idsOf));
     return prepare(keptResultFile(out, out.head, prefix, { offers, ids }));
   };
 
@@ -121,12 +121,12 @@ function rememberRounds({ store, releases }: Parts) {
     const { digest } = published;
     const [results, roots] = await Promise.all([
       store.resultsOf(release, round),
-      store.treeRoots(release, round),
+      store.treePart(release, round, 'roots'),
     ]);
     if (results?.digest !== digest || !roots) return refuse('RESULT_FILE_UNKNOWN', REMEMBERED);
     const { prefixLength } = results;
     const head = { digest, release, round };
-    return { manifest, pools: poolsOf(manifest), head, prefixLength, roots };
+    return { manifest, pools: poolsOf(manifest), head, prefixLength, firstIds: idsOf(roots) };
   };
 
   type Asked = { readonly atMs: number; readonly reading: Promise<Out | Refusal>; out: boolean };

@@ -32,7 +32,7 @@ import {
   preferenceNumbers,
   unpackEntry,
 } from './rules.ts';
-import { chunkOf, type Proof, proofIn } from './proofs.ts';
+import { createProving } from './proving.ts';
 import { type Receipt, type Receipts, receiptTerms, type Signer } from './receipts.ts';
 import { createResultFiles } from './result-files.ts';
 import { createRoundList } from './round-list.ts';
@@ -116,7 +116,7 @@ export function createRoundService(parts: Parts) {
     ...published(parts),
     ...createRoundList(parts),
     ...createResultFiles(parts),
-    ...proofs(parts),
+    ...createProving(parts),
   };
 }
 
@@ -418,29 +418,6 @@ function published({ store, releases, receipts }: Parts) {
       return (await store.round(release, round))
         ? store.transcript(release, round)
         : refuse('ROUND_UNKNOWN');
-    },
-  };
-}
-
-function proofs({ store, releases }: Parts) {
-  return {
-    /**
-     * How an entry hangs in the tree of a sealed round: the one that it was last new in, unless
-     * another is asked for.
-     */
-    async proof(release: string, entryId: string, asked?: number): Promise<Proof | Refusal> {
-      const found = await releases.published(release);
-      if (isRefusal(found)) return found;
-      const round = asked ?? (await store.newIn(release, entryId));
-      const [text, roots] = await Promise.all([
-        store.seal(release, round),
-        store.treeRoots(release, round),
-      ]);
-      if (text === null || roots === null) return refuse('PROOF_UNKNOWN');
-      const chunk = await store.treeChunk(release, round, chunkOf(roots, entryId));
-      const seal = JSON.parse(text) as Seal;
-      const proof = chunk && proofIn(seal, roots, chunk, entryId);
-      return proof ?? refuse('PROOF_UNKNOWN');
     },
   };
 }

@@ -307,12 +307,9 @@ function publishedStore(redis: Redis) {
       return digest ? (offers ?? Buffer.alloc(0)) : undefined;
     },
 
-    /** By chunk of a round's tree: its first entry id and its root. */
-    treeRoots: (release: string, round: number): Promise<Buffer | null> =>
-      redis.hgetBuffer(keys.tree(release, round), 'roots'),
-
-    treeChunk: (release: string, round: number, number: number): Promise<Buffer | null> =>
-      redis.hgetBuffer(keys.tree(release, round), String(number)),
+    /** A chunk of a round's tree; `roots`: by chunk, its first entry id and its root. */
+    treePart: (release: string, round: number, part: number | 'roots'): Promise<Buffer | null> =>
+      redis.hgetBuffer(keys.tree(release, round), String(part)),
 
     /** The gzipped transcript, chunk by chunk. */
     transcript: async function* (release: string, round: number): AsyncGenerator<Buffer> {

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hex, sha256 } from '../../src/lib/hash.ts';
-import { inclusionPath, leafHash, merkleRoot, rootByPath } from '../../src/lib/merkle.ts';
+import {
+  inclusionPath,
+  leafHash,
+  merkleRoot,
+  rootByPath,
+  treeLevels,
+} from '../../src/lib/merkle.ts';
 
 const LEAVES = [
   '',
@@ -64,7 +70,7 @@ describe('the path of a leaf', () => {
       const tree = Buffer.concat(leaves);
       const root = merkleRoot(tree);
       for (const [index, leaf] of leaves.entries()) {
-        const path = inclusionPath(tree, index);
+        const path = inclusionPath(treeLevels(tree), index);
         const written = pathAsWritten(index, leaves);
         expect(Buffer.concat(path).equals(Buffer.concat(written))).toBe(true);
         expect(rootByPath(leaf, { index, count }, path)?.equals(root)).toBe(true);
@@ -80,7 +86,7 @@ describe('the path of a leaf', () => {
     fc.assert(
       fc.property(place, ({ count, index }) => {
         const tree = Buffer.concat(leaves.slice(0, count));
-        const path = inclusionPath(tree, index);
+        const path = inclusionPath(treeLevels(tree), index);
         expect(rootByPath(leaves[index]!, { index, count }, path)).toEqual(merkleRoot(tree));
       }),
       { numRuns: 40 },
@@ -95,7 +101,7 @@ describe('the path of a leaf', () => {
       fc.property(place, fc.nat(), ({ count, index }, salt) => {
         const leaves = many(count);
         const tree = Buffer.concat(leaves);
-        const path = inclusionPath(tree, index);
+        const path = inclusionPath(treeLevels(tree), index);
         const root = merkleRoot(tree);
         const changed = path.map((node) => Buffer.from(node));
         changed[salt % changed.length]![salt % 32]! ^= 1 << (salt % 8);
@@ -114,7 +120,7 @@ describe('the path of a leaf', () => {
 
   test('of the only leaf is empty', () => {
     const [leaf] = LEAVES;
-    expect(inclusionPath(leaf!, 0)).toEqual([]);
+    expect(inclusionPath(treeLevels(leaf!), 0)).toEqual([]);
     expect(rootByPath(leaf!, { index: 0, count: 1 }, [])).toEqual(leaf);
     expect(rootByPath(leaf!, { index: 0, count: 0 }, [])).toBeUndefined();
   });

@@ -1,10 +1,12 @@
 /** What a worker tells of the whole engine, on releases that are known. */
-import { describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test, vi } from 'vitest';
 import { unpackBooking } from '../../src/bookings/rules.ts';
 import { listen } from '../../src/http/server.ts';
 import { createMonitor } from '../../src/http/monitor.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
+import { PATIENCE_MS } from '../../src/metrics/patience.ts';
 import { createReading } from '../../src/metrics/reading.ts';
 import { createWorkerMetrics } from '../../src/metrics/worker.ts';
 import { connectRedis, disconnectRedis } from '../../src/redis/client.ts';
@@ -223,6 +225,41 @@ describe('a scrape', () => {
     expect(await reading()).toBe(1);
     expect(reads).toBe(1);
   });
+
+  test('of what is read too slowly tells what was read last, for a while, and of what fails nothing', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      let read = async (): Promise<number> => 1;
+      const reading = createReading(() => read(), 2_000);
+      const afterMs = async (waitMs: number): Promise<number | undefined> => {
+        await vi.advanceTimersByTimeAsync(waitMs);
+        const told = reading();
+        await vi.advanceTimersByTimeAsync(PATIENCE_MS.reading);
+        return told;
+      };
+      expect(await afterMs(0)).toBe(1);
+      const slow = Promise.withResolvers<number>();
+      read = () => slow.promise;
+      expect(await afterMs(4_000)).toBe(1);
+      expect(await afterMs(4_000)).toBe(1);
+      expect(await afterMs(6_000)).toBeUndefined();
+      slow.resolve(2);
+      read = () => Promise.reject(new Error('Connection is closed.'));
+      expect(await afterMs(0)).toBe(2);
+      expect(await afterMs(4_000)).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('waits no longer than whoever waits for it, and than Prometheus', () => {
+    const config = readFileSync(new URL('../../grafana/prometheus.yml', import.meta.url), 'utf8');
+    const scrapeMs = 1_000 * Number(/scrape_interval: (\d+)s/.exec(config)?.[1]);
+    const waits = [...Object.values(PATIENCE_MS), scrapeMs];
+    expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+    expect(new Set(waits).size).toBe(4);
+    expect(config).not.toContain('scrape_timeout');
+  });
 });
 
 describe('INFO', () => {
@@ -251,7 +288,7 @@ describe('INFO', () => {
   test('is asked of a Redis that is not there, which counts as failing', async () => {
     const away = connectRedis({ url: '/nowhere/redis.sock', cluster: false });
     away.on('error', () => undefined);
-    expect(await readHealth(away)).toEqual({ nodes: { ok: 0, failing: 1 } });
+    expect(await readHealth(away, PATIENCE_MS.node)).toEqual({ nodes: { ok: 0, failing: 1 } });
     await disconnectRedis(away);
   });
 });

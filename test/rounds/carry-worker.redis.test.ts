@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine.ts';
 import { createLog } from '../../src/log.ts';
+import { createFaults } from '../../src/outage.ts';
+import { NodeAwayError } from '../../src/redis/away.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
 import { carryingOver } from '../../src/rounds/carry.ts';
@@ -158,10 +160,10 @@ describe('the conductor of a release', () => {
     await end(series.first);
     const second = await open();
     const { releases } = series.engine;
-    const log = createLog('silent');
+    const onFault = createFaults(createLog('silent'));
     const worker = carryingOver(workerOn(series.engine), carrierOn(series.engine), {
       releases,
-      log,
+      onFault,
     });
     expect(await worker.step(second.release)).toMatchObject({ step: 'WAITING' });
     expect(await state(second)).toBe('ENTERED');
@@ -169,10 +171,68 @@ describe('the conductor of a release', () => {
     expect(await worker.step(second.release)).toMatchObject({ step: 'PUBLISHED', round: 0 });
     const failing = carryingOver(workerOn(series.engine), () => Promise.reject(new Error('died')), {
       releases,
-      log,
+      onFault,
     });
     expect(await failing.step(second.release)).toMatchObject({ step: 'WAITING' });
     expect(await state(second)).toBe('OFFERED');
+  });
+});
+
+describe('while a shard is away', () => {
+  const away = new NodeAwayError('127.0.0.1:7001');
+  const failing = () => Promise.reject(away);
+  type Line = { level: number; msg: string; reason?: string };
+  const logged = () => {
+    const lines: Line[] = [];
+    const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line) as Line) });
+    return { lines, onFault: createFaults(log) };
+  };
+  const once = (msg: string) => [expect.objectContaining({ level: 40, msg, reason: away.message })];
+
+  it('says once what keeps entries from being carried, and carries them after it', async () => {
+    await standMany(series.first, 30);
+    await end(series.first);
+    const second = await open();
+    const { lines, onFault } = logged();
+    const { engine } = series;
+    const rounds = { ...engine.rounds };
+    const entrance = { isShut: false, carryIn: failing, find: failing };
+    rounds.entrance = async () => entrance;
+    const carrier = carrierOn({ ...engine, rounds }, undefined, onFault);
+    for (let step = 0; step < 3; step++) await carrier(await manifestOf(second));
+    expect(lines).toEqual(once('an entry was not carried over'));
+    lines.length = 0;
+    const worker = carryingOver(workerOn(engine), failing, { releases: engine.releases, onFault });
+    for (let step = 0; step < 3; step++) await worker.step(second.release);
+    expect(lines).toEqual(once('standing entries were not carried and are tried again'));
+    expect(await carry(second)).toEqual(Array.from({ length: 30 }, () => 'ENTERED'));
+  });
+
+  it('says once that a result was not told, and tells it after it', async () => {
+    const { engine, first } = series;
+    await series.enter(first);
+    await letPass(series.redis, 600);
+    await nextRound(engine, first.release);
+    const { lines, onFault } = logged();
+    const worker = workerOn(engine, engine.stores.drawing, { notify: failing, onFault });
+    for (let step = 0; step < 3; step++) await worker.step(first.release);
+    expect(lines).toEqual(once('a result was not told and is told again'));
+    expect(await engine.stores.rounds.notified(first.release)).toBe(-1);
+    await workerOn(engine).step(first.release);
+    expect(await engine.stores.rounds.notified(first.release)).toBe(0);
+  });
+
+  it('warns that people could not be told of what stood, and carries them all the same', async () => {
+    await standMany(series.first, 3);
+    await end(series.first);
+    const second = await open();
+    const { lines, onFault } = logged();
+    const { engine } = series;
+    const outbox = { ...engine.outbox, send: failing };
+    const carrier = carrierOn({ ...engine, outbox }, undefined, onFault);
+    await carrier(await manifestOf(second));
+    expect(lines).toEqual(once('people were not told what became of their standing entries'));
+    expect(await left(series.first)).toBe(0);
   });
 });
 

@@ -9,6 +9,7 @@ import { SPARE_ROUNDS } from '../../src/releases/rules.ts';
 import { createConductor } from '../../src/rounds/conduct.ts';
 import { createNotifier } from '../../src/rounds/notify.ts';
 import { createLog } from '../../src/log.ts';
+import { createFaults } from '../../src/outage.ts';
 import {
   bookingOf,
   dyingStore,
@@ -170,6 +171,7 @@ describe('who has a seat in a slot that closes', () => {
       beaconOf: engine.beaconOf,
       notify,
       log: createLog('silent'),
+      onFault: createFaults(createLog('silent')),
     });
     const work = async () => {
       for (let steps = 0; steps < 4; steps++) await conductor.step(release);

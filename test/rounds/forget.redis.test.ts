@@ -2,6 +2,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { createLog } from '../../src/log.ts';
+import { createFaults } from '../../src/outage.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { createConductor, type Conductor } from '../../src/rounds/conduct.ts';
 import { conductingWithLead } from '../../src/rounds/lead.ts';
@@ -50,6 +51,7 @@ beforeEach(async () => {
     }),
     notify: async () => undefined,
     log: createLog('silent'),
+    onFault: createFaults(createLog('silent')),
   });
   worker = conductingWithLead(conductor, stores.drawing, 'one');
 });

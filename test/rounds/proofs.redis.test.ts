@@ -3,8 +3,10 @@ import { buffer } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
+import { sleep } from '../../src/lib/clock.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { pathProblem, Proof } from '../../src/rounds/proofs.ts';
+import { createProving, PROOF_LIMITS } from '../../src/rounds/proving.ts';
 import { verifyOwn } from '../../src/rounds/verify-own.ts';
 import {
   bookingOf,
@@ -14,6 +16,7 @@ import {
   letPass,
   nextRound,
   publishRelease,
+  putEntry,
   registerMany,
   workerOn,
 } from '../support/engine.ts';
@@ -126,5 +129,84 @@ describe('a proof', () => {
     await draw();
     expect(granted(await engine.rounds.round(release, 0))).toMatchObject({ seal: { count: 0 } });
     expect(codeOf(await proof('AAAAAAAAAAAAAAAAAAAAAA', 0))).toBe('PROOF_UNKNOWN');
+  });
+});
+
+describe('a process that proves', () => {
+  /** More than two chunks. */
+  const MANY = 2_100;
+  const putMany = async (): Promise<string[]> => {
+    const entered = await Promise.all(
+      Array.from({ length: MANY }, () => putEntry(engine, release, [0])),
+    );
+    await draw();
+    return entered;
+  };
+  const stat = async (section: string, name: string): Promise<number> =>
+    Number(new RegExp(`${name}[=:](\\d+)`).exec(await test.redis.info(section))?.[1] ?? 0);
+  const sent = () => stat('stats', 'total_net_output_bytes');
+  const reads = () => stat('commandstats', 'cmdstat_hget:calls');
+
+  it('reads the tree once, and of each entry only its round and the seal', async () => {
+    const entered = await putMany();
+    const serving = engineOn(test.redis);
+    await serving.releases.published(release);
+    const [sentBefore, readBefore] = [await sent(), await reads()];
+    const proofs = await Promise.all(
+      entered.map(async (entry) => granted(await serving.rounds.proof(release, entry))),
+    );
+    // Three chunks and their roots, however many asked for them at once.
+    expect((await reads()) - readBefore).toBe(2 * MANY + 4);
+    expect((await sent()) - sentBefore).toBeLessThan(MANY * 700 + 2 * MANY * 48);
+    for (const one of proofs) expect(pathProblem(one)).toBeUndefined();
+    expect(new Set(proofs.map(({ index }) => index)).size).toBe(MANY);
+    expect(new Set(proofs.map(({ root }) => root)).size).toBe(1);
+    const before = await reads();
+    expect(codeOf(await serving.rounds.proof(release, 'AAAAAAAAAAAAAAAAAAAAAA', 0))).toBe(
+      'PROOF_UNKNOWN',
+    );
+    expect(granted(await serving.rounds.proof(release, entered[0]!, 0))).toEqual(proofs[0]);
+    expect((await reads()) - before).toBe(2);
+  });
+
+  it('that has no room proves the same, also from what was crowded out while it was read', async () => {
+    const entered = await putMany();
+    const all = await Promise.all(entered.map(async (entry) => granted(await proof(entry))));
+    const proofs = [0, 1_024, 2_048].map((at) => all.find(({ index }) => index === at));
+    const { rounds: store } = engine.stores;
+    const slow: typeof store = {
+      ...store,
+      treePart: async (of, round, part) => {
+        const rows = await store.treePart(of, round, part);
+        if (part === 0) await sleep(100);
+        return rows;
+      },
+    };
+    // Room for one chunk.
+    const limits = { ...PROOF_LIMITS, keptBytes: 85_000 };
+    const cramped = createProving({ store: slow, releases: engine.releases }, limits);
+    const ask = (one: Proof | undefined) => cramped.proof(release, present(one, 'a proof').entry);
+    expect(await Promise.all(proofs.map(ask))).toEqual(proofs);
+    const before = await reads();
+    for (const one of [...proofs, ...proofs]) expect(await ask(one)).toEqual(one);
+    expect((await reads()) - before).toBeGreaterThanOrEqual(2 * 6 + 4);
+  });
+
+  it('asks again for what it could not read', async () => {
+    const [entry] = await putMany();
+    const { rounds: store } = engine.stores;
+    let faults = 2;
+    const faulty: typeof store = {
+      ...store,
+      treePart: async (...where) => {
+        if (faults-- > 0) throw new Error('Connection is closed.');
+        return store.treePart(...where);
+      },
+    };
+    const serving = createProving({ store: faulty, releases: engine.releases });
+    const ask = () => serving.proof(release, present(entry, 'an entry'));
+    await expect(Promise.all([ask(), ask()])).rejects.toThrow('closed');
+    await expect(ask()).rejects.toThrow('closed');
+    expect(granted(await ask())).toEqual(granted(await proof(entry!)));
   });
 });

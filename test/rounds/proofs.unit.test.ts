@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hex, sha256 } from '../../src/lib/hash.ts';
-import { inclusionPath, merkleRoot } from '../../src/lib/merkle.ts';
+import { inclusionPath, merkleRoot, treeLevels } from '../../src/lib/merkle.ts';
 import { buildEntryTable, entryAt, type EntryTable } from '../../src/rounds/entry-table.ts';
 import {
   chunkOf,
+  idsOf,
   keptTree,
   pathProblem,
   Proof,
   proofIn,
+  subtreeOf,
   treeChunks,
 } from '../../src/rounds/proofs.ts';
 import { idOf, lottery, wants } from './release.ts';
@@ -30,8 +32,8 @@ function tableOf(count: number): EntryTable {
 function proofOf(table: EntryTable, entry: string): Proof | undefined {
   const { root, roots } = keptTree(table);
   const sealed = { release: MANIFEST.release, round: 0, count: table.count, root };
-  const chunk = new Map(treeChunks(table)).get(chunkOf(roots, entry));
-  return chunk && proofIn(sealed, roots, chunk, entry);
+  const chunk = new Map(treeChunks(table)).get(chunkOf(idsOf(roots), entry));
+  return chunk && proofIn(sealed, subtreeOf(roots), subtreeOf(chunk), entry);
 }
 
 /** About the edges of chunks. */
@@ -64,7 +66,7 @@ describe('a tree in chunks', () => {
       const proof = proofOf(table, entry)!;
       expect(Proof.parse(proof)).toEqual(proof);
       expect(proof).toMatchObject({ entry, index: row, count, round: 0 });
-      expect(proof.path).toEqual(inclusionPath(table.leaves, row).map(hex));
+      expect(proof.path).toEqual(inclusionPath(treeLevels(table.leaves), row).map(hex));
       expect(pathProblem(proof)).toBeUndefined();
     }
   });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
-import { chunksBetween, idsOfChunk, keptTree, treeChunks } from '../../src/rounds/proofs.ts';
+import { chunksBetween, idsOf, keptTree, treeChunks } from '../../src/rounds/proofs.ts';
 import {
   fileOfPrefix,
   idsBetween,
@@ -64,7 +64,7 @@ function keptFiles(
   return Array.from({ length: 2 ** length }, (_, file) => {
     const prefix = prefixOf(file, length);
     const { low, high } = idsBetween(prefix);
-    const ids = chunksBetween(roots, low, high).map((chunk) => idsOfChunk(chunks.get(chunk)!));
+    const ids = chunksBetween(idsOf(roots), low, high).map((chunk) => idsOf(chunks.get(chunk)!));
     const { release, round } = seal;
     return keptResultFile({ ...ledger }, { digest, release, round }, prefix, {
       offers: offers.get(fileOfPrefix(prefix)) ?? Buffer.alloc(0),

@@ -3,7 +3,15 @@ import { present } from '../../src/lib/assert.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { manifestHash } from '../../src/releases/manifest.ts';
 import { entryDocument, type EntryRow } from '../../src/rounds/entry-table.ts';
-import { chunkOf, keptTree, type Proof, proofIn, treeChunks } from '../../src/rounds/proofs.ts';
+import {
+  chunkOf,
+  idsOf,
+  keptTree,
+  type Proof,
+  proofIn,
+  subtreeOf,
+  treeChunks,
+} from '../../src/rounds/proofs.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
 import type { ResultFile } from '../../src/rounds/results.ts';
 import { type OwnFile, verifyOwn } from '../../src/rounds/verify-own.ts';
@@ -69,8 +77,8 @@ const nameOf = ({ entry }: EntryRow): string =>
 function proofOf(round: number, entry: string): Proof {
   const { table, seal } = present(rounds[round], 'a round');
   const { roots } = keptTree(table);
-  const chunk = present(new Map(treeChunks(table)).get(chunkOf(roots, entry)), 'a chunk');
-  return present(proofIn(seal, roots, chunk, entry), 'a proof');
+  const chunk = present(new Map(treeChunks(table)).get(chunkOf(idsOf(roots), entry)), 'a chunk');
+  return present(proofIn(seal, subtreeOf(roots), subtreeOf(chunk), entry), 'a proof');
 }
 
 const files = (count = 3) =>

@@ -8,6 +8,7 @@ import { isoFromMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import type { Priority } from '../../src/notify/messages.ts';
 import { type Sms, unseal } from '../../src/notify/outbox.ts';
+import { createFaults } from '../../src/outage.ts';
 import { redisNowMs, type Redis } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { readScript } from '../../src/redis/script.ts';
@@ -204,8 +205,14 @@ export const forgetSms = async (redis: Redis, priority: Priority = 'routine'): P
 export const smsWaiting = (redis: Redis, priority: Priority): Promise<number> =>
   redis.zcard(keys.smsDue(priority));
 
-/** A worker in this process; `drawing` replaces its store. */
-export function workerOn(engine: Engine, drawing = engine.stores.drawing): Conductor {
+const silent = createLog('silent');
+
+/** A worker in this process; `drawing` replaces its store, `replaced` anything else. */
+export function workerOn(
+  engine: Engine,
+  drawing = engine.stores.drawing,
+  replaced: Partial<Parameters<typeof createConductor>[0]> = {},
+): Conductor {
   return createConductor({
     store: engine.stores.rounds,
     drawing,
@@ -213,7 +220,9 @@ export function workerOn(engine: Engine, drawing = engine.stores.drawing): Condu
     releases: engine.releases,
     beaconOf: engine.beaconOf,
     notify: async () => undefined,
-    log: createLog('silent'),
+    log: silent,
+    onFault: createFaults(silent),
+    ...replaced,
   });
 }
 
@@ -255,7 +264,11 @@ export async function restore(redis: Redis, taken: Snapshot): Promise<void> {
 }
 
 /** What carries standing entries into a release, in this process; counts what became of them. */
-export function carrierOn(engine: Engine, onCarried?: (outcome: Carried) => void): Carrier {
+export function carrierOn(
+  engine: Engine,
+  onCarried?: (outcome: Carried) => void,
+  onFault = createFaults(silent),
+): Carrier {
   const { stores, rounds, releases, outbox, secrets } = engine;
   return createCarrier({
     carry: stores.carry,
@@ -265,7 +278,8 @@ export function carrierOn(engine: Engine, onCarried?: (outcome: Carried) => void
     releases,
     outbox,
     secrets,
-    log: createLog('silent'),
+    log: silent,
+    onFault,
     ...(onCarried && { onCarried }),
   });
 }

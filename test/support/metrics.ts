@@ -1,5 +1,6 @@
 /** What a worker reads for its metrics, and a page of them. */
 import type { Engine } from '../../src/engine.ts';
+import { PATIENCE_MS } from '../../src/metrics/patience.ts';
 import type { WorkerReadings } from '../../src/metrics/worker.ts';
 import type { Redis } from '../../src/redis/client.ts';
 import { readHealth } from '../../src/redis/health.ts';
@@ -10,7 +11,7 @@ export const readingsOf = (engine: Engine, redis: Redis): WorkerReadings => ({
   outbox: engine.outbox.state,
   census: engine.census,
   offenders: engine.bots.offenders,
-  health: () => readHealth(redis),
+  health: () => readHealth(redis, PATIENCE_MS.node),
   reconcileEveryS: () => 3_600,
   lastRun: engine.reconciler.last,
 });

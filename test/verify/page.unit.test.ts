@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VERIFY_FILES } from '../../src/http/verify-page.ts';
 import { jcs } from '../../src/lib/jcs.ts';
-import { inclusionPath, leafHash } from '../../src/lib/merkle.ts';
+import { inclusionPath, leafHash, treeLevels } from '../../src/lib/merkle.ts';
 import { createReceipts, receiptTerms } from '../../src/rounds/receipts.ts';
 import { makeVendorFile } from '../../verify/page/vendor/make.ts';
 import { playBoth } from '../rounds/scenario.ts';
@@ -289,7 +289,9 @@ describe('a receipt', () => {
     entry: entry.entry,
     index: inTree.indexOf(entry),
     leaf: entry.leaf,
-    path: inclusionPath(leaves, inTree.indexOf(entry)).map((node) => node.toString('hex')),
+    path: inclusionPath(treeLevels(leaves), inTree.indexOf(entry)).map((node) =>
+      node.toString('hex'),
+    ),
     release: manifest.release,
     root: seal['root'],
     round: 0,

@@ -13,7 +13,15 @@ import { createSecrets } from '../../src/lib/secrets.ts';
 import { manifestHash } from '../../src/releases/manifest.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
 import { buildEntryTable } from '../../src/rounds/entry-table.ts';
-import { chunkOf, keptTree, type Proof, proofIn, treeChunks } from '../../src/rounds/proofs.ts';
+import {
+  chunkOf,
+  idsOf,
+  keptTree,
+  type Proof,
+  proofIn,
+  subtreeOf,
+  treeChunks,
+} from '../../src/rounds/proofs.ts';
 import { verifyOwn } from '../../src/rounds/verify-own.ts';
 import { file } from '../rounds/files.ts';
 import { findPython } from '../support/python.ts';
@@ -259,6 +267,6 @@ function proofOf(entry: string): Proof {
     })),
   );
   const { roots } = keptTree(table);
-  const chunk = new Map(treeChunks(table)).get(chunkOf(roots, entry))!;
-  return proofIn(seals[0]!, roots, chunk, entry)!;
+  const chunk = new Map(treeChunks(table)).get(chunkOf(idsOf(roots), entry))!;
+  return proofIn(seals[0]!, subtreeOf(roots), subtreeOf(chunk), entry)!;
 }
