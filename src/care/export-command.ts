@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { PassThrough, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import type { Problem } from '../command-line.ts';
 import { createProgress } from '../demo/progress.ts';
 import { isRefusal } from '../refusal.ts';
 import { exportRelease, type ExportParts, type ExportSums } from './release-export.ts';
@@ -15,8 +16,6 @@ export type ExportOptions = {
 };
 
 const PIECE_LENGTH = 256 * 1024;
-
-type Problem = { readonly problem: string };
 
 export async function exportCommand(
   parts: ExportParts,

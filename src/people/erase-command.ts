@@ -1,7 +1,7 @@
 /** `fairslot people erase`: works on Redis itself, and stands in the audit stream as `cli:<user>`. */
 import { v7 as uuid } from 'uuid';
+import { type Problem, userName } from '../command-line.ts';
 import type { Audit } from '../gates/audit.ts';
-import { userName } from '../gates/keys-command.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Erased, Erasure } from './erasure.ts';
@@ -15,8 +15,6 @@ export type EraseOptions = {
   readonly id?: readonly string[];
   readonly dryRun: boolean;
 };
-
-type Problem = { readonly problem: string };
 
 /** `subject`: the keyed hash that the audit line names, too. */
 export type EraseReport = Erased & { readonly subject: string };

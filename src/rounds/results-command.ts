@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Problem } from '../command-line.ts';
 import { ERRORS } from '../errors.ts';
 import type { Prepared } from '../http/prepared.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
@@ -13,7 +14,6 @@ import type { RoundService } from './service.ts';
 const AT_ONCE = 32;
 
 export type Saved = { readonly directory: string; readonly files: number };
-type Problem = { readonly problem: string };
 
 /**
  * Writes all files of a published round below the directory `to`, at the paths that the API has
