@@ -1,7 +1,7 @@
 /** The command line: operators steer a running engine through its API, anyone verifies a draw. */
 import { Command } from 'commander';
 import { addCareCommands, addExportCommand } from './care/commands.ts';
-import { warn } from './command-line.ts';
+import { httpAddress, warn } from './command-line.ts';
 import { addAuditCommand, addBotsCommand, addKeysCommands } from './gates/commands.ts';
 import { addSmsCommands } from './notify/commands.ts';
 import { addPeopleCommands } from './people/commands.ts';
@@ -11,7 +11,7 @@ import { addDrawCommands } from './rounds/commands.ts';
 
 const program = new Command('fairslot')
   .description('Gives out scarce appointments by a lottery that anyone can check.')
-  .option('--url <url>', 'where the engine listens', 'http://127.0.0.1:8080')
+  .option('--url <url>', 'where the engine listens', httpAddress, 'http://127.0.0.1:8080')
   .showHelpAfterError();
 
 // In the order of --help.

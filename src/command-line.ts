@@ -3,11 +3,14 @@
  * engine, and `draw verify` must start where there is none.
  */
 import { userInfo } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Engine } from './engine.ts';
 import type { Audit } from './gates/audit.ts';
+import { type ErrorCode, ERRORS } from './errors.ts';
 import { sleep } from './lib/clock.ts';
+import { parseJson } from './lib/json.ts';
 import type { OnRedis } from './on-redis.ts';
+import type { Refusal } from './refusal.ts';
 
 export const out = (line: string): void => void process.stdout.write(`${line}\n`);
 export const warn = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -28,10 +31,42 @@ export function given<T>(outcome: T): Exclude<T, Problem> {
   return outcome as Exclude<T, Problem>;
 }
 
+/** A refusal as people read it: its code, what that means, and what else it tells. */
+export function problemOf({ refused, detail, extra = {} }: Refusal): Problem {
+  const sentences = [`${refused}: ${ERRORS[refused].title}`, ...(detail ? [detail] : [])].join(' ');
+  const isMore = Object.keys(extra).length > 0;
+  return { problem: isMore ? `${sentences}\n${JSON.stringify(extra, null, 2)}` : sentences };
+}
+
+/** Of a problem document, what the code says already. */
+const SAID = ['type', 'title', 'status', 'code', 'detail', 'requestId'];
+
+/** A problem document likewise; as it came where it is of another program, or a later version. */
+function refusalText(answer: object): string {
+  const { code, detail, requestId } = answer as { code: ErrorCode } & Record<string, string>;
+  if (!Object.hasOwn(ERRORS, code)) return JSON.stringify(answer, null, 2);
+  const extra = Object.fromEntries(Object.entries(answer).filter(([name]) => !SAID.includes(name)));
+  const refusal = { refused: code, ...(detail !== undefined && { detail }), extra };
+  return `${problemOf(refusal).problem}\nrequest ${requestId}`;
+}
+
 const reasonOf = (error: unknown): string =>
   error instanceof Error
     ? `${error.message}${error.cause ? `: ${reasonOf(error.cause)}` : ''}`
     : String(error);
+
+/** For an option that takes a number: what is none would only be refused as something else. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It is a whole number.');
+  return Number(text);
+}
+
+/** For --url. */
+export function httpAddress(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+    throw new InvalidArgumentError('It is as in http://127.0.0.1:8080.');
+  return text;
+}
 
 /** Where the engine listens, by --url of the whole command line. */
 export const urlOf = (command: Command): string => command.optsWithGlobals<{ url: string }>().url;
@@ -62,8 +97,12 @@ export function apiOf(command: Command): Call {
       await sleep(1_000 * Number(response.headers.get('retry-after') ?? 1));
       return call(path, options);
     }
-    const answer: unknown = await response.json();
-    if (!response.ok) throw new CommandError(JSON.stringify(answer, null, 2));
+    const answer = parseJson(await response.text());
+    if (typeof answer !== 'object' || answer === null)
+      throw new CommandError(
+        `${url} answered ${response.status}, but not in JSON: that is no engine, or not all of one.`,
+      );
+    if (!response.ok) throw new CommandError(refusalText(answer));
     return answer;
   };
   return call;

@@ -1,6 +1,6 @@
 /** `fairslot keys`, `fairslot audit` and `fairslot release bots`. */
 import type { Command } from 'commander';
-import { apiOf, out, show, warn, withRedis } from '../command-line.ts';
+import { apiOf, out, show, warn, wholeNumber, withRedis } from '../command-line.ts';
 import type { BotsOptions } from './bots-command.ts';
 import type { KeysCommand } from './keys-command.ts';
 import { SCOPES } from './scopes.ts';
@@ -48,11 +48,11 @@ export function addAuditCommand(program: Command): void {
   program
     .command('audit')
     .description('what operators did, newest first; needs a key with the scope audit')
-    .option('--limit <lines>', 'lines of one page', '100')
+    .option('--limit <lines>', 'lines of one page', wholeNumber, 100)
     .option('--before <id>', 'the page behind this line')
     .option('--of <whom>', 'operators, or centres', 'operators')
-    .action(async (options: Record<string, string>) => {
-      const query = new URLSearchParams(options);
+    .action(async ({ limit, ...where }: { limit: number; before?: string; of: string }) => {
+      const query = new URLSearchParams({ limit: String(limit), ...where });
       show(await call(`/v1/admin/audit?${query.toString()}`));
     });
 }
@@ -66,7 +66,7 @@ export function addBotsCommand(release: Command): void {
         'key with the scope audit',
     )
     .argument('<release>')
-    .option('--top <number>', 'how many of each to name', '20')
+    .option('--top <number>', 'how many of each to name', wholeNumber, 20)
     .option('--csv <file>', 'write it as CSV; - for standard output')
     .option('--json', 'print it as JSON', false)
     .action(async (id: string, options: BotsOptions) => {

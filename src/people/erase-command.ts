@@ -1,6 +1,6 @@
 /** `fairslot people erase`: works on Redis itself, and stands in the audit stream as `cli:<user>`. */
 import { v7 as uuid } from 'uuid';
-import { type Problem, userName } from '../command-line.ts';
+import { type Problem, problemOf, userName } from '../command-line.ts';
 import type { Audit } from '../gates/audit.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal } from '../refusal.ts';
@@ -38,7 +38,7 @@ export async function eraseCommand(
   const outcomeOf = (done: Erased | { refused: string }): string =>
     'refused' in done ? done.refused : done.outcome;
   const done = dryRun ? await work() : await audit.audited(action, work, outcomeOf);
-  if (isRefusal(done)) return { problem: JSON.stringify({ code: done.refused, ...done.extra }) };
+  if (isRefusal(done)) return problemOf(done);
   return { ...done, subject };
 }
 

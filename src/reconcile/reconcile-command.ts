@@ -1,7 +1,7 @@
 /** `fairslot reconcile`: works on Redis itself, and says what it found. */
 import { v7 as uuid } from 'uuid';
 import { userName, warn } from '../command-line.ts';
-import { createProgress, type Phase } from '../demo/progress.ts';
+import { createLatePhase } from '../demo/progress.ts';
 import type { Audit } from '../gates/audit.ts';
 import { isRefusal } from '../refusal.ts';
 import { KINDS } from './findings.ts';
@@ -15,8 +15,6 @@ export type ReconcileOptions = {
 };
 
 const STATUS = { right: 0, wrong: 1, usage: 2 } as const;
-/** Nothing is shown of what is over before. */
-const SHOW_AFTER_MS = 2_000;
 
 type Parts = {
   readonly reconciler: Pick<Reconciler, 'release' | 'all'>;
@@ -28,12 +26,8 @@ export async function reconcileCommand(
   { reconciler, audit }: Parts,
   options: ReconcileOptions,
 ): Promise<number> {
-  let phase: Phase | undefined;
-  const begin = (): void => {
-    phase = createProgress(process.stderr)('steps of the check', 0);
-  };
-  const showing = setTimeout(begin, SHOW_AFTER_MS);
-  const run = (): Promise<number> => reported(reconciler, options, () => phase?.advance());
+  const phase = createLatePhase(process.stderr, 'steps of the check', 0);
+  const run = (): Promise<number> => reported(reconciler, options, phase.advance);
   try {
     if (!options.repair) return await run();
     const subject = options.release ?? '';
@@ -42,8 +36,7 @@ export async function reconcileCommand(
     const outcomeOf = (status: number) => (status === STATUS.usage ? 'RELEASE_UNKNOWN' : 'DONE');
     return await audit.audited(action, run, outcomeOf);
   } finally {
-    clearTimeout(showing);
-    phase?.done();
+    phase.done();
   }
 }
 

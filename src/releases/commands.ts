@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { v7 as uuid } from 'uuid';
-import { apiOf, type Call, CommandError, given, show, warn } from '../command-line.ts';
+import { apiOf, type Call, CommandError, given, show, warn, wholeNumber } from '../command-line.ts';
 import { importRequest } from './import-command.ts';
 import { OPEN_POOL } from './manifest.ts';
+
+const pathOf = (release: string): string => `/v1/admin/releases/${encodeURIComponent(release)}`;
 
 /** Gives the group, for the commands that other slices add to it. */
 export function addReleaseCommands(program: Command): Command {
@@ -19,7 +21,7 @@ export function addReleaseCommands(program: Command): Command {
     .command('show')
     .description('a draft, or a published release with its seats by state')
     .argument('<release>')
-    .action(async (id: string) => show(await call(`/v1/admin/releases/${id}`)));
+    .action(async (id: string) => show(await call(pathOf(id))));
   return release;
 }
 
@@ -69,7 +71,7 @@ function addDraftCommands(release: Command, call: Call): void {
 type LoseOptions = {
   readonly slot: string;
   readonly pool: string;
-  readonly seats: string;
+  readonly seats: number;
   readonly change?: string;
 };
 
@@ -82,9 +84,7 @@ function addChangeCommands(release: Command, call: Call): void {
       .command(verb)
       .description(description)
       .argument('<release>')
-      .action(async (id: string) =>
-        show(await call(`/v1/admin/releases/${id}/${verb}`, { method: 'POST' })),
-      );
+      .action(async (id: string) => show(await call(`${pathOf(id)}/${verb}`, { method: 'POST' })));
   }
 
   release
@@ -98,7 +98,7 @@ function addChangeCommands(release: Command, call: Call): void {
       if (Object.keys(options).length !== 1)
         throw new CommandError('Say one of --centre, --session and --slots.');
       const body = JSON.stringify(options);
-      show(await call(`/v1/admin/releases/${id}/closures`, { method: 'POST', body }));
+      show(await call(`${pathOf(id)}/closures`, { method: 'POST', body }));
     });
 
   release
@@ -106,13 +106,13 @@ function addChangeCommands(release: Command, call: Call): void {
     .description('take seats from a pool of a lottery: free ones, then those of whoever comes last')
     .argument('<release>')
     .requiredOption('--slot <id>')
-    .requiredOption('--seats <number>', 'how many seats there are less')
+    .requiredOption('--seats <number>', 'how many seats there are less', wholeNumber)
     .option('--pool <name>', 'the pool that loses them', OPEN_POOL)
     .option('--change <id>', 'an id of this change, to try it again with; a new one unless said')
     .action(async (id: string, options: LoseOptions) => {
       const { change = uuid(), slot, pool, seats } = options;
       warn(`change ${change}`);
-      const body = JSON.stringify({ change, slot, pool, seats: Number(seats) });
-      show(await call(`/v1/admin/releases/${id}/losses`, { method: 'POST', body }));
+      const body = JSON.stringify({ change, slot, pool, seats });
+      show(await call(`${pathOf(id)}/losses`, { method: 'POST', body }));
     });
 }

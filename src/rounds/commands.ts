@@ -47,6 +47,9 @@ export function addDrawCommands(program: Command): void {
     .option('--json', 'print the report as one JSON object', false)
     .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {
       const { verifyCommand } = await import('./verify-command.ts');
-      process.exitCode = await verifyCommand({ files, ...options }, process.stdout, process.stderr);
+      const { createLatePhase } = await import('../demo/progress.ts');
+      const { stdout, stderr } = process;
+      const phase = createLatePhase(stderr, 'rounds verified', files.length);
+      process.exitCode = await verifyCommand({ files, ...options }, stdout, stderr, phase);
     });
 }
