@@ -94,7 +94,9 @@ export function apiOf(command: Command): Call {
       );
     });
     if (response.status === TOO_MANY_REQUESTS) {
-      await sleep(1_000 * Number(response.headers.get('retry-after') ?? 1));
+      const seconds = Number(response.headers.get('retry-after')) || 1;
+      warn(`Over a limit of the engine: this goes on in ${seconds} s.`);
+      await sleep(1_000 * seconds);
       return call(path, options);
     }
     const answer = parseJson(await response.text());

@@ -1,11 +1,13 @@
 /** What an operator reads of an engine that refuses, and of an address that is none. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveApi, type TestApi } from './support/api.ts';
 import { OPERATOR_KEY } from './support/app.ts';
-import { runCli } from './support/cli.ts';
+import { CLI, runCli } from './support/cli.ts';
 import { useRedis } from './support/redis.ts';
 
 const used = useRedis(['--appendfsync', 'no']);
@@ -35,6 +37,22 @@ describe('a refusal', () => {
     const { err } = await cli('audit', '--of', 'nobody');
     expect(err).toMatch(/^REQUEST_INVALID: .*\n\{[^]*"path": "query.of"[^]*\}\nrequest /);
   });
+});
+
+it('says that it waits, where the engine has a limit', async () => {
+  const limited = await serveApi(used.redis, undefined, { LIMIT_ADMIN_PER_ADDRESS: '1' });
+  try {
+    expect((await at(limited.url, 'sms', 'dead')).status).toBe(0);
+    const child = spawn(process.execPath, [CLI, '--url', limited.url, 'sms', 'dead'], {
+      env: { PATH: process.env['PATH'], ...settings },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const [said] = (await once(child.stderr, 'data')) as [Buffer];
+    child.kill();
+    expect(said.toString()).toMatch(/^Over a limit of the engine: this goes on in \d+ s\.\n$/);
+  } finally {
+    await limited.close();
+  }
 });
 
 describe('the id of a release', () => {
