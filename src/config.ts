@@ -193,6 +193,10 @@ const Environment = z.object({
   /** Likewise to strangers of the CoWIN surface, which asks for no captcha before an OTP. */
   SMS_BUDGET_COWIN_PER_MINUTE: count(300),
   SMS_BUDGET_COWIN_PER_HOUR: count(5_000),
+  /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
+  SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
+  /** Likewise of one device: one that is handed round a village uses its OTPs. */
+  SMS_BUDGET_UNUSED_PER_DEVICE: count(30),
   /** Seconds between two checks of all releases, by one of the workers; 0: none. */
   RECONCILE_EVERY_S: z.coerce.number().int().min(0).max(604_800).default(3_600),
   /**
@@ -201,10 +205,6 @@ const Environment = z.object({
    */
   RETENTION_RELEASE_DAYS: days.prefault(365),
   RETENTION_ACCOUNT_DAYS: days.prefault(400),
-  /** OTPs an hour that one network (/24, /48) may have sent without one of them being used. */
-  SMS_BUDGET_UNUSED_PER_NETWORK: count(1_000),
-  /** Likewise of one device: one that is handed round a village uses its OTPs. */
-  SMS_BUDGET_UNUSED_PER_DEVICE: count(30),
 });
 
 /** `LIMIT_<LIMIT>_PER_<BY>`: the numbers of the limit table, each with its default there. */

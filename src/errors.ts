@@ -1,7 +1,7 @@
 /**
  * Every refusal the engine can give. A code is never reused for something else. `status` is the
  * HTTP status, `title` what went wrong in general, `remedy` what the client should do.
- * docs/errors.md is made from this.
+ * docs/errors.md is made from this: `npx vitest run test/http/errors -u`.
  */
 type Entry = { readonly status: number; readonly title: string; readonly remedy: string };
 

@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { PassThrough, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { type Problem, problemOf } from '../command-line.ts';
 import { createProgress } from '../demo/progress.ts';
 import { isRefusal } from '../refusal.ts';
 import { exportRelease, type ExportParts, type ExportSums } from './release-export.ts';
@@ -16,8 +17,6 @@ export type ExportOptions = {
 
 const PIECE_LENGTH = 256 * 1024;
 
-type Problem = { readonly problem: string };
-
 export async function exportCommand(
   parts: ExportParts,
   release: string,
@@ -25,7 +24,7 @@ export async function exportCommand(
 ): Promise<ExportSums | Problem> {
   if (out !== undefined && existsSync(out)) return { problem: `${out} is there already` };
   const started = await exportRelease(parts, release, withAccounts);
-  if (isRefusal(started)) return { problem: `${release}: ${started.refused}` };
+  if (isRefusal(started)) return problemOf(started);
   const { lines, total } = started;
   const arriving = out === undefined ? undefined : `${out}.part`;
   const phase = createProgress(process.stderr)('lines exported', total);

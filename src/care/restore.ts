@@ -1,5 +1,6 @@
 /** Puts a backup back: into one Redis or a cluster, whichever it was taken from. */
 import { createReadStream } from 'node:fs';
+import type { Problem } from '../command-line.ts';
 import { markOf, type Secrets } from '../lib/secrets.ts';
 import { mastersOf, type Redis, redisNowMs } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
@@ -28,7 +29,6 @@ export type Restored = Checked & {
   /** Keys whose lifetime is over since. */
   readonly expired: number;
 };
-export type RestoreProblem = { readonly problem: string };
 
 /** Parts of different keys that are written at once. */
 const PARTS_AT_ONCE = 128;
@@ -68,7 +68,7 @@ export async function checkBackup({
   secrets,
   file,
   onKey,
-}: Omit<RestoreParts, 'redis' | 'replace'>): Promise<Checked | RestoreProblem> {
+}: Omit<RestoreParts, 'redis' | 'replace'>): Promise<Checked | Problem> {
   let head: BackupHead | undefined;
   let sums: BackupSums | undefined;
   for await (const documents of documentsOf(file, secrets))
@@ -126,7 +126,7 @@ async function writeAll({ redis, secrets, file, onKey }: RestoreParts): Promise<
  * `replace`. If it rejects half-way, what is there is no state of an engine: restore again, with
  * `replace`.
  */
-export async function restore(parts: RestoreParts): Promise<Restored | RestoreProblem> {
+export async function restore(parts: RestoreParts): Promise<Restored | Problem> {
   const checked = await checkBackup(parts);
   if ('problem' in checked)
     return { problem: `${parts.file}: ${checked.problem}. Nothing was changed.` };

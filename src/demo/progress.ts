@@ -10,6 +10,29 @@ const TITLE_WIDTH = 34;
 export const createProgress = (stream: NodeJS.WriteStream): Progress =>
   stream.isTTY ? barOn(stream) : linesOn(stream);
 
+/** Nothing is shown of what is over before. */
+const SHOW_AFTER_MS = 2_000;
+
+/** A phase that is shown once it takes a while. */
+export function createLatePhase(stream: NodeJS.WriteStream, title: string, total: number): Phase {
+  let shown: Phase | undefined;
+  let advanced = 0;
+  const showing = setTimeout(() => {
+    shown = createProgress(stream)(title, total);
+    for (let i = 0; i < advanced; i++) shown.advance();
+  }, SHOW_AFTER_MS);
+  return {
+    advance: () => {
+      advanced++;
+      shown?.advance();
+    },
+    done: () => {
+      clearTimeout(showing);
+      shown?.done();
+    },
+  };
+}
+
 const barOn =
   (stream: NodeJS.WriteStream): Progress =>
   (title, total) => {

@@ -5,7 +5,8 @@
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import type { AccessTokens, Grant } from './access-tokens.ts';
 import type { Limits } from './limits.ts';
-import type { Operator, OperatorKeys, Scope } from './operator-keys.ts';
+import type { Operator, OperatorKeys } from './operator-keys.ts';
+import type { Scope } from './scopes.ts';
 
 /** `either`: an account where an access token is presented, otherwise nobody in particular. */
 export type CallerKind = 'anyone' | 'either' | 'account' | 'operator';

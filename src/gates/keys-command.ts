@@ -1,7 +1,7 @@
 /** `fairslot keys`: works on Redis itself, and stands in the audit stream as `cli:<user>`. */
-import { userInfo } from 'node:os';
 import { v7 as uuid } from 'uuid';
 import type { z } from 'zod';
+import { type Problem, userName } from '../command-line.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import type { Log } from '../log.ts';
 import type { Redis } from '../redis/client.ts';
@@ -13,14 +13,7 @@ import {
   OperatorScopes,
 } from './operator-keys.ts';
 
-/** What is wrong with what was asked for. */
-export type Problem = { readonly problem: string };
-
-/** Of the machine's user, what an audit line may hold. */
-export const userName = (): string =>
-  userInfo()
-    .username.replaceAll(/[^\w.-]/g, '_')
-    .slice(0, 32);
+export type KeysCommand = ReturnType<typeof createKeysCommand>;
 
 export function createKeysCommand(redis: Redis, log: Log, user = userName()) {
   const keyring = operatorKeyring(redis);

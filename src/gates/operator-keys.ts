@@ -11,10 +11,7 @@ import { sha256 } from '../lib/hash.ts';
 import { type Redis, redisNowMs } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { CentreId } from '../releases/manifest.ts';
-
-/** What a key may do; a route's gates name the one that it needs. */
-export const SCOPES = ['ops', 'import', 'attest', 'audit', 'vaccinator'] as const;
-export type Scope = (typeof SCOPES)[number];
+import { type Scope, SCOPES } from './scopes.ts';
 
 export type Operator = {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** `fairslot people erase`: works on Redis itself, and stands in the audit stream as `cli:<user>`. */
 import { v7 as uuid } from 'uuid';
+import { type Problem, problemOf, userName } from '../command-line.ts';
 import type { Audit } from '../gates/audit.ts';
-import { userName } from '../gates/keys-command.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal } from '../refusal.ts';
 import type { Erased, Erasure } from './erasure.ts';
@@ -15,8 +15,6 @@ export type EraseOptions = {
   readonly id?: readonly string[];
   readonly dryRun: boolean;
 };
-
-type Problem = { readonly problem: string };
 
 /** `subject`: the keyed hash that the audit line names, too. */
 export type EraseReport = Erased & { readonly subject: string };
@@ -40,7 +38,7 @@ export async function eraseCommand(
   const outcomeOf = (done: Erased | { refused: string }): string =>
     'refused' in done ? done.refused : done.outcome;
   const done = dryRun ? await work() : await audit.audited(action, work, outcomeOf);
-  if (isRefusal(done)) return { problem: JSON.stringify({ code: done.refused, ...done.extra }) };
+  if (isRefusal(done)) return problemOf(done);
   return { ...done, subject };
 }
 

@@ -1,5 +1,6 @@
 /** What `release import` sends for a file: which route takes it, and as what. */
 import { extname } from 'node:path';
+import type { Problem } from '../command-line.ts';
 
 export type ImportRequest = {
   readonly path: string;
@@ -13,7 +14,7 @@ export function importRequest(
   file: string,
   body: string,
   options: Readonly<Record<string, string>>,
-): ImportRequest | { readonly problem: string } {
+): ImportRequest | Problem {
   const isReply = extname(file).toLowerCase() === '.json' || /^\uFEFF?\s*\{/.test(body);
   if (isReply && !(options['stateId'] && options['districtId']))
     return {

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { z } from 'zod';
+import type { Problem } from '../command-line.ts';
 
 /** The server may be anyone's: its answers name no file, and fill no disk. */
 const Rounds = z.object({
@@ -17,9 +18,7 @@ const LIST_LENGTH_MAX = 16 * 2 ** 20;
 /** Of an answer that says what went wrong. */
 const PROBLEM_LENGTH_MAX = 400;
 
-export type FetchProblem = { readonly problem: string };
-
-async function get(url: URL): Promise<Response | FetchProblem> {
+async function get(url: URL): Promise<Response | Problem> {
   let response: Response;
   try {
     response = await fetch(url);
@@ -85,7 +84,7 @@ async function save(response: Response, file: string): Promise<void> {
 export async function fetchTranscripts(
   { url, release, to }: { readonly url: string; readonly release: string; readonly to: string },
   tell: (line: string) => void,
-): Promise<FetchProblem | undefined> {
+): Promise<Problem | undefined> {
   const path = `/v1/releases/${encodeURIComponent(release)}/rounds`;
   const listed = await get(new URL(path, url));
   if ('problem' in listed) return listed;

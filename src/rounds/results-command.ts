@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ERRORS } from '../errors.ts';
+import { type Problem, problemOf } from '../command-line.ts';
 import type { Prepared } from '../http/prepared.ts';
-import { isRefusal, type Refusal } from '../refusal.ts';
+import { isRefusal } from '../refusal.ts';
 import { ReleaseId } from '../releases/manifest.ts';
 import { prefixOf } from './results.ts';
 import type { RoundService } from './service.ts';
@@ -13,7 +13,6 @@ import type { RoundService } from './service.ts';
 const AT_ONCE = 32;
 
 export type Saved = { readonly directory: string; readonly files: number };
-type Problem = { readonly problem: string };
 
 /**
  * Writes all files of a published round below the directory `to`, at the paths that the API has
@@ -30,7 +29,7 @@ export async function saveResults(
   const directory = join(to, 'v1', 'releases', release, 'rounds', String(number), 'results');
   if (existsSync(directory)) return { problem: `${directory} is there already.` };
   const document = await rounds.round(release, number);
-  if (isRefusal(document)) return refusedTo(document);
+  if (isRefusal(document)) return problemOf(document);
   const cut = document['results'] as { prefixLength: number; files: number } | undefined;
   if (!cut) return { problem: `Round ${round} of ${release} has no result files.` };
 
@@ -52,7 +51,7 @@ export async function saveResults(
         }),
       );
       const refusal = refusals.find((one) => one !== undefined);
-      if (refusal) return refusedTo(refusal);
+      if (refusal) return problemOf(refusal);
     }
     await rename(arriving, directory);
   } finally {
@@ -65,7 +64,3 @@ async function save(path: string, { plain, gzip }: Prepared): Promise<void> {
   await writeFile(path, plain);
   if (gzip) await writeFile(`${path}.gz`, gzip);
 }
-
-const refusedTo = ({ refused, detail = ERRORS[refused].title }: Refusal): Problem => ({
-  problem: `${refused}: ${detail}`,
-});

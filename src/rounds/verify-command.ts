@@ -1,6 +1,7 @@
 /** `fairslot draw verify`: the verifier for a terminal or a pipe. */
 import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import type { Phase } from '../demo/progress.ts';
 import type { Standing } from './sightings.ts';
 import {
   type OwnAccepted,
@@ -67,6 +68,7 @@ function headLines({ accepted, release, rounds, manifestHash, digest }: OwnAccep
 function describe(report: OwnAccepted | OwnRefused): string {
   if (report.accepted === false) {
     const { file, line, reason } = report;
+    if (file === '') return `REFUSED: ${printable(reason)}\n`;
     const where = line === null ? '' : ` line ${line}`;
     return `REFUSED ${printable(file)}${where}: ${printable(reason)}\n`;
   }
@@ -123,16 +125,20 @@ async function ownFiles(paths: VerifyCommand): Promise<OwnFiles | OwnRefused> {
   return { ...files, results };
 }
 
-/** Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing is wrong or settled. */
+/** `phase`: of as many steps as there are files. Answers the exit code: 0 accepted, 1 refused, 3 incomplete: nothing is wrong or settled. */
 export async function verifyCommand(
   command: VerifyCommand,
   out: Output,
   err: Output,
+  phase?: Phase,
 ): Promise<number> {
   const { files, digest, json } = command;
   const own = await ownFiles(command);
   const transcripts = files.map((name) => ({ name, open: () => createReadStream(name) }));
-  const report = 'accepted' in own ? own : await verifyOwn(transcripts, own, { digest });
+  const onVerified = phase?.advance;
+  const report =
+    'accepted' in own ? own : await verifyOwn(transcripts, own, { digest, onVerified });
+  phase?.done();
   if (json) out.write(`${JSON.stringify(report)}\n`);
   else (report.accepted === false ? err : out).write(describe(report));
   if (report.accepted === null) return 3;

@@ -316,11 +316,16 @@ function checksOf(
   return { checked, notChecked };
 }
 
+type VerifyOwnOptions = Pick<VerifyOptions, 'digest'> & {
+  /** Called for each round that is accepted. */
+  readonly onVerified?: (() => void) | undefined;
+};
+
 /** `transcripts`: none, or those of all rounds from round 0 on, in any order. */
 export async function verifyOwn(
   transcripts: readonly TranscriptFile[],
   files: OwnFiles,
-  { digest }: Pick<VerifyOptions, 'digest'> = {},
+  { digest, onVerified }: VerifyOwnOptions = {},
 ): Promise<OwnAccepted | OwnRefused> {
   const own = readOwn(files);
   if (isRefused(own)) return own;
@@ -346,6 +351,7 @@ export async function verifyOwn(
   const onRound = (replayed: Replayed): void => {
     watch.see(replayed);
     ofResults.see(replayed);
+    onVerified?.();
   };
   const chain = await verifyChain(transcripts, { digest, onRound });
   if (!chain.accepted) return chain;

@@ -62,7 +62,15 @@ test('refuses a file that cannot be read, without a stack trace', async () => {
   expect(code).toBe(1);
   expect(err).toMatch(/^REFUSED .*missing line 1: the file cannot be read: ENOENT.*\n$/);
   expect((await run([directory])).err).toContain('EISDIR');
-  expect((await run([])).err).toContain('there is no file to verify');
+  expect((await run([])).err).toBe('REFUSED: there is no file to verify\n');
+});
+
+test('tells of each round that is right, and ends with that before it reports', async () => {
+  const seen: string[] = [];
+  const phase = { advance: () => seen.push('round'), done: () => seen.push('done') };
+  const out = { write: () => seen.push('report') };
+  await verifyCommand({ files, json: false }, out, out, phase);
+  expect(seen).toEqual([...files.map(() => 'round'), 'done', 'report']);
 });
 
 test('prints the report as one line of JSON when asked', async () => {

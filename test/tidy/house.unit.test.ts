@@ -54,6 +54,15 @@ const importsThat = (breakTheRule: (one: Import) => boolean): string[] =>
 const room = (path: string): string => path.split('/').slice(0, 2).join('/');
 const isDoor = (path: string): boolean => path.split('/').length === 2;
 
+/** What is loaded before a module runs. */
+function loadedBy(...modules: string[]): string[] {
+  const loaded = new Set(modules);
+  for (const file of loaded)
+    for (const [, name = ''] of read(file).matchAll(/^import (?!type )[^;]*?'(\.[^']+)';/gm))
+      loaded.add(relative(ROOT, resolve(ROOT, dirname(file), name)));
+  return [...loaded];
+}
+
 describe('the house', () => {
   it('keeps src/lib free of I/O and of everything else of ours', () => {
     const allowed = ['node:crypto', 'canonicalize', 'lru-cache'];
@@ -74,6 +83,17 @@ describe('the house', () => {
   it('lets only src/http know Express', () => {
     expect(
       importsThat(({ file, of }) => of === 'express' && file !== 'src/http/express.ts'),
+    ).toEqual([]);
+  });
+
+  it('starts the command line, and verifies a draw, without engine, settings and Redis', () => {
+    const loaded = loadedBy('src/cli.ts', 'src/rounds/verify-command.ts');
+    expect(loaded).toEqual(expect.arrayContaining(['src/care/commands.ts', 'src/rounds/draw.ts']));
+    const heavy = ['src/engine.ts', 'src/config.ts', 'src/log.ts', 'src/on-redis.ts'];
+    expect(
+      loaded.filter(
+        (file) => heavy.includes(file) || ['src/redis', 'src/http'].includes(room(file)),
+      ),
     ).toEqual([]);
   });
 

@@ -1,18 +1,44 @@
 /** `fairslot reconcile`: works on Redis itself, and says what it found. */
+import { v7 as uuid } from 'uuid';
+import { userName, warn } from '../command-line.ts';
+import { createLatePhase } from '../demo/progress.ts';
+import type { Audit } from '../gates/audit.ts';
 import { isRefusal } from '../refusal.ts';
 import { KINDS } from './findings.ts';
 import type { Reconciler, Reported, ReleaseReport, RunReport } from './service.ts';
 
-type Output = { readonly write: (text: string) => unknown };
-
-export type ReconcileCommand = {
+export type ReconcileOptions = {
   readonly release?: string | undefined;
   readonly json: boolean;
   readonly repair: boolean;
   readonly verify: boolean;
 };
 
-export const STATUS = { right: 0, wrong: 1, usage: 2 } as const;
+const STATUS = { right: 0, wrong: 1, usage: 2 } as const;
+
+type Parts = {
+  readonly reconciler: Pick<Reconciler, 'release' | 'all'>;
+  readonly audit: Pick<Audit, 'audited'>;
+};
+
+/** Gives the exit status. What mends stands in the operators' audit stream. */
+export async function reconcileCommand(
+  { reconciler, audit }: Parts,
+  options: ReconcileOptions,
+): Promise<number> {
+  const phase = createLatePhase(process.stderr, 'steps of the check', 0);
+  const run = (): Promise<number> => reported(reconciler, options, phase.advance);
+  try {
+    if (!options.repair) return await run();
+    const subject = options.release ?? '';
+    const who = `cli:${userName()}`;
+    const action = { who, what: 'reconcileRepair', subject, requestId: uuid() };
+    const outcomeOf = (status: number) => (status === STATUS.usage ? 'RELEASE_UNKNOWN' : 'DONE');
+    return await audit.audited(action, run, outcomeOf);
+  } finally {
+    phase.done();
+  }
+}
 
 const asRun = (report: ReleaseReport): RunReport => {
   const { counts, isComplete, ms } = report;
@@ -21,20 +47,20 @@ const asRun = (report: ReleaseReport): RunReport => {
 };
 
 /** Exit status: wrong also where a release could not be read, for nothing is known of it then. */
-export async function reconcileCommand(
-  reconciler: Pick<Reconciler, 'release' | 'all'>,
-  { release, json, ...wishes }: ReconcileCommand,
-  { out, err, onStep }: { out: Output; err: Output; onStep: () => void },
+async function reported(
+  reconciler: Parts['reconciler'],
+  { release, json, ...wishes }: ReconcileOptions,
+  onStep: () => void,
 ): Promise<number> {
   const report = release
     ? await reconciler.release(release, { ...wishes, onStep })
     : await reconciler.all({ ...wishes, onStep });
   if (isRefusal(report)) {
-    err.write(`There is no release ${release}.\n`);
+    warn(`There is no release ${release}.`);
     return STATUS.usage;
   }
   const run = 'release' in report ? asRun(report) : report;
-  out.write(json ? `${JSON.stringify(run)}\n` : textOf(run));
+  process.stdout.write(json ? `${JSON.stringify(run)}\n` : textOf(run));
   const left = KINDS.some((kind) => run.counts[kind] > 0);
   return left || !run.isComplete ? STATUS.wrong : STATUS.right;
 }
