@@ -345,7 +345,7 @@ describe('while Redis is away', () => {
 });
 
 describe('a provider', () => {
-  const start = async (): Promise<TestProvider> => {
+  const start = async (settings: Record<string, string> = {}): Promise<TestProvider> => {
     provider = await startProvider();
     await it.server.close();
     it = await startGated(used.redis, {
@@ -354,7 +354,7 @@ describe('a provider', () => {
       CAPTCHA_SITE_KEY: SITE_KEY,
       CAPTCHA_SECRET: SITE_SECRET,
       CAPTCHA_HOSTNAMES: HOSTNAME,
-      CAPTCHA_TIMEOUT_MS: '100',
+      ...settings,
     });
     return provider;
   };
@@ -394,7 +394,7 @@ describe('a provider', () => {
   });
 
   test('that is away opens nothing: work is handed out in its place, and counts', async () => {
-    const { state } = await start();
+    const { state } = await start({ CAPTCHA_TIMEOUT_MS: '100' });
     const early = await ticketFor();
     state.mode = 'hangs';
     for (let request = 0; request < 3; request++) {

@@ -16,7 +16,7 @@ const {
   FAIRSLOT_MODEL_PATH: path,
 } = process.env;
 const chosen = {
-  ...(runs ? { numRuns: Number(runs) } : { interruptAfterTimeLimit: LONGEST_MS }),
+  ...(runs ? { numRuns: Number(runs) } : { withinMs: LONGEST_MS }),
   ...(seed ? { seed: Number(seed) } : {}),
   ...(path ? { path } : {}),
 };

@@ -531,7 +531,7 @@ const {
 /** A slow machine plays fewer evenings, and gives up looking for a smaller failure. */
 const LONGEST_MS = 10_000;
 const chosen = {
-  ...(runsWished ? { numRuns: Number(runsWished) } : { interruptAfterTimeLimit: LONGEST_MS }),
+  ...(runsWished ? { numRuns: Number(runsWished) } : { withinMs: LONGEST_MS }),
   ...(seed ? { seed: Number(seed) } : {}),
   ...(path ? { path } : {}),
 };
