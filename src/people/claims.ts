@@ -92,7 +92,7 @@ export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
       if (reply.outcome === 'CLAIMED') {
         const refusal = await mayTakeOver(person, reply);
         if (isRefusal(refusal)) return { ...refusal, refused: 'BENEFICIARY_HAS_CLAIM' };
-        reply = await store.unregister(person, account, { stale: reply });
+        reply = await store.unregister(person, account, reply);
       }
       // Not ours any more (a removal that died half-way, then another account): nothing is left to
       // free.

@@ -25,11 +25,14 @@ export type UnregisterReply =
   | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
 
 export type RegisterReply =
-  | { outcome: 'REGISTERED'; registeredAtMs: number }
+  | { outcome: 'REGISTERED' | 'TOO_LATE' }
   | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number }
   | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
 
-export type AddBeneficiaryReply = 'ADDED' | 'LISTED' | 'TOO_MANY';
+export type AddBeneficiaryReply =
+  | { outcome: 'ERASED' | 'TOO_MANY' }
+  /** `record`: what the list holds of the person now. */
+  | { outcome: 'LISTED'; listedAtMs: number; record: string };
 
 export type SendOtpReply =
   | { outcome: 'SENT'; language: Language }
@@ -92,6 +95,7 @@ const registerScript = script({
     'account',
     'id_type',
     'birth_year',
+    'bind_before_ms',
     'abandoned_account',
     'abandoned_at_ms',
     'stale_claim',
@@ -99,7 +103,7 @@ const registerScript = script({
   ],
   reply: (raw): RegisterReply => {
     const { word, fields } = replyWord(raw);
-    if (word === 'REGISTERED') return { outcome: word, registeredAtMs: Number(fields[0]) };
+    if (word === 'REGISTERED' || word === 'TOO_LATE') return { outcome: word };
     if (word === 'CLAIMED') {
       const [release, claimedAtMs, nowMs] = fields as [string, number, number];
       return { outcome: word, release, claimedAtMs, nowMs };
@@ -113,7 +117,7 @@ const registerScript = script({
 const unregisterScript = script({
   file: 'people/unregister',
   keys: ['person'],
-  args: ['account', 'stale_claim', 'stale_claimed_at_ms', 'registered_at_ms'],
+  args: ['account', 'stale_claim', 'stale_claimed_at_ms'],
   reply: (raw): UnregisterReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'UNREGISTERED' || word === 'NOT_YOURS') return { outcome: word };
@@ -125,9 +129,29 @@ const unregisterScript = script({
 
 const addBeneficiaryScript = script({
   file: 'people/add-beneficiary',
-  keys: ['beneficiaries'],
-  args: ['person', 'record', 'limit', 'replaces'],
-  reply: oneOf('people/add-beneficiary', ['ADDED', 'LISTED', 'TOO_MANY']),
+  keys: ['account', 'beneficiaries', 'adding'],
+  args: ['person', 'record', 'limit', 'request', 'lease_ms'],
+  reply: (raw): AddBeneficiaryReply => {
+    const { word, fields } = replyWord(raw);
+    if (word === 'ERASED' || word === 'TOO_MANY') return { outcome: word };
+    if (word !== 'LISTED') throw unexpectedReply('people/add-beneficiary', word);
+    const [listedAtMs, record] = fields as [number, string];
+    return { outcome: word, listedAtMs, record };
+  },
+});
+
+const keepBeneficiaryScript = script({
+  file: 'people/keep-beneficiary',
+  keys: ['beneficiaries', 'adding'],
+  args: ['person', 'record', 'request'],
+  reply: oneOf('people/keep-beneficiary', ['KEPT', 'REMOVED']),
+});
+
+const dropBeneficiaryScript = script({
+  file: 'people/drop-beneficiary',
+  keys: ['beneficiaries', 'adding'],
+  args: ['person', 'record', 'request'],
+  reply: oneOf('people/drop-beneficiary', ['DROPPED', 'LEFT']),
 });
 
 const removeBeneficiaryScript = script({
@@ -235,10 +259,11 @@ function personStore(redis: Redis) {
         },
       ),
 
+    /** `bindBeforeMs`: for so long the account is sure to list the person. */
     register: (
       person: string,
       account: string,
-      facts: { idType: string; birthYear: number },
+      facts: { idType: string; birthYear: number; bindBeforeMs: number },
       abandoned?: Abandoned,
     ): Promise<RegisterReply> =>
       registerScript(
@@ -248,6 +273,7 @@ function personStore(redis: Redis) {
           account,
           id_type: facts.idType,
           birth_year: facts.birthYear,
+          bind_before_ms: facts.bindBeforeMs,
           abandoned_account: abandoned?.account ?? '',
           abandoned_at_ms: abandoned?.registeredAtMs ?? '',
           stale_claim: abandoned?.stale?.release ?? '',
@@ -255,12 +281,7 @@ function personStore(redis: Redis) {
         },
       ),
 
-    /** `registeredAtMs`: unless somebody has registered the person since. */
-    unregister: (
-      person: string,
-      account: string,
-      { stale, registeredAtMs }: { stale?: StaleClaim; registeredAtMs?: number } = {},
-    ): Promise<UnregisterReply> =>
+    unregister: (person: string, account: string, stale?: StaleClaim): Promise<UnregisterReply> =>
       unregisterScript(
         redis,
         { person: keys.person(person) },
@@ -268,7 +289,6 @@ function personStore(redis: Redis) {
           account,
           stale_claim: stale?.release ?? '',
           stale_claimed_at_ms: stale?.claimedAtMs ?? '',
-          registered_at_ms: registeredAtMs ?? '',
         },
       ),
 
@@ -289,23 +309,52 @@ function personStore(redis: Redis) {
   };
 }
 
+const listKeys = (account: string, person: string) => ({
+  beneficiaries: keys.beneficiaries(account),
+  adding: keys.adding(account, person),
+});
+
 /** The list of an account: whom it has registered. */
 function listStore(redis: Redis) {
   return {
-    /** `record`: encrypted. `replaces`: also that of somebody who is listed. */
+    /**
+     * Before the person is bound. `record`: encrypted. `request`: names this adding until it is over,
+     * by `keepBeneficiary` or `dropBeneficiary`, or `leaseMs` have passed.
+     */
     addBeneficiary: (
       account: string,
       person: string,
       record: string,
-      { limit, replaces }: { limit: number; replaces: boolean },
+      { limit, request, leaseMs }: { limit: number; request: string; leaseMs: number },
     ): Promise<AddBeneficiaryReply> =>
       addBeneficiaryScript(
         redis,
-        { beneficiaries: keys.beneficiaries(account) },
-        { person, record, limit, replaces: replaces ? '1' : '' },
+        { account: keys.account(account), ...listKeys(account, person) },
+        { person, record, limit, request, lease_ms: leaseMs },
       ),
 
-    /** `record`: as it was read; each listing has another, since it is encrypted. */
+    /** Once the person is bound. `record`: encrypted anew. */
+    keepBeneficiary: (
+      account: string,
+      person: string,
+      record: string,
+      request: string,
+    ): Promise<'KEPT' | 'REMOVED'> =>
+      keepBeneficiaryScript(redis, listKeys(account, person), { person, record, request }),
+
+    /** Where the person is bound to another account. `record`: as `addBeneficiary` said. */
+    dropBeneficiary: (
+      account: string,
+      person: string,
+      record: string,
+      request: string,
+    ): Promise<'DROPPED' | 'LEFT'> =>
+      dropBeneficiaryScript(redis, listKeys(account, person), { person, record, request }),
+
+    /**
+     * `record`: as it was read, before it was seen that nobody is adding the person; each listing
+     * has another, since it is encrypted.
+     */
     removeBeneficiary: (
       account: string,
       person: string,
@@ -316,6 +365,10 @@ function listStore(redis: Redis) {
         { beneficiaries: keys.beneficiaries(account) },
         { person, record },
       ),
+
+    /** For how long a request may yet bind a person whom it has listed; 0 for none. */
+    addingForMs: async (account: string, person: string): Promise<number> =>
+      Math.max(0, await redis.pttl(keys.adding(account, person))),
 
     /** Whoever is bound to an account and holds something stays on its list, over its limit too. */
     keepListed: async (account: string, person: string, record: string): Promise<void> => {
@@ -334,9 +387,8 @@ function listStore(redis: Redis) {
       redis.hgetall(keys.beneficiaries(account)),
 
     /**
-     * The people that an account lists and that are registered to it. Adding and removing one in
-     * two steps can leave a person listed who is not registered, or is registered to another
-     * account.
+     * The people that an account lists and that are registered to it. A request that died can leave
+     * a person listed who is not registered, or is registered to another account.
      */
     persons: async (account: string): Promise<string[]> => {
       const listed = await redis.hkeys(keys.beneficiaries(account));
@@ -371,7 +423,10 @@ function accountStore(redis: Redis) {
     isAccount: async (account: string): Promise<boolean> =>
       (await redis.hexists(keys.account(account), 'mobile')) === 1,
 
-    /** `epochLifetimeMs`: for how long its access tokens may live. LISTED: it still lists people. */
+    /**
+     * Ends its access tokens, too; `epochLifetimeMs`: for how long they may live. LISTED: it still
+     * lists people.
+     */
     eraseAccount: (account: string, epochLifetimeMs: number): Promise<'ERASED' | 'LISTED'> =>
       eraseAccountScript(
         redis,
