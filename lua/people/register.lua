@@ -25,7 +25,7 @@ if holder and holder ~= ARGV[1] then
     return { 'TAKEN', holder, held_at, now }
   end
   local release, claimed_at = unpack_claim(held[3])
-  if release and not (release == ARGV[7] and claimed_at == tonumber(ARGV[8])) then
+  if is_other_claim(release, claimed_at, ARGV[7], ARGV[8]) then
     return { 'CLAIMED', release, claimed_at, now }
   end
   redis.call('HDEL', KEYS[1], 'c')

@@ -12,7 +12,7 @@ local held = redis.call('HMGET', KEYS[1], 'account', 'c')
 if not held[1] then return 'UNREGISTERED' end
 if held[1] ~= ARGV[1] then return 'NOT_YOURS' end
 local release, claimed_at = unpack_claim(held[2])
-if release and not (release == ARGV[2] and claimed_at == tonumber(ARGV[3])) then
+if is_other_claim(release, claimed_at, ARGV[2], ARGV[3]) then
   return { 'CLAIMED', release, claimed_at, now_ms() }
 end
 -- What an operator attested of this ID stays: it says nothing of an account. So do its doses and

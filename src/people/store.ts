@@ -1,11 +1,14 @@
 import { keys } from '../redis/keys.ts';
-import { type Redis, redisNowMs } from '../redis/client.ts';
-import { type Language, LANGUAGES } from '../notify/messages.ts';
+import type { Redis } from '../redis/client.ts';
+import type { Language } from '../notify/messages.ts';
 import { oneOf, replyWord, script, unexpectedReply } from '../redis/script.ts';
-import type { OTP_TERMS } from './rules.ts';
 import { attendanceStore, categoriesIn } from './attendance-store.ts';
-import { CLAIM_FIELD, unpackClaim } from './claim-field.ts';
+import { CLAIM_FIELD, type PackedClaim, unpackClaim } from './claim-field.ts';
+import { languageOf, signInStore } from './sign-in-store.ts';
 import { type Dose, unpackDoses } from './vaccines.ts';
+
+/** A claim that is in the way, and the time by Redis's clock. */
+export type HeldClaim = PackedClaim & { readonly nowMs: number };
 
 export type ClaimReply =
   | { outcome: 'NOT_YOURS' }
@@ -18,50 +21,41 @@ export type ClaimReply =
       doses: Dose[];
     }
   | { outcome: 'COOLING_DOWN'; untilMs: number }
-  | { outcome: 'CLAIMED_ELSEWHERE'; release: string; claimedAtMs: number; nowMs: number };
+  | ({ outcome: 'CLAIMED_ELSEWHERE' } & HeldClaim);
 
 export type UnregisterReply =
   | { outcome: 'UNREGISTERED' | 'NOT_YOURS' }
-  | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
+  | ({ outcome: 'CLAIMED' } & HeldClaim);
 
 export type RegisterReply =
   | { outcome: 'REGISTERED' | 'TOO_LATE' }
   | { outcome: 'TAKEN'; account: string; registeredAtMs: number; nowMs: number }
-  | { outcome: 'CLAIMED'; release: string; claimedAtMs: number; nowMs: number };
+  | ({ outcome: 'CLAIMED' } & HeldClaim);
 
 export type AddBeneficiaryReply =
   | { outcome: 'ERASED' | 'TOO_MANY' }
   /** `record`: what the list holds of the person now. */
   | { outcome: 'LISTED'; listedAtMs: number; record: string };
 
-export type SendOtpReply =
-  | { outcome: 'SENT'; language: Language }
-  | { outcome: 'TOO_SOON' | 'TRIES_SPENT' | 'TOO_MANY'; waitMs: number };
-
-type OtpTerms = typeof OTP_TERMS;
-
-export type CheckOtpReply =
-  /** `askedBy`: the requester who asked for the OTP; `stranger`: whether it was one then. */
-  | { outcome: 'RIGHT'; epoch: number; askedBy: string; network: string; stranger: boolean }
-  | { outcome: 'UNKNOWN' }
-  | { outcome: 'WRONG'; triesLeft: number }
-  | { outcome: 'TRIES_SPENT'; waitMs: number };
-
 export type Contact = { account: string; mobile: string; language: Language };
-
-/** A claim of another release that was seen to be over, and so may be taken over. */
-export type StaleClaim = { readonly release: string; readonly claimedAtMs: number };
 
 /** Whose registration is taken over: an account that was seen not to list the person. */
 export type Abandoned = {
   readonly account: string;
   readonly registeredAtMs: number;
-  readonly stale?: StaleClaim;
+  readonly stale?: PackedClaim;
 };
 
-/** What an account's field says; English for one that never chose. */
-const languageOf = (field: unknown): Language =>
-  LANGUAGES.find((one) => one === field) ?? LANGUAGES[0];
+const heldClaim = (fields: readonly unknown[]): HeldClaim => {
+  const [release, claimedAtMs, nowMs] = fields as [string, number, number];
+  return { release, claimedAtMs, nowMs };
+};
+
+/** A claim that was seen to be over, as the scripts below take it. */
+const staleArgs = (stale: PackedClaim | undefined) => ({
+  stale_claim: stale?.release ?? '',
+  stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+});
 
 const claimScript = script({
   file: 'people/claim',
@@ -83,8 +77,7 @@ const claimScript = script({
     }
     if (word === 'COOLING_DOWN') return { outcome: word, untilMs: Number(fields[0]) };
     if (word !== 'CLAIMED_ELSEWHERE') throw unexpectedReply('people/claim', word);
-    const [release, claimedAtMs, nowMs] = fields as [string, number, number];
-    return { outcome: word, release, claimedAtMs, nowMs };
+    return { outcome: word, ...heldClaim(fields) };
   },
 });
 
@@ -104,10 +97,7 @@ const registerScript = script({
   reply: (raw): RegisterReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'REGISTERED' || word === 'TOO_LATE') return { outcome: word };
-    if (word === 'CLAIMED') {
-      const [release, claimedAtMs, nowMs] = fields as [string, number, number];
-      return { outcome: word, release, claimedAtMs, nowMs };
-    }
+    if (word === 'CLAIMED') return { outcome: word, ...heldClaim(fields) };
     if (word !== 'TAKEN') throw unexpectedReply('people/register', word);
     const [account, registeredAtMs, nowMs] = fields as [string, number, number];
     return { outcome: word, account, registeredAtMs, nowMs };
@@ -122,8 +112,7 @@ const unregisterScript = script({
     const { word, fields } = replyWord(raw);
     if (word === 'UNREGISTERED' || word === 'NOT_YOURS') return { outcome: word };
     if (word !== 'CLAIMED') throw unexpectedReply('people/unregister', word);
-    const [release, claimedAtMs, nowMs] = fields as [string, number, number];
-    return { outcome: word, release, claimedAtMs, nowMs };
+    return { outcome: word, ...heldClaim(fields) };
   },
 });
 
@@ -161,65 +150,6 @@ const removeBeneficiaryScript = script({
   reply: oneOf('people/remove-beneficiary', ['REMOVED', 'LISTED_ANEW']),
 });
 
-const sendOtpScript = script({
-  file: 'people/send-otp',
-  keys: ['account', 'familiar', 'otp', 'otp_gap', 'otp_unused', 'otp_wrong'],
-  args: [
-    'digest',
-    'mobile',
-    'requester',
-    'lifetime_ms',
-    'resend_after_ms',
-    'tries',
-    'unused_window_ms',
-    'most_unused',
-    'most_unused_of_strangers',
-    'familiar_ms',
-    'language',
-    'network',
-  ],
-  reply: (raw): SendOtpReply => {
-    const { word, fields } = replyWord(raw);
-    if (word === 'SENT') return { outcome: word, language: languageOf(fields[0]) };
-    if (word === 'TOO_SOON' || word === 'TRIES_SPENT' || word === 'TOO_MANY')
-      return { outcome: word, waitMs: Number(fields[0]) };
-    throw unexpectedReply('people/send-otp', word);
-  },
-});
-
-const checkOtpScript = script({
-  file: 'people/check-otp',
-  keys: ['account', 'familiar', 'otp', 'otp_unused', 'otp_wrong'],
-  args: ['digest', 'requester', 'tries', 'tries_window_ms', 'familiar_ms', 'most_familiar'],
-  reply: (raw): CheckOtpReply => {
-    const { word, fields } = replyWord(raw);
-    if (word === 'UNKNOWN') return { outcome: word };
-    if (word === 'WRONG') return { outcome: word, triesLeft: Number(fields[0]) };
-    if (word === 'TRIES_SPENT') return { outcome: word, waitMs: Number(fields[0]) };
-    if (word !== 'RIGHT') throw unexpectedReply('people/check-otp', word);
-    const [epoch, askedBy, network, stranger] = fields as [number, string, string, number];
-    return { outcome: word, epoch, askedBy, network, stranger: stranger === 1 };
-  },
-});
-
-const forgetOtpScript = script({
-  file: 'people/forget-otp',
-  keys: ['otp', 'otp_gap', 'otp_unused'],
-  args: [],
-  reply: (raw): void => {
-    const { word } = replyWord(raw);
-    if (word !== 'FORGOTTEN' && word !== 'UNKNOWN')
-      throw unexpectedReply('people/forget-otp', word);
-  },
-});
-
-const useDeviceScript = script({
-  file: 'people/use-device',
-  keys: ['device_accounts'],
-  args: ['account', 'limit', 'lifetime_ms'],
-  reply: oneOf('people/use-device', ['ADMITTED', 'TOO_MANY']),
-});
-
 const eraseAccountScript = script({
   file: 'people/erase-account',
   keys: ['account', 'beneficiaries', 'familiar', 'image_captcha', 'inbox'],
@@ -235,8 +165,7 @@ export function createPeopleStore(redis: Redis) {
     ...attendanceStore(redis),
     ...listStore(redis),
     ...accountStore(redis),
-    ...otpStore(redis),
-    ...deviceStore(redis),
+    ...signInStore(redis),
   };
 }
 
@@ -246,7 +175,7 @@ function personStore(redis: Redis) {
       person: string,
       account: string,
       release: string,
-      stale?: StaleClaim,
+      stale?: PackedClaim,
     ): Promise<ClaimReply> =>
       claimScript(
         redis,
@@ -254,8 +183,7 @@ function personStore(redis: Redis) {
         {
           account,
           release,
-          stale_claim: stale?.release ?? '',
-          stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+          ...staleArgs(stale),
         },
       ),
 
@@ -276,19 +204,17 @@ function personStore(redis: Redis) {
           bind_before_ms: facts.bindBeforeMs,
           abandoned_account: abandoned?.account ?? '',
           abandoned_at_ms: abandoned?.registeredAtMs ?? '',
-          stale_claim: abandoned?.stale?.release ?? '',
-          stale_claimed_at_ms: abandoned?.stale?.claimedAtMs ?? '',
+          ...staleArgs(abandoned?.stale),
         },
       ),
 
-    unregister: (person: string, account: string, stale?: StaleClaim): Promise<UnregisterReply> =>
+    unregister: (person: string, account: string, stale?: PackedClaim): Promise<UnregisterReply> =>
       unregisterScript(
         redis,
         { person: keys.person(person) },
         {
           account,
-          stale_claim: stale?.release ?? '',
-          stale_claimed_at_ms: stale?.claimedAtMs ?? '',
+          ...staleArgs(stale),
         },
       ),
 
@@ -318,8 +244,8 @@ const listKeys = (account: string, person: string) => ({
 function listStore(redis: Redis) {
   return {
     /**
-     * Before the person is bound. `record`: encrypted. `request`: names this adding until it is over,
-     * by `keepBeneficiary` or `dropBeneficiary`, or `leaseMs` have passed.
+     * Before the person is bound. `record`: encrypted. `request`: names this adding until it is
+     * over, by `keepBeneficiary` or `dropBeneficiary`, or `leaseMs` have passed.
      */
     addBeneficiary: (
       account: string,
@@ -406,15 +332,6 @@ function accountStore(redis: Redis) {
     return mobile ? { account, mobile, language: languageOf(chosen) } : null;
   };
   return {
-    /** Whether an account signed in from there within `withinMs`. */
-    isFamiliar: async (account: string, requester: string, withinMs: number): Promise<boolean> => {
-      const [signedInMs, now] = await Promise.all([
-        redis.zscore(keys.familiar(account), requester),
-        redisNowMs(redis),
-      ]);
-      return signedInMs !== null && Number(signedInMs) >= now - withinMs;
-    },
-
     /** The account that a person is registered to; null for none. */
     accountOfPerson: (person: string): Promise<string | null> =>
       redis.hget(keys.person(person), 'account'),
@@ -440,11 +357,6 @@ function accountStore(redis: Redis) {
         { epoch_lifetime_ms: epochLifetimeMs },
       ),
 
-    /** Signs an account out everywhere: its access tokens stand from a new epoch on. */
-    raiseEpoch: async (account: string): Promise<void> => {
-      await redis.hincrby(keys.account(account), 'epoch', 1);
-    },
-
     /** How to reach each person's account, its mobile encrypted; null for who is not registered. */
     contactsOf: (persons: readonly string[]): Promise<(Contact | null)[]> =>
       Promise.all(
@@ -456,104 +368,5 @@ function accountStore(redis: Redis) {
 
     /** The same of an account; null for one that is gone. */
     contactOf,
-  };
-}
-
-/** What sending and checking an OTP both read. */
-const otpKeys = (account: string, txnId: string) => ({
-  account: keys.account(account),
-  familiar: keys.familiar(account),
-  otp: keys.otp(account, txnId),
-  otp_unused: keys.otpUnused(account),
-  otp_wrong: keys.otpWrong(account),
-});
-
-function otpStore(redis: Redis) {
-  return {
-    /** Which account an OTP transaction belongs to is remembered for its lifetime only. */
-    rememberTransaction: async (
-      txnId: string,
-      account: string,
-      lifetimeMs: number,
-    ): Promise<void> => {
-      await redis.set(keys.otpTransaction(txnId), account, 'PX', lifetimeMs);
-    },
-
-    accountOfTransaction: (txnId: string): Promise<string | null> =>
-      redis.get(keys.otpTransaction(txnId)),
-
-    sendOtp: (
-      account: string,
-      otp: {
-        txnId: string;
-        digest: string;
-        mobile: string;
-        requester: string;
-        network: string;
-        language: Language | undefined;
-      },
-      terms: OtpTerms,
-    ): Promise<SendOtpReply> =>
-      sendOtpScript(
-        redis,
-        { ...otpKeys(account, otp.txnId), otp_gap: keys.otpGap(account, otp.requester) },
-        {
-          digest: otp.digest,
-          mobile: otp.mobile,
-          requester: otp.requester,
-          lifetime_ms: terms.lifetimeMs,
-          resend_after_ms: terms.resendAfterMs,
-          tries: terms.tries,
-          unused_window_ms: terms.unusedWindowMs,
-          most_unused: terms.mostUnused,
-          most_unused_of_strangers: terms.mostUnusedOfStrangers,
-          familiar_ms: terms.familiarMs,
-          language: otp.language ?? '',
-          network: otp.network,
-        },
-      ),
-
-    /** Of an OTP whose SMS could not be queued nothing stays. */
-    forgetOtp: (account: string, txnId: string, requester: string): Promise<void> => {
-      const { otp, otp_unused } = otpKeys(account, txnId);
-      const otp_gap = keys.otpGap(account, requester);
-      return forgetOtpScript(redis, { otp, otp_gap, otp_unused }, {});
-    },
-
-    checkOtp: (
-      account: string,
-      otp: { txnId: string; digest: string; requester: string },
-      terms: OtpTerms,
-    ): Promise<CheckOtpReply> =>
-      checkOtpScript(redis, otpKeys(account, otp.txnId), {
-        digest: otp.digest,
-        requester: otp.requester,
-        tries: terms.tries,
-        tries_window_ms: terms.triesWindowMs,
-        familiar_ms: terms.familiarMs,
-        most_familiar: terms.mostFamiliar,
-      }),
-  };
-}
-
-function deviceStore(redis: Redis) {
-  return {
-    /** Whether an account has signed in on a device before, or there is room for one more. */
-    hasRoom: async (device: string, account: string, limit: number): Promise<boolean> => {
-      const accounts = keys.deviceAccounts(device);
-      const [known, held] = await Promise.all([
-        redis.sismember(accounts, account),
-        redis.scard(accounts),
-      ]);
-      return known === 1 || held < limit;
-    },
-
-    /** An account signs in on a device. */
-    useDevice: (device: string, account: string, terms: { limit: number; lifetimeMs: number }) =>
-      useDeviceScript(
-        redis,
-        { device_accounts: keys.deviceAccounts(device) },
-        { account, limit: terms.limit, lifetime_ms: terms.lifetimeMs },
-      ),
   };
 }
