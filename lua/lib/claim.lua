@@ -18,3 +18,8 @@ local function unpack_claim(packed)
   local release, digits = string.match(packed or '', '^(%S+) (%w+)$')
   if release then return release, tonumber(digits, 36) end
 end
+
+-- Whether there is a claim, and another than one that was seen to be over ('' for none).
+local function is_other_claim(release, at_ms, stale, stale_at_ms)
+  return release and not (release == stale and at_ms == tonumber(stale_at_ms))
+end

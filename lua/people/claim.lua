@@ -20,8 +20,7 @@ if held[1] ~= ARGV[1] then return 'NOT_YOURS' end
 local now = now_ms()
 if now < (tonumber(held[7]) or 0) then return { 'COOLING_DOWN', tonumber(held[7]) } end
 local release, last_ms = unpack_claim(held[4])
-local is_stale = release == ARGV[3] and last_ms == tonumber(ARGV[4])
-if release and release ~= ARGV[2] and not is_stale then
+if release ~= ARGV[2] and is_other_claim(release, last_ms, ARGV[3], ARGV[4]) then
   return { 'CLAIMED_ELSEWHERE', release, last_ms, now }
 end
 -- Strictly later than the last, so that one time never stands for two uses.

@@ -1,5 +1,5 @@
 #!lua
---[[ people/erase-account: forget an account that lists nobody any more.
+--[[ people/erase-account: forget an account that lists nobody any more, and end its access tokens.
   KEYS[1] account        hash    mobile, created_at_ms, language, epoch
   KEYS[2] beneficiaries  hash    person -> encrypted record
   KEYS[3] familiar       zset    requester that signed in -> when last, in ms
@@ -9,12 +9,10 @@
   REPLY   LISTED | ERASED     (again: ERASED)
 ]]
 if redis.call('HLEN', KEYS[2]) > 0 then return 'LISTED' end
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local epoch = (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) + 1
 redis.call('DEL', KEYS[1], KEYS[3], KEYS[4], KEYS[5])
 -- Whoever signs in with this mobile meanwhile gets tokens of this epoch: those of before stay
--- revoked, and those stand.
-if epoch then
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-end
+-- revoked, and those stand. Without them nobody is listed here any more (people/add-beneficiary).
+redis.call('HSET', KEYS[1], 'epoch', epoch)
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 'ERASED'

@@ -2,18 +2,17 @@
 --[[ people/unregister: free a government ID that has no claim.
   KEYS[1] person  hash  account, registered_at_ms, c (lib/claim)
   ARGV[1] account
-  ARGV[2] stale_claim      release whose claim was seen to be over; '' for none
+  ARGV[2] stale_claim          release whose claim was seen to be over; '' for none
   ARGV[3] stale_claimed_at_ms
-  ARGV[4] registered_at_ms only what was registered then; '' for whenever it was
   REPLY   UNREGISTERED | NOT_YOURS | CLAIMED release claimed_at_ms now_ms
 ]]
 --#include lib/clock
 --#include lib/claim
-local held = redis.call('HMGET', KEYS[1], 'account', 'c', 'registered_at_ms')
+local held = redis.call('HMGET', KEYS[1], 'account', 'c')
 if not held[1] then return 'UNREGISTERED' end
-if held[1] ~= ARGV[1] or (ARGV[4] ~= '' and held[3] ~= ARGV[4]) then return 'NOT_YOURS' end
+if held[1] ~= ARGV[1] then return 'NOT_YOURS' end
 local release, claimed_at = unpack_claim(held[2])
-if release and not (release == ARGV[2] and claimed_at == tonumber(ARGV[3])) then
+if is_other_claim(release, claimed_at, ARGV[2], ARGV[3]) then
   return { 'CLAIMED', release, claimed_at, now_ms() }
 end
 -- What an operator attested of this ID stays: it says nothing of an account. So do its doses and

@@ -110,7 +110,7 @@ async function booked(
   const message = {
     template: 'booked',
     title: manifest.title,
-    ...placeOf(manifest, slot),
+    ...placeOf(found, slot),
     securityCode: securityCodeOf(secrets, bookingId(ref)),
   } as const;
   try {

@@ -4,8 +4,8 @@ import type { Secrets } from '../lib/secrets.ts';
 import type { IdType } from '../people/rules.ts';
 import type { Beneficiary, PeopleService } from '../people/service.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import { type Manifest, slotAt } from '../releases/manifest.ts';
-import type { Published, ReleaseService } from '../releases/service.ts';
+import type { Manifest } from '../releases/manifest.ts';
+import { type Published, type ReleaseService, slotAt } from '../releases/service.ts';
 import type { RoundService } from '../rounds/service.ts';
 import { securityCodeOf } from './security-code.ts';
 import type { BookingService } from './service.ts';
@@ -63,15 +63,15 @@ export function createSlips({ bookings, rounds, people, releases, secrets, print
 }
 
 function appointmentOf(
-  { manifest, slotNumbers }: Published,
+  found: Published,
   slotId: string,
 ): Omit<SlipFacts, 'people' | 'bookingId' | 'securityCode'> {
-  const number = present(slotNumbers.get(slotId), 'the slot of a booking');
-  const { slot, session, centre } = slotAt(manifest, number);
+  const number = present(found.slotNumbers.get(slotId), 'the slot of a booking');
+  const { slot, session, centre } = slotAt(found, number);
   const { date, service, dose } = session;
   const { from, to } = slot;
   return {
-    title: manifest.title,
+    title: found.manifest.title,
     service,
     dose,
     centre: centre.name,

@@ -3,8 +3,7 @@ import { present } from '../lib/assert.ts';
 import type { BookingService, BookingView } from '../bookings/service.ts';
 import type { Slips } from '../bookings/slips.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import { slotAt } from '../releases/manifest.ts';
-import type { Published, ReleaseService } from '../releases/service.ts';
+import { type Published, type ReleaseService, slotAt } from '../releases/service.ts';
 import { appointmentIdOf, sessionIdOf } from './ids.ts';
 import type { Scheduler } from './schedule.ts';
 import { bandText, dayText, secondsText } from './words.ts';
@@ -93,8 +92,8 @@ export function createAppointments({ releases, bookings, slips, places }: Parts)
   };
 }
 
-const slotOf = ({ manifest, slotNumbers }: Published, id: string) =>
-  slotAt(manifest, present(slotNumbers.get(id), id));
+const slotOf = (published: Published, id: string) =>
+  slotAt(published, present(published.slotNumbers.get(id), id));
 
 function appointmentView(
   published: Published,

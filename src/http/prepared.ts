@@ -9,6 +9,8 @@ const compress = promisify(gzip);
 /** Less gains nothing from being compressed. */
 const WORTH_COMPRESSING_BYTES = 1_024;
 
+/** What never changes: every cache on the way may keep it for good. */
+export const FOREVER = 'public, max-age=31536000, immutable';
 /** What every cache on the way may keep for a second. */
 export const BRIEFLY = 'public, max-age=1';
 /** Where it is kept here likewise, read and prepared once for all who ask. */

@@ -1,8 +1,5 @@
 /** What is made when it is first asked for, and once. */
-export function lazily<V>(make: () => V): () => V {
-  let made: { readonly value: V } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
+export function lazily<V extends object>(make: () => V): () => V {
+  let made: V | undefined;
+  return () => (made ??= make());
 }

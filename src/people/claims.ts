@@ -5,7 +5,7 @@
  */
 import { isoFromMs } from '../lib/clock.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { PeopleStore } from './store.ts';
+import type { HeldClaim, PeopleStore } from './store.ts';
 import { MISS_TERMS, PEOPLE_LIMITS } from './rules.ts';
 import type { Dose } from './vaccines.ts';
 
@@ -33,7 +33,7 @@ export type Miss = { readonly booking: string; readonly missedAtMs: number };
 export type ClaimState = 'LIVE' | 'OVER' | Miss;
 export type ClaimStateOf = (release: string, person: string) => Promise<ClaimState>;
 
-const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean): Refusal => {
+const elsewhere = (held: HeldClaim, live: boolean): Refusal => {
   if (live) return refuse('CLAIMED_ELSEWHERE');
   const waitMs = held.claimedAtMs + PEOPLE_LIMITS.claimLeaseMs - held.nowMs;
   return refuse('CLAIMED_ELSEWHERE', { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) });
@@ -42,10 +42,7 @@ const elsewhere = (held: { claimedAtMs: number; nowMs: number }, live: boolean):
 export type Claims = ReturnType<typeof createClaims>;
 
 export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
-  const mayTakeOver = async (
-    person: string,
-    held: { release: string; claimedAtMs: number; nowMs: number },
-  ): Promise<Refusal | undefined> => {
+  const mayTakeOver = async (person: string, held: HeldClaim): Promise<Refusal | undefined> => {
     const state = await stateOf(held.release, person);
     // Now, and not when a worker comes by: a claim is over by the clock, and would else be taken
     // over before its miss can keep anybody from it.
@@ -92,7 +89,7 @@ export function createClaims(store: PeopleStore, stateOf: ClaimStateOf) {
       if (reply.outcome === 'CLAIMED') {
         const refusal = await mayTakeOver(person, reply);
         if (isRefusal(refusal)) return { ...refusal, refused: 'BENEFICIARY_HAS_CLAIM' };
-        reply = await store.unregister(person, account, { stale: reply });
+        reply = await store.unregister(person, account, reply);
       }
       // Not ours any more (a removal that died half-way, then another account): nothing is left to
       // free.

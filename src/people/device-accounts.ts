@@ -1,6 +1,6 @@
 /** Accounts that may ever sign in on one device; '' is no device, and counts nothing. */
 import { refuse, type Refusal } from '../refusal.ts';
-import type { PeopleStore } from './store.ts';
+import type { SignInStore } from './sign-in-store.ts';
 
 export type DeviceTerms = {
   /** That may ever sign in on one. */
@@ -11,7 +11,7 @@ export type DeviceTerms = {
 
 /** `terms`: undefined where devices are not counted. */
 export function createDeviceAccounts(
-  store: Pick<PeopleStore, 'hasRoom' | 'useDevice'>,
+  store: Pick<SignInStore, 'hasRoom' | 'useDevice'>,
   terms: DeviceTerms | undefined,
 ) {
   const answer = (admitted: boolean, limit: number): 'ADMITTED' | Refusal =>

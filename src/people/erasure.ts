@@ -7,6 +7,7 @@ import { EPOCH_LIFETIME_MS } from '../gates/access-tokens.ts';
 import type { Outbox } from '../notify/outbox.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { Claims } from './claims.ts';
+import { PEOPLE_LIMITS } from './rules.ts';
 import type { PeopleStore } from './store.ts';
 import { nextDose } from './vaccines.ts';
 
@@ -35,9 +36,10 @@ export type Erased = {
 
 export type Held = { readonly beneficiary: string; readonly release: string };
 
+const askAgainAfter = (waitMs: number): Refusal =>
+  refuse('ACCOUNT_HAS_CLAIMS', { retryAfterS: Math.ceil(waitMs / 1000) });
+
 const UNKNOWN: Erased = { outcome: 'UNKNOWN', people: 0, sms: 0 };
-/** A request that was under way when its account signed out may list somebody anew, once. */
-const ROUNDS = 3;
 
 /** What keeps an account from being erased: what its people hold. */
 async function heldBy(
@@ -77,9 +79,25 @@ function stepsOf({ store, claims, reminders }: ErasureParts) {
     return isRefusal(freed) ? { ...freed, refused: 'ACCOUNT_HAS_CLAIMS' } : 'FREED';
   };
 
+  /** A request may yet bind somebody whom it has listed. */
+  const beingAdded = async (
+    account: string,
+    persons: readonly string[],
+  ): Promise<Refusal | undefined> => {
+    const waits = await Promise.all(persons.map((person) => store.addingForMs(account, person)));
+    const waitMs = Math.max(0, ...waits);
+    return waitMs === 0 ? undefined : askAgainAfter(waitMs);
+  };
+
   /** Off the list last: the list is where erasing again finds whom it had begun with. */
   const eraseAll = async (account: string): Promise<'ERASED' | Refusal> => {
-    for (const [person, record] of Object.entries(await store.beneficiaries(account))) {
+    const listed = Object.entries(await store.beneficiaries(account));
+    const refusal = await beingAdded(
+      account,
+      listed.map(([person]) => person),
+    );
+    if (refusal) return refusal;
+    for (const [person, record] of listed) {
       const freed = await free(account, person);
       if (isRefusal(freed)) return freed;
       await forgetReminders(person);
@@ -91,6 +109,8 @@ function stepsOf({ store, claims, reminders }: ErasureParts) {
   /** Off the list first: erasing again finds the account by the person. */
   const eraseFrom = async (account: string, person: string): Promise<'ERASED' | Refusal> => {
     const record = await store.beneficiary(account, person);
+    const refusal = await beingAdded(account, [person]);
+    if (refusal) return refusal;
     await forgetReminders(person);
     if (record !== null && (await store.removeBeneficiary(account, person, record)) !== 'REMOVED')
       return eraseFrom(account, person);
@@ -127,16 +147,12 @@ export function createErasure(parts: ErasureParts) {
         const sms = await forget(true);
         return { outcome: 'WOULD_ERASE', people: persons.length, sms };
       }
-      let sms = 0;
-      for (let round = 0; round < ROUNDS; round++) {
-        const erased = await eraseAll(account);
-        if (isRefusal(erased)) return erased;
-        await store.raiseEpoch(account);
-        sms += await forget(false);
-        if ((await store.eraseAccount(account, EPOCH_LIFETIME_MS)) === 'ERASED')
-          return { outcome: 'ERASED', people: persons.length, sms };
-      }
-      throw new Error('an account that is being erased keeps listing people');
+      const erased = await eraseAll(account);
+      if (isRefusal(erased)) return erased;
+      // From this step on a request that was under way lists nobody, and finds no mobile.
+      if ((await store.eraseAccount(account, EPOCH_LIFETIME_MS)) === 'LISTED')
+        return askAgainAfter(PEOPLE_LIMITS.claimLeaseMs);
+      return { outcome: 'ERASED', people: persons.length, sms: await forget(false) };
     },
 
     /** One person, whichever account has listed them; the account and its mobile stay. */

@@ -1,4 +1,5 @@
 /** The beneficiaries of an account, and what operators attest; signing in is in sign-in.ts. */
+import { v7 as uuid } from 'uuid';
 import { present } from '../lib/assert.ts';
 import type { Secrets } from '../lib/secrets.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
@@ -40,7 +41,12 @@ export type PeopleService = ReturnType<typeof createPeopleService>;
 type Parts = SignInParts & { store: PeopleStore; claims: Claims; secrets: Secrets };
 
 export function createPeopleService(parts: Parts) {
-  return { ...createSignIn(parts), ...beneficiaries(parts), ...attesting(parts) };
+  return {
+    ...createSignIn(parts),
+    ...adding(parts),
+    ...beneficiaries(parts),
+    ...attesting(parts),
+  };
 }
 
 /** Keyed hash of an ID: the person. Undefined when the number is none of such a document. */
@@ -67,64 +73,38 @@ const factsView = ({
 });
 const NO_FACTS = { categories: [], doses: [] };
 
-/** The steps of adding a person: onto the account's list, and the ID bound to the account. */
-function addingSteps({ store, claims, secrets }: Parts) {
+function adding({ store, claims, secrets }: Parts) {
   const limit = PEOPLE_LIMITS.beneficiariesPerAccount;
   const sealed = (record: BeneficiaryRecord): string => secrets.encrypt(JSON.stringify(record));
 
   /**
    * Binds the ID to the account; one that was bound to an account which does not list it and holds
-   * nothing by it is taken over. The time of it.
+   * nothing by it is taken over.
    */
   const bind = async (
     account: string,
     person: string,
-    facts: BeneficiaryRecord,
-  ): Promise<number | Refusal> => {
+    facts: BeneficiaryRecord & { readonly bindBeforeMs: number },
+  ): Promise<'REGISTERED' | 'TAKEN' | 'TOO_LATE'> => {
     let reply = await store.register(person, account, facts);
     if (reply.outcome === 'TAKEN') {
       const { account: holder, registeredAtMs, nowMs } = reply;
       const justNow = nowMs - registeredAtMs < PEOPLE_LIMITS.claimLeaseMs;
       const isListed = justNow || (await store.listsBeneficiary(holder, person));
-      if (isListed) return refuse('ID_REGISTERED');
+      if (isListed) return 'TAKEN';
       const abandoned = { account: holder, registeredAtMs };
       reply = await store.register(person, account, facts, abandoned);
       if (reply.outcome === 'CLAIMED' && !(await claims.mayTakeOver(person, reply)))
         reply = await store.register(person, account, facts, { ...abandoned, stale: reply });
     }
-    return reply.outcome === 'REGISTERED' ? reply.registeredAtMs : refuse('ID_REGISTERED');
+    return reply.outcome === 'CLAIMED' ? 'TAKEN' : reply.outcome;
   };
 
-  /**
-   * Lists a person anew once they are bound: a removal that came between the two steps has taken
-   * them off the list, or is about to. If the list is full by now they are bound no longer, unless
-   * they have claimed meanwhile: whoever is bound is on the list.
-   */
-  const confirm = async (
-    account: string,
-    person: string,
-    record: BeneficiaryRecord,
-    registeredAtMs: number,
-  ): Promise<'ADDED' | Refusal> => {
-    const listing = { limit, replaces: true };
-    const again = await store.addBeneficiary(account, person, sealed(record), listing);
-    if (again !== 'TOO_MANY') return 'ADDED';
-    const freed = await store.unregister(person, account, { registeredAtMs });
-    if (freed.outcome !== 'CLAIMED') return refuse('TOO_MANY_BENEFICIARIES', { extra: { limit } });
-    await store.keepListed(account, person, sealed(record));
-    return 'ADDED';
-  };
-
-  return { limit, sealed, bind, confirm };
-}
-
-function beneficiaries(parts: Parts) {
-  const { store, claims, secrets } = parts;
-  const { limit, sealed, bind, confirm } = addingSteps(parts);
   return {
     /**
-     * On the list first, which is where the limit is, and then bound. What a request that died
-     * between the two has left is listed and bound to nobody: it can be added again, or removed.
+     * On the list first, which is where the limit is, and then bound, while nobody takes them off
+     * it. What a request that died has left is listed, bound or not: as if it had been answered, or
+     * to be added again or removed.
      */
     async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
       const known = personOf(secrets, facts);
@@ -132,27 +112,33 @@ function beneficiaries(parts: Parts) {
       const { person, idNumber } = known;
       const { name, birthYear, gender, idType } = facts;
       const record = { name, birthYear, gender, idType, idLast4: shownOf(idNumber) };
-      const listing = sealed(record);
-      const listed = await store.addBeneficiary(account, person, listing, {
-        limit,
-        replaces: false,
-      });
-      if (listed === 'TOO_MANY') return refuse('TOO_MANY_BENEFICIARIES', { extra: { limit } });
-      if (listed === 'LISTED' && (await store.accountOfPerson(person)) === account)
+      if ((await store.persons(account)).includes(person)) return refuse('ID_REGISTERED');
+      const request = uuid();
+      const { claimLeaseMs: leaseMs, enterWithinMs } = PEOPLE_LIMITS;
+      const terms = { limit, request, leaseMs };
+      const listed = await store.addBeneficiary(account, person, sealed(record), terms);
+      if (listed.outcome !== 'LISTED')
+        return listed.outcome === 'ERASED'
+          ? refuse('ACCESS_TOKEN_REVOKED')
+          : refuse('TOO_MANY_BENEFICIARIES', { extra: { limit } });
+      const bindBeforeMs = listed.listedAtMs + enterWithinMs;
+      const bound = await bind(account, person, { ...record, bindBeforeMs });
+      if (bound === 'TOO_LATE') return refuse('UNAVAILABLE', { retryAfterS: 1 });
+      if (bound === 'TAKEN') {
+        await store.dropBeneficiary(account, person, listed.record, request);
         return refuse('ID_REGISTERED');
-      const registeredAtMs = await bind(account, person, record);
-      if (isRefusal(registeredAtMs)) {
-        if (listed === 'ADDED') await store.removeBeneficiary(account, person, listing);
-        return registeredAtMs;
       }
-      const [added, [attested = NO_FACTS]] = await Promise.all([
-        confirm(account, person, record, registeredAtMs),
+      const [[attested = NO_FACTS]] = await Promise.all([
         store.factsOf(account, [person]),
+        store.keepBeneficiary(account, person, sealed(record), request),
       ]);
-      if (isRefusal(added)) return added;
       return { beneficiaryId: person, ...record, ...factsView(attested) };
     },
+  };
+}
 
+function beneficiaries({ store, claims, secrets }: Parts) {
+  return {
     async listBeneficiaries(account: string): Promise<Beneficiary[]> {
       const records = Object.entries(await store.beneficiaries(account));
       const facts = await store.factsOf(
@@ -181,6 +167,9 @@ function beneficiaries(parts: Parts) {
     async removeBeneficiary(account: string, person: string): Promise<'REMOVED' | Refusal> {
       const record = await store.beneficiary(account, person);
       if (record === null) return refuse('BENEFICIARY_UNKNOWN');
+      const waitMs = await store.addingForMs(account, person);
+      if (waitMs > 0)
+        return refuse('BENEFICIARY_HAS_CLAIM', { retryAfterS: Math.ceil(waitMs / 1000) });
       const freed = await claims.unregister(account, person);
       if (isRefusal(freed)) return freed;
       // Unless a request beside this one has listed them anew, and bound them since.

@@ -12,10 +12,10 @@ import type { Outbox } from '../notify/outbox.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import { createDeviceAccounts, type DeviceTerms } from './device-accounts.ts';
 import { OTP_TERMS } from './rules.ts';
-import type { CheckOtpReply, PeopleStore } from './store.ts';
+import type { CheckOtpReply, SignInStore } from './sign-in-store.ts';
 
 export type SignInParts = {
-  readonly store: PeopleStore;
+  readonly store: SignInStore;
   readonly secrets: Secrets;
   readonly outbox: Outbox;
   readonly smsBudget: SmsBudget;

@@ -164,6 +164,8 @@ export const keys = {
   account: (id: string) => account(id, 'account'),
   /** hash: person -> encrypted JSON of name, gender and the like; kept. */
   beneficiaries: (id: string) => account(id, 'beneficiaries'),
+  /** set: requests that list a person and may yet bind them; 10 s from the last. */
+  adding: (id: string, person: string) => account(id, `adding:${person}`),
   /**
    * zset: keyed hash of a device that signed in, or of a network without one -> when last, in ms;
    * lifetime in OTP_TERMS.

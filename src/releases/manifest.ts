@@ -4,7 +4,6 @@
  * it stands.
  */
 import { z } from 'zod';
-import { present } from '../lib/assert.ts';
 import { sha256, hex } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 
@@ -215,20 +214,6 @@ export type Manifest = z.output<typeof Manifest>;
 export type ManifestSlot = z.output<typeof Slot>;
 export type ManifestSession = z.output<typeof Session>;
 export type ManifestCentre = z.output<typeof Centre>;
-
-/** A slot, with the session and the centre that it belongs to. */
-export function slotAt({ slots, sessions, centres }: Manifest, slotNumber: number) {
-  const slot = present(slots[slotNumber], 'a slot');
-  const session = present(
-    sessions.find((one) => one.session === slot.session),
-    slot.session,
-  );
-  const centre = present(
-    centres.find((one) => one.centre === session.centre),
-    session.centre,
-  );
-  return { slot, session, centre };
-}
 
 /** manifest_hash = H(JCS(manifest)), in hex. */
 export const manifestHash = (manifest: Manifest | DrawnManifest): string =>

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isoFromMs } from '../lib/clock.ts';
 import { createFresh } from '../lib/fresh.ts';
 import { isRefusal } from '../refusal.ts';
-import { answerWith, BRIEFLY, BRIEFLY_KEPT, prepare } from '../http/prepared.ts';
+import { answerWith, BRIEFLY, BRIEFLY_KEPT, FOREVER, prepare } from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
 import { changesRoute, changingRoutes } from './change-routes.ts';
 import { importRoutes, placeCount } from './import-routes.ts';
@@ -61,7 +61,6 @@ const Slots = z.object({
   ),
 });
 
-const FOREVER = 'public, max-age=31536000, immutable';
 /** A published manifest never changes, but its release id is only ours to promise for a while. */
 const FOR_AN_HOUR = 'public, max-age=3600';
 

@@ -41,6 +41,8 @@ export type Published = {
   readonly categories: readonly string[];
   /** The session of each slot, by slot number. */
   readonly slotSessions: readonly Manifest['sessions'][number][];
+  /** By id. */
+  readonly centres: ReadonlyMap<string, Manifest['centres'][number]>;
   /** Days with a session, ascending. */
   readonly dates: readonly string[];
   /**
@@ -136,33 +138,46 @@ function publishedOf(text: string): Published {
   const slotSessions = manifest.slots.map((slot) =>
     present(sessions.get(slot.session), slot.session),
   );
+  const places = {
+    manifest,
+    slotSessions,
+    centres: new Map(manifest.centres.map((centre) => [centre.centre, centre])),
+  };
   const hash = manifestHash(manifest);
   const bytes = Buffer.from(text);
   return {
-    manifest,
+    ...places,
     hash,
     dates: [...new Set(manifest.sessions.map(({ date }) => date))].toSorted(),
     categories: categoriesOf(manifest),
     slotNumbers: new Map(manifest.slots.map((slot, index) => [slot.slot, index])),
-    slotSessions,
     lastDayEndsAtMs: lastDayEndsAtMs(manifest),
     manifestFile: lazily(() => prepareBytes(bytes, hash)),
     slotsFile: lazily(() => {
-      const slots = slotsOf(manifest, slotSessions);
+      const slots = slotsOf(places);
       return prepareBytes(Buffer.from(JSON.stringify({ slots })), `slots-${hash}`);
     }),
   };
 }
 
-function slotsOf({ centres, slots }: Manifest, slotSessions: Published['slotSessions']) {
-  const names = new Map(centres.map(({ centre, name }) => [centre, name]));
-  return slots.map((slot, slotNumber) => {
-    const session = present(slotSessions[slotNumber], slot.session);
+type PublishedPlaces = Pick<Published, 'manifest' | 'slotSessions' | 'centres'>;
+
+/** A slot, with the session and the centre that it belongs to. */
+export function slotAt({ manifest, slotSessions, centres }: PublishedPlaces, slotNumber: number) {
+  const slot = present(manifest.slots[slotNumber], 'a slot');
+  const session = present(slotSessions[slotNumber], slot.session);
+  const centre = present(centres.get(session.centre), session.centre);
+  return { slot, session, centre };
+}
+
+function slotsOf(places: PublishedPlaces) {
+  return places.manifest.slots.map((_slot, slotNumber) => {
+    const { slot, session, centre } = slotAt(places, slotNumber);
     return {
       slot: slot.slot,
       session: slot.session,
       centre: session.centre,
-      centreName: present(names.get(session.centre), session.centre),
+      centreName: centre.name,
       date: session.date,
       from: slot.from,
       to: slot.to,

@@ -10,7 +10,7 @@ import type { BookingStore } from '../bookings/store.ts';
 import type { OnFault } from '../outage.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
-import type { ReleaseService } from '../releases/service.ts';
+import type { Published, ReleaseService } from '../releases/service.ts';
 import type { Beacon } from './beacon.ts';
 import { createDrawing, type Step } from './drawing.ts';
 import type { DrawingStore } from './drawing-store.ts';
@@ -32,7 +32,7 @@ type Parts = {
   releases: ReleaseService;
   beaconOf: (manifest: LotteryManifest) => Beacon;
   /** Called once a round is published; may be called again after a crash. */
-  notify: (manifest: LotteryManifest, concerned: Concerned) => Promise<void>;
+  notify: (found: Published, concerned: Concerned) => Promise<void>;
   log: Log;
   /** Hears why somebody was not told. */
   onFault: OnFault;
@@ -64,7 +64,7 @@ export function createConductor(parts: Parts): Conductor {
     for (; cut.outcome === 'EXPIRE_FIRST'; cut = await parts.drawing.cut(release))
       expiry = await expireOffers(parts.bookings, release);
     if (cut.outcome === 'DRAWING') return drawing.step(manifest, cut);
-    await notifyConcerned(parts, manifest);
+    await notifyConcerned(parts, found);
     if (cut.outcome === 'NOT_DUE')
       return { step: 'WAITING', waitMs: Math.min(cut.waitMs, IDLE_MS) };
     if (cut.outcome !== 'ENDED' || expiry !== 'NONE_OUT') return IDLE;
@@ -79,9 +79,9 @@ export function createConductor(parts: Parts): Conductor {
  */
 async function notifyConcerned(
   { store, drawing, releases, notify, onFault }: Parts,
-  manifest: LotteryManifest,
+  found: Published,
 ): Promise<void> {
-  const { release } = manifest;
+  const { release } = found.manifest;
   const reading = present(await releases.read(release), `state of ${release}`);
   for (let round = (await store.notified(release)) + 1; round <= reading.published; round++) {
     try {
@@ -89,7 +89,7 @@ async function notifyConcerned(
         store.openOffers(release, round),
         drawing.displaced(release, round),
       ]);
-      await notify(manifest, { round, offered, displaced });
+      await notify(found, { round, offered, displaced });
     } catch (error) {
       onFault(error, 'a result was not told and is told again', { release, round });
       return;

@@ -8,27 +8,9 @@ export const LEASE_MS = 10_000;
 const RENEW_MS = 2_000;
 
 /**
- * Takes one step with the lead, which is renewed for as long as the step takes, so that no other
- * worker begins the same round; undefined when another has the lead. Fails as the step does.
+ * Conducts what this worker leads: the lead is renewed for as long as a step takes, so that no
+ * other worker begins the same round. Of what another leads, it keeps nothing.
  */
-export async function leading<T>(
-  drawing: Pick<DrawingStore, 'lead'>,
-  release: string,
-  worker: string,
-  step: () => Promise<T>,
-): Promise<T | undefined> {
-  const lead = (): Promise<boolean> => drawing.lead(release, worker, LEASE_MS);
-  if (!(await lead())) return undefined;
-  // A lead that cannot be renewed costs double work only: the fence in rounds/stage holds.
-  const renewing = setInterval(() => void lead().catch(() => undefined), RENEW_MS);
-  try {
-    return await step();
-  } finally {
-    clearInterval(renewing);
-  }
-}
-
-/** Conducts what this worker leads. Of what another leads, it keeps nothing. */
 export const conductingWithLead = (
   conductor: Conductor,
   drawing: Pick<DrawingStore, 'lead'>,
@@ -36,9 +18,17 @@ export const conductingWithLead = (
 ): Conductor => ({
   ...conductor,
   step: async (release) => {
-    const taken = await leading(drawing, release, worker, () => conductor.step(release));
-    if (taken) return taken;
-    conductor.forget(release);
-    return { step: 'WAITING', waitMs: LEASE_MS / 2 };
+    const lead = (): Promise<boolean> => drawing.lead(release, worker, LEASE_MS);
+    if (!(await lead())) {
+      conductor.forget(release);
+      return { step: 'WAITING', waitMs: LEASE_MS / 2 };
+    }
+    // A lead that cannot be renewed costs double work only: the fence in rounds/stage holds.
+    const renewing = setInterval(() => void lead().catch(() => undefined), RENEW_MS);
+    try {
+      return await conductor.step(release);
+    } finally {
+      clearInterval(renewing);
+    }
   },
 });

@@ -3,7 +3,7 @@ import { present } from '../lib/assert.ts';
 import { isoFromMs } from '../lib/clock.ts';
 import { unpackBooking } from '../bookings/rules.ts';
 import type { Message } from '../notify/messages.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+import type { Published } from '../releases/service.ts';
 import type { Concerned } from './conduct.ts';
 import { unpackEntry } from './rules.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
@@ -16,48 +16,49 @@ type Parts = TellParts & { store: RoundStore };
 
 export const createNotifier =
   (parts: Parts) =>
-  async (manifest: LotteryManifest, concerned: Concerned): Promise<void> => {
+  async (found: Published, concerned: Concerned): Promise<void> => {
     const ids = [...new Set([...Object.keys(concerned.displaced), ...concerned.offered])];
     for (let i = 0; i < ids.length; i += BATCH) {
       const batch = ids.slice(i, i + BATCH);
-      await tell(parts, await newsFor(parts, manifest, concerned, batch));
+      await tell(parts, await newsFor(parts, found, concerned, batch));
     }
   };
 
 async function newsFor(
   { store }: Parts,
-  manifest: LotteryManifest,
+  found: Published,
   concerned: Concerned,
   ids: readonly string[],
 ): Promise<Told[]> {
+  const { release } = found.manifest;
   const [entries, standings] = await Promise.all([
-    store.entries(manifest.release, ids),
-    store.view(manifest.release, ids),
+    store.entries(release, ids),
+    store.view(release, ids),
   ]);
   return ids.flatMap((entry, index) => {
     const packed = entries[index];
     const standing = present(standings[index], 'a standing');
-    const message = messageOf(manifest, concerned, entry, standing);
+    const message = messageOf(found, concerned, entry, standing);
     if (!packed || !message) return []; // whoever withdrew or cancelled knows where they stand
     const [person = ''] = unpackEntry(packed).persons;
-    const id = `${message.template}:${manifest.release}:${concerned.round}:${entry}`;
+    const id = `${message.template}:${release}:${concerned.round}:${entry}`;
     return [{ id, person, message }];
   });
 }
 
 /** Nothing for an offer that was answered or has lapsed by now. */
 function messageOf(
-  manifest: LotteryManifest,
+  found: Published,
   { round, displaced }: Concerned,
   id: string,
   { state, booking, confirmByMs }: EntryStanding,
 ): Message | undefined {
-  const { title } = manifest;
+  const { title } = found.manifest;
   const held = displaced[id];
-  const lost = held ? placeOf(manifest, unpackBooking(held).slot) : undefined;
+  const lost = held ? placeOf(found, unpackBooking(held).slot) : undefined;
   if (state === 'OFFERED') {
     const { slot, grant } = unpackBooking(booking);
-    const offered = placeOf(manifest, slot);
+    const offered = placeOf(found, slot);
     const confirmBy = isoFromMs(confirmByMs);
     if (lost) return { template: 'moved', title, lost, offered, confirmBy };
     // A later round gave this one, and tells of it.

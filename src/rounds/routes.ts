@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { originOf } from '../gates/origin.ts';
 import { isRefusal } from '../refusal.ts';
-import { answerWith, BRIEFLY } from '../http/prepared.ts';
+import { answerWith, BRIEFLY, FOREVER } from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
 import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
@@ -107,8 +107,6 @@ const round = z.strictObject({
     .transform(Number)
     .pipe(z.int().max(MANIFEST_LIMITS.rounds)),
 });
-
-const FOREVER = 'public, max-age=31536000, immutable';
 
 export const roundRoutes = (rounds: RoundService, receipts: Receipts): Route[] => [
   enterRoute(rounds),

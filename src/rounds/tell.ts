@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Message, Place } from '../notify/messages.ts';
 import type { Outbox, Sms } from '../notify/outbox.ts';
 import type { PeopleStore } from '../people/store.ts';
-import { type Manifest, slotAt } from '../releases/manifest.ts';
+import { type Published, slotAt } from '../releases/service.ts';
 
 export type TellParts = {
   people: Pick<PeopleStore, 'contactsOf'>;
@@ -42,7 +42,7 @@ export async function tell(
 }
 
 /** Where and when a slot is, in words. */
-export function placeOf(manifest: Manifest, slotNumber: number): Place {
-  const { slot, session, centre } = slotAt(manifest, slotNumber);
+export function placeOf(published: Published, slotNumber: number): Place {
+  const { slot, session, centre } = slotAt(published, slotNumber);
   return { centre: centre.name, date: session.date, from: slot.from };
 }

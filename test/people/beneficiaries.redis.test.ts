@@ -22,6 +22,7 @@ const test = useRedis(['--appendfsync', 'no']);
 /** Of somebody whom no operator and no centre has seen. */
 const NOTHING_KNOWN = { categories: [], doses: [], vaccinationStatus: 'not-vaccinated' };
 const ASHA = { name: 'Asha Kale', birthYear: 1960, gender: 'female', idType: 'passport' } as const;
+const BEING_ADDED = { refused: 'BENEFICIARY_HAS_CLAIM', retryAfterS: expect.any(Number) };
 
 let engine: Engine;
 beforeEach(() => {
@@ -94,19 +95,17 @@ describe('an ID', () => {
 
 it('is not taken from who has registered them anew since they were seen to be in no list', async () => {
   const { people } = engine.stores;
-  const facts = { idType: 'passport', birthYear: 1960 };
+  const facts = { idType: 'passport', birthYear: 1960, bindBeforeMs: Infinity };
   const registerFor = (account: string, abandoned?: Parameters<typeof people.register>[3]) =>
     people.register('a-person', account, facts, abandoned);
-  const first = await registerFor('holder');
-  if (first.outcome !== 'REGISTERED') throw new Error(first.outcome);
-  const seen = { account: 'holder', registeredAtMs: first.registeredAtMs };
-  const anew = await registerFor('holder');
-  expect(await registerFor('other', seen)).toMatchObject({ outcome: 'TAKEN', account: 'holder' });
-  if (anew.outcome !== 'REGISTERED') throw new Error(anew.outcome);
-  const { registeredAtMs } = anew;
-  expect(await registerFor('other', { ...seen, registeredAtMs })).toMatchObject({
-    outcome: 'REGISTERED',
-  });
+  await registerFor('holder');
+  const seen = await registerFor('other');
+  if (seen.outcome !== 'TAKEN') throw new Error(seen.outcome);
+  await registerFor('holder');
+  const anew = await registerFor('other', seen);
+  if (anew.outcome !== 'TAKEN') throw new Error(anew.outcome);
+  expect(anew.account).toBe('holder');
+  expect(await registerFor('other', anew)).toEqual({ outcome: 'REGISTERED' });
 });
 
 describe('an account', () => {
@@ -170,87 +169,108 @@ describe('an account', () => {
       expect(await people.persons(next)).toEqual([]);
       if (next === 'added') granted(await add(next, idNumber));
       if (next === 'elsewhere') await register(engine, 'two', { idNumber });
+      // For all that anybody knows it may yet bind them.
+      expect(await engine.people.removeBeneficiary(next, person)).toEqual(BEING_ADDED);
+      await letPass(test.redis, 11);
       if (next !== 'added') granted(await engine.people.removeBeneficiary(next, person));
       expect(await people.persons(next)).toEqual(next === 'added' ? [person] : []);
       if (next === 'elsewhere') expect(await people.accountOfPerson(person)).toBe('two');
     }
   });
 
+  it('that asks twice for somebody who is registered elsewhere lists nobody', async () => {
+    const idNumber = freshId();
+    await register(engine, 'two', { idNumber });
+    const codes = (await Promise.all([add('one', idNumber), add('one', idNumber)])).map(codeOf);
+    expect(codes).toEqual(['ID_REGISTERED', 'ID_REGISTERED']);
+    expect(await listed('one')).toEqual([]);
+  });
+
+  it('keeps on its list whom another request of it may have bound since one was refused', async () => {
+    const { people } = engine.stores;
+    const idNumber = freshId();
+    const elsewhere = await register(engine, 'two', { idNumber });
+    const slow = meets({
+      dropBeneficiary: async (...parts) => {
+        granted(await engine.people.removeBeneficiary('two', elsewhere));
+        const dies = meets({ keepBeneficiary: async () => Promise.reject(new Error('died')) });
+        await expect(dies.addBeneficiary('one', { ...ASHA, idNumber })).rejects.toThrow('died');
+        await letPass(test.redis, 11);
+        return people.dropBeneficiary(...parts);
+      },
+    });
+    expect(codeOf(await slow.addBeneficiary('one', { ...ASHA, idNumber }))).toBe('ID_REGISTERED');
+    expect(await people.persons('one')).toEqual([elsewhere]);
+  });
+
   describe('that removes somebody while it adds them', () => {
-    const idOf = async (idNumber: string): Promise<string> => {
-      const person = await register(engine, 'before', { idNumber });
-      granted(await engine.people.removeBeneficiary('before', person));
-      return person;
-    };
-    /** Adds them; `before` happens when they are listed and not yet bound, `after` once bound. */
-    const adding = (
-      idNumber: string,
-      { before, after }: { before: () => Promise<unknown>; after?: () => Promise<unknown> },
-    ) => {
-      const register: PeopleStore['register'] = async (...parts) => {
-        await before();
-        const reply = await engine.stores.people.register(...parts);
-        await after?.();
-        return reply;
-      };
-      return meets({ register }).addBeneficiary('one', { ...ASHA, idNumber });
-    };
     const isOne = async (person: string): Promise<void> => {
       expect(await engine.stores.people.accountOfPerson(person)).toBe('one');
       expect(await listed('one')).toContain(person);
     };
+    /** Somebody whom a request listed that died before it bound them. */
+    const leftover = async (idNumber: string): Promise<string> => {
+      const dies = meets({ register: async () => Promise.reject(new Error('died')) });
+      await expect(dies.addBeneficiary('one', { ...ASHA, idNumber })).rejects.toThrow('died');
+      await letPass(test.redis, 11);
+      return String((await listed('one'))[0]);
+    };
 
-    it('lists who is bound, whichever comes first', async () => {
-      const idNumber = freshId();
-      const person = await idOf(idNumber);
-      const before = () => engine.people.removeBeneficiary('one', person);
-      granted(await adding(idNumber, { before }));
-      await isOne(person);
-    });
-
-    it('lists who is bound, though the removal is done last', async () => {
-      const idNumber = freshId();
-      const person = await idOf(idNumber);
-      const added = Promise.withResolvers<void>();
-      const reached = Promise.withResolvers<void>();
+    it('waits until they are bound', async () => {
       const { people } = engine.stores;
-      const late = meets({
-        removeBeneficiary: async (...parts) => {
-          reached.resolve();
-          await added.promise;
-          return people.removeBeneficiary(...parts);
+      const remove = async () =>
+        engine.people.removeBeneficiary('one', (await listed('one'))[0] ?? '');
+      const meeting = meets({
+        register: async (...parts) => {
+          expect(await remove()).toEqual(BEING_ADDED);
+          const reply = await people.register(...parts);
+          expect(await remove()).toEqual(BEING_ADDED);
+          return reply;
         },
       });
-      const removals: Promise<unknown>[] = [];
-      const before = async () => {
-        removals.push(late.removeBeneficiary('one', person));
-        await reached.promise;
-      };
-      granted(await adding(idNumber, { before }));
-      added.resolve();
-      await Promise.all(removals);
-      await isOne(person);
+      const { beneficiaryId } = granted(
+        await meeting.addBeneficiary('one', { ...ASHA, idNumber: freshId() }),
+      );
+      await isOne(beneficiaryId);
+      expect(await remove()).toBe('REMOVED');
     });
 
-    it('binds nobody when its list has filled meanwhile, but who has entered', async () => {
-      const { release, slots } = await publishRelease(engine, test.redis, { seats: [1] });
-      for (const enters of [false, true]) {
-        for (const one of await listed('one'))
-          granted(await engine.people.removeBeneficiary('one', one));
-        for (let others = 0; others < 3; others++) await register(engine, 'one');
+    it.each(['keepBeneficiary', 'factsOf'] as const)(
+      'takes nobody off who was added since it looked, done before %s or after',
+      async (step) => {
         const idNumber = freshId();
-        const person = await idOf(idNumber);
-        const before = async () => {
-          granted(await engine.people.removeBeneficiary('one', person));
-          await register(engine, 'one');
-        };
-        const request = { beneficiaries: [person], preferences: slots };
-        const after = async () => enters && engine.rounds.enter('one', release, request);
-        const answer = codeOf(await adding(idNumber, { before, after }));
-        expect(answer).toBe(enters ? undefined : 'TOO_MANY_BENEFICIARIES');
-        if (enters) await isOne(person);
-        else expect(await engine.stores.people.accountOfPerson(person)).toBeNull();
-      }
+        const person = await leftover(idNumber);
+        const { people } = engine.stores;
+        const removes = meets({
+          removeBeneficiary: async (...parts) => {
+            const meeting = meets({
+              [step]: async (...more: never[]) => {
+                if (step === 'keepBeneficiary') await people.removeBeneficiary(...parts);
+                return (people[step] as (...all: never[]) => Promise<unknown>)(...more);
+              },
+            });
+            granted(await meeting.addBeneficiary('one', { ...ASHA, idNumber }));
+            return people.removeBeneficiary(...parts);
+          },
+        });
+        granted(await removes.removeBeneficiary('one', person));
+        await isOne(person);
+      },
+    );
+
+    it.each([6, 11])('binds nobody %i s after it has listed them', async (seconds) => {
+      const { people } = engine.stores;
+      const idNumber = freshId();
+      const slow = meets({
+        register: async (person, account, facts, ...more) => {
+          await letPass(test.redis, seconds);
+          const bindBeforeMs = facts.bindBeforeMs - seconds * 1000;
+          return people.register(person, account, { ...facts, bindBeforeMs }, ...more);
+        },
+      });
+      expect(codeOf(await slow.addBeneficiary('one', { ...ASHA, idNumber }))).toBe('UNAVAILABLE');
+      expect(await people.persons('one')).toEqual([]);
+      expect(granted(await add('one', idNumber)).beneficiaryId).toBe((await listed('one'))[0]);
     });
   });
 

@@ -137,7 +137,7 @@ describe('a claim', () => {
     const seen = await engine.stores.people.unregister(person, account);
     if (seen.outcome !== 'CLAIMED') throw new Error(seen.outcome);
     granted(await enter(one)); // in between
-    const again = await engine.stores.people.unregister(person, account, { stale: seen });
+    const again = await engine.stores.people.unregister(person, account, seen);
     expect(again.outcome).toBe('CLAIMED');
   });
 

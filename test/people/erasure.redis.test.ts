@@ -8,6 +8,7 @@ import { present } from '../../src/lib/assert.ts';
 import { createLog } from '../../src/log.ts';
 import { eraseCommand } from '../../src/people/erase-command.ts';
 import { createErasure, type Erasure } from '../../src/people/erasure.ts';
+import { createPeopleService } from '../../src/people/service.ts';
 import { accountOf, otpHashOf } from '../../src/people/sign-in.ts';
 import { PEOPLE_LIMITS } from '../../src/people/rules.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -17,6 +18,7 @@ import { SECRET } from '../support/app.ts';
 import {
   codeOf,
   entryOf,
+  freshId,
   granted,
   lastSms,
   letPass,
@@ -203,6 +205,68 @@ describe('erasing an account', () => {
     await letPass(test.redis, 60);
     await nextRound(engine, release);
     expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
+  describe('while it adds somebody', () => {
+    const ASHA = {
+      name: 'Asha Kale',
+      birthYear: 1960,
+      gender: 'female',
+      idType: 'passport',
+    } as const;
+    /** Adds her; `meanwhile` happens before the first call of this step. */
+    const adding = (step: 'addBeneficiary' | 'register', meanwhile: () => Promise<unknown>) => {
+      const { people } = engine.stores;
+      const met = async (...parts: never[]) => {
+        await meanwhile();
+        return (people[step] as (...all: never[]) => Promise<unknown>)(...parts);
+      };
+      const service = createPeopleService({ ...engine, store: { ...people, [step]: met } });
+      return service.addBeneficiary(account, { ...ASHA, idNumber: freshId() });
+    };
+
+    it('is refused for as long as she may yet be bound to it, and erases nothing', async () => {
+      await signIn();
+      const other = await register(engine, account);
+      const added = await adding('register', async () =>
+        expect(await erase()).toMatchObject({ refused: 'ACCOUNT_HAS_CLAIMS', retryAfterS: 10 }),
+      );
+      const { beneficiaryId } = granted(added);
+      const persons = await engine.stores.people.persons(account);
+      expect(persons.toSorted()).toEqual([beneficiaryId, other].toSorted());
+      expect(await erase()).toMatchObject({ outcome: 'ERASED', people: 2 });
+      expect(await foundWhere(beneficiaryId, 'Asha')).toEqual([]);
+    });
+
+    it('lists and binds nobody once it is erased', async () => {
+      await signIn();
+      const added = await adding('addBeneficiary', async () => granted(await erase()));
+      expect(codeOf(added)).toBe('ACCESS_TOKEN_REVOKED');
+      expect(await test.redis.exists(keys.beneficiaries(account))).toBe(0);
+      await letPass(test.redis, 61);
+      await signIn();
+      expect(await register(engine, account)).toBeTruthy();
+    });
+
+    it('is refused where she is listed after it has looked', async () => {
+      await signIn();
+      const { stores, claims, outbox } = engine;
+      const met = createErasure({
+        store: {
+          ...stores.people,
+          eraseAccount: async (...parts) => {
+            await register(engine, account);
+            return stores.people.eraseAccount(...parts);
+          },
+        },
+        claims,
+        outbox,
+        reminders: stores.arrivals,
+      });
+      expect(codeOf(await erase(met))).toBe('ACCOUNT_HAS_CLAIMS');
+      expect(await engine.stores.people.persons(account)).toHaveLength(1);
+      expect(await erase()).toMatchObject({ outcome: 'ERASED' });
+    });
   });
 
   it('is finished by erasing again, wherever it broke off', async () => {

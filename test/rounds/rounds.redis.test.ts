@@ -4,7 +4,8 @@ import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { LEASE_MS, leading } from '../../src/rounds/lead.ts';
+import type { Step } from '../../src/rounds/drawing.ts';
+import { conductingWithLead, LEASE_MS } from '../../src/rounds/lead.ts';
 import { entryIdOf, packEntry } from '../../src/rounds/rules.ts';
 import {
   bookingOf,
@@ -357,8 +358,13 @@ describe('two workers', () => {
 
   it('keep the lead for as long as a step takes, and no longer than they live', async () => {
     const { drawing } = engine.stores;
-    const ends = Promise.withResolvers<string>();
-    const step = leading(drawing, release, 'one', () => ends.promise);
+    const ends = Promise.withResolvers<Step>();
+    const forgotten: string[] = [];
+    const conducts = (worker: string, taken: Promise<Step>) => {
+      const forget = () => void forgotten.push(worker);
+      return conductingWithLead({ step: () => taken, forget }, drawing, worker).step(release);
+    };
+    const step = conducts('one', ends.promise);
     await expect.poll(() => test.redis.pttl(keys.lease(release))).toBeGreaterThan(0);
     await letPass(test.redis, LEASE_MS / 1_000 - 3);
     const renewed = async () => expect(await drawing.lead(release, 'two', LEASE_MS)).toBe(false);
@@ -366,11 +372,13 @@ describe('two workers', () => {
       .poll(() => test.redis.pttl(keys.lease(release)), { timeout: 5_000 })
       .toBeGreaterThan(LEASE_MS - 2_000);
     await renewed();
-    ends.resolve('done');
-    expect(await step).toBe('done');
+    const over: Step = { step: 'OVER' };
+    ends.resolve(over);
+    expect(await step).toBe(over);
     await letPass(test.redis, LEASE_MS / 1_000 + 1);
-    expect(await leading(drawing, release, 'two', async () => 'mine')).toBe('mine');
-    expect(await leading(drawing, release, 'one', async () => 'mine')).toBeUndefined();
+    expect(await conducts('two', Promise.resolve(over))).toBe(over);
+    expect(await conducts('one', Promise.resolve(over))).toMatchObject({ step: 'WAITING' });
+    expect(forgotten).toEqual(['one']);
   });
 });
 
