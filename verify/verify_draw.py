@@ -1265,6 +1265,7 @@ def report(options, release, rounds, receipt, proof, seal, results, in_round):
         trust = trust_of(beacon)
         checked += ["every line of %d rounds, byte for byte" % len(rounds)]
         checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
+        checked += ["no list was fixed before the value of the round before it"]
         checked += ["no offer expired before its time"]
         if beacon["kind"] == "hash-chain":
             checked += ["the beacon's values hash to those before, the first to the anchor"]
@@ -1273,6 +1274,10 @@ def report(options, release, rounds, receipt, proof, seal, results, in_round):
             not_checked += [
                 "the BLS signature of the drand value was not checked here: "
                 "another verifier does that, or compare the value with what the network publishes"
+            ]
+            not_checked += [
+                "that the seals are older than their values: "
+                "compare them with some that were fetched in time, --seal"
             ]
             if beacon["chain"] == QUICKNET["chain"]:
                 checked += ["the drand chain is quicknet, with its public key"]
