@@ -229,7 +229,7 @@ class Release:
         self.manifest, self.manifest_hash = manifest, H(JCS(manifest))
         self.read_terms(manifest)
         # The chain of rounds.
-        self.next_round, self.previous, self.sealed_at = 0, bytes(32), []  # by round, in ms
+        self.next_round, self.previous, self.value_at = 0, bytes(32), []  # by round, in ms
         self.hash_chain_value = bytes.fromhex(manifest["beacon"].get("anchor", ""))
         # Seats, by pool: free now, held now, free after the last round.
         self.free = [seats for _, _, seats in self.pools]
@@ -526,23 +526,24 @@ def check_seal(release, n, seal, since, offers_of):
         demand(JCS(seal[name]) == JCS(value), differs)
     demand(cut_at >= release.closes_at, "cut_at is before the manifest's closes_at")
     demand(sealed_at >= cut_at, "sealed_at is before cut_at")
-    later = not release.sealed_at or cut_at > release.sealed_at[-1]
-    demand(later, "cut_at is not later than sealed_at of the round before")
+    later = not release.value_at or cut_at > release.value_at[-1]
+    demand(later, "cut_at is not later than the seal and the beacon's value of the round before")
     if offers_of is not None:
-        earliest = release.sealed_at[offers_of] + 1000 * release.confirm_within_s
+        earliest = release.value_at[offers_of] + 1000 * release.confirm_within_s
         demand(cut_at >= earliest, "offers of round %d expired too early" % offers_of)
-    release.sealed_at.append(sealed_at)
 
     terms = release.manifest["beacon"]
     if terms["kind"] == "hash-chain":
-        named = {"kind": "hash-chain", "step": n + 1}
+        named, value_at = {"kind": "hash-chain", "step": n + 1}, sealed_at
         demand(n + 1 <= terms["length"], "the hash chain has no step %d" % (n + 1))
     else:
         # The first round of the network that is at least the margin after sealed_at, times in ms.
         after_genesis = sealed_at + 1000 * (terms["seal_margin_s"] - terms["genesis_time"])
         periods = -(-after_genesis // (1000 * terms["period_s"]))  # rounded up
         named = {"kind": "drand", "round": 1 + max(0, periods)}
+        value_at = 1000 * (terms["genesis_time"] + max(0, periods) * terms["period_s"])
     demand(JCS(seal["beacon"]) == JCS(named), "the seal's beacon is not %s" % JCS(named).decode())
+    release.value_at.append(value_at)
 
 
 def beacon_bytes(release, seal, value):
@@ -1264,6 +1265,7 @@ def report(options, release, rounds, receipt, proof, seal, results, in_round):
         trust = trust_of(beacon)
         checked += ["every line of %d rounds, byte for byte" % len(rounds)]
         checked += ["manifest, events, seals, seeds, leaves, keys, order, draw, seats and digests"]
+        checked += ["no list was fixed before the value of the round before it"]
         checked += ["no offer expired before its time"]
         if beacon["kind"] == "hash-chain":
             checked += ["the beacon's values hash to those before, the first to the anchor"]
@@ -1272,6 +1274,10 @@ def report(options, release, rounds, receipt, proof, seal, results, in_round):
             not_checked += [
                 "the BLS signature of the drand value was not checked here: "
                 "another verifier does that, or compare the value with what the network publishes"
+            ]
+            not_checked += [
+                "that the seals are older than their values: "
+                "compare them with some that were fetched in time, --seal"
             ]
             if beacon["chain"] == QUICKNET["chain"]:
                 checked += ["the drand chain is quicknet, with its public key"]

@@ -2,7 +2,7 @@
 --[[ bookings/expire: let the unanswered offers of the oldest unexpired round lapse, some at a time.
   KEYS[1] release   hash    unexpired_round, published, confirm_within_ms, cut_from_ms, free_seats,
                             offered_seats, offered_entries
-  KEYS[2] rounds    hash    published_at_ms:n, sealed_at_ms:n
+  KEYS[2] rounds    hash    published_at_ms:n, value_at_ms:n
   KEYS[3] entries   hash    entry_id -> packed entry
   KEYS[4] bookings  hash    entry_id -> packed booking
   KEYS[5] offers    hash    entry_id -> '' of the round
@@ -27,10 +27,10 @@ if tonumber(state[1]) > tonumber(state[2]) then return 'NONE_OUT' end
 local now = now_ms()
 local confirm_by = confirm_by_ms(KEYS[2], ARGV[1], state[3])
 if now <= confirm_by or is_settling(KEYS[2]) then return { 'NOT_DUE', confirm_by } end
--- Whoever verifies counts the time of an offer from its seal to a cut: the next must leave it that
--- much, even if a failover sets the clock back.
-local sealed_at = redis.call('HGET', KEYS[2], 'sealed_at_ms:' .. ARGV[1])
-redis.call('HSET', KEYS[1], 'cut_from_ms', string.format('%.0f', sealed_at + state[3]))
+-- Whoever verifies counts the time of an offer from its beacon's value to a cut: the next must leave
+-- it that much, even if a failover sets the clock back.
+local value_at = redis.call('HGET', KEYS[2], 'value_at_ms:' .. ARGV[1])
+redis.call('HSET', KEYS[1], 'cut_from_ms', string.format('%.0f', value_at + state[3]))
 local ids = redis.call('HRANDFIELD', KEYS[5], ARGV[2])
 for _, id in ipairs(ids) do
   local packed = redis.call('HGET', KEYS[4], id)

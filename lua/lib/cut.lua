@@ -8,9 +8,10 @@ end
 -- The cut that seals a round: what was put and what happened until now belongs to it, what comes
 -- next to the one after.
 local function cut(release, entering, sealed, happened, happened_sealed, audit, now)
-  -- Even if a failover sets the clock back: later than the last seal, not before closing time, not
-  -- before offers that have expired had their time, and not before any entry that is in it.
-  local state = redis.call('HMGET', release, 'sealed_at_ms', 'cut_from_ms')
+  -- Even if a failover sets the clock back, or this one is behind: later than the last seal and its
+  -- value, not before closing time, not before offers that have expired had their time, and not
+  -- before any entry that is in it.
+  local state = redis.call('HMGET', release, 'value_at_ms', 'cut_from_ms')
   local cut_at =
     math.max(now, tonumber(state[1]) + 1, tonumber(state[2] or 0), last_event_ms(audit))
   redis.call('HSET', release, 'phase', 'DRAWING', 'cut_at_ms', string.format('%.0f', cut_at))

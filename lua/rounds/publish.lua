@@ -1,7 +1,7 @@
 #!lua
 --[[ rounds/publish: the flip: all results of a round count from this instant on.
   KEYS[1]  release          hash  round, phase, published, next_round_at_ms, round_every_ms, …
-  KEYS[2]  rounds           hash  record:n, digest:n, published_at_ms:n, sealed_at_ms:n,
+  KEYS[2]  rounds           hash  record:n, digest:n, published_at_ms:n, value_at_ms:n,
                                  settling
   KEYS[3]  sealed           hash  entry_id -> packed entry
   KEYS[4]  entries          hash  entry_id -> packed entry
@@ -33,7 +33,7 @@ if digest == ARGV[3] then
   return { 'PUBLISHED', tonumber(redis.call('HGET', KEYS[2], 'published_at_ms:' .. round)) }
 end
 local state = redis.call('HMGET', KEYS[1], 'round', 'phase', 'round_every_ms', 'changing_round',
-  'sealed_at_ms')
+  'value_at_ms')
 if state[1] ~= round or state[2] ~= 'DRAWING' then return 'NOT_DRAWING' end
 for i = 6, #ARGV, 3 do
   local free = tonumber(redis.call('HGET', KEYS[9], ARGV[i]))
@@ -72,7 +72,7 @@ redis.call('HDEL', KEYS[2], 'settling')
 local now = now_ms()
 local at = string.format('%.0f', now)
 redis.call('HSET', KEYS[2], 'record:' .. round, ARGV[2], 'digest:' .. round, ARGV[3],
-  'published_at_ms:' .. round, at, 'sealed_at_ms:' .. round, state[5])
+  'published_at_ms:' .. round, at, 'value_at_ms:' .. round, state[5])
 redis.call('HSET', KEYS[1], 'phase', 'OPEN', 'published', round, 'round', round + 1,
   'next_round_at_ms', string.format('%.0f', now + state[3]))
 if tonumber(state[4]) == round + 1 then hurry(KEYS[1], now) end

@@ -1,12 +1,13 @@
 #!lua
 --[[ rounds/write-seal: publish the seal of the round being drawn, once, before its beacon value
   exists. The first that is written counts.
-  KEYS[1] release  hash  round, phase, sealed_at_ms
+  KEYS[1] release  hash  round, phase, value_at_ms
   KEYS[2] rounds   hash  seal:n
   ARGV[1] round
   ARGV[2] seal     canonical JSON
-  ARGV[3] sealed_at_ms     the time that it names
-  ARGV[4] write_before_ms  when the value that it names comes into being; '' for any time
+  ARGV[3] value_at_ms      when the value that it names comes into being, or sealed_at_ms of one
+                           that the operator has
+  ARGV[4] write_before_ms  '' for any time
   REPLY   NOT_DRAWING | SEALED seal | TOO_LATE now_ms
           (first that applies) SEALED: this one, or one that was written before. TOO_LATE: seal with
           this time.
@@ -23,5 +24,5 @@ end
 local now = now_ms()
 if ARGV[4] ~= '' and now >= tonumber(ARGV[4]) then return { 'TOO_LATE', now } end
 redis.call('HSET', KEYS[2], field, ARGV[2])
-redis.call('HSET', KEYS[1], 'sealed_at_ms', ARGV[3])
+redis.call('HSET', KEYS[1], 'value_at_ms', ARGV[3])
 return { 'SEALED', ARGV[2] }

@@ -9,9 +9,9 @@ export const CONNECTION_LIMITS = {
   most: 10_000,
   /** Of these, what one network may have. */
   shareOfNetwork: 1 / 2,
-  /** What is closed of a bound's connections to make room, where so many are idle. */
+  /** What is closed of a bound's connections to make room, where so many may be. */
   shareClosed: 1 / 10,
-  /** How often idle ones are looked for: that takes a look at all of them. */
+  /** How often such ones are looked for: that takes a look at all of them. */
   lookEveryMs: 100,
 } as const;
 
@@ -29,8 +29,8 @@ export type ConnectionTerms = {
 
 /**
  * Drops what is too much, so that neither an address nor a network takes the connections of all.
- * Whoever comes when a bound is reached has the place of connections that are idle, the oldest
- * first, since their clients lose nothing but a handshake.
+ * Whoever comes when a bound is reached has the place of connections that are idle, since their
+ * clients lose nothing but a handshake, or that have been asking for long: the oldest first.
  *
  * Not by `maxConnections`: of node:cluster, a full server hands the connection back, and a machine
  * whose servers are all full would pass it round without end.
@@ -38,16 +38,16 @@ export type ConnectionTerms = {
 export function limitConnections(
   server: Server,
   terms: ConnectionTerms,
-  isIdle: (socket: Socket) => boolean,
+  makesRoom: (socket: Socket) => boolean,
   onDropped: (reason: DropReason) => void,
 ): void {
   const { connections = CONNECTION_LIMITS.most, trustedProxies = NO_NETWORKS } = terms;
   const { connectionsPerAddress = connections } = terms;
   const perNetwork = Math.ceil(connections * CONNECTION_LIMITS.shareOfNetwork);
-  const inAll = createBound('full', connections, () => 'all', isIdle);
+  const inAll = createBound('full', connections, () => 'all', makesRoom);
   const ofClients = [
-    createBound('address', connectionsPerAddress, addressPrefix, isIdle),
-    createBound('network', perNetwork, networkOf, isIdle),
+    createBound('address', connectionsPerAddress, addressPrefix, makesRoom),
+    createBound('network', perNetwork, networkOf, makesRoom),
     inAll,
   ];
   server.on('connection', (socket: Socket) => {
@@ -70,7 +70,7 @@ function createBound(
   reason: DropReason,
   most: number,
   of: (peer: string) => string,
-  isIdle: (socket: Socket) => boolean,
+  makesRoom: (socket: Socket) => boolean,
 ) {
   const all = new Map<string, Open>();
 
@@ -78,7 +78,7 @@ function createBound(
     let toClose = Math.ceil(most * CONNECTION_LIMITS.shareClosed);
     for (const socket of sockets) {
       if (toClose === 0) return;
-      if (!isIdle(socket)) continue;
+      if (!makesRoom(socket)) continue;
       socket.destroy();
       sockets.delete(socket); // its close is heard of later
       toClose -= 1;

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { present } from '../lib/assert.ts';
-import { sleep } from '../lib/clock.ts';
+import { monotonicMs, sleep } from '../lib/clock.ts';
 import type { App } from './app.ts';
 import { type ConnectionTerms, limitConnections } from './connections.ts';
 
@@ -30,15 +30,18 @@ export type Patience = {
   readonly headersMs: number;
   /** For the whole request. */
   readonly requestMs: number;
+  /** Likewise, where another client needs the connection. */
+  readonly askingMs: number;
   /** For a client that takes nothing of its answer. */
   readonly readerMs: number;
   /** How often requests are looked at. */
   readonly checkMs: number;
 };
 
-const PATIENCE: Patience = {
+export const PATIENCE: Patience = {
   headersMs: 10_000,
   requestMs: 20_000,
+  askingMs: 2_000,
   readerMs: 30_000,
   checkMs: 2_000,
 };
@@ -65,6 +68,8 @@ export async function listen(
 ): Promise<Server> {
   const { host, port, patience = PATIENCE } = options;
   const latest = new WeakMap<object, Exchange>();
+  /** When a connection was opened, or its latest request began. */
+  const begunMs = new WeakMap<object, number>();
   const server = createServer(
     {
       headersTimeout: patience.headersMs,
@@ -76,13 +81,20 @@ export async function listen(
     (incoming: IncomingMessage, outgoing: ServerResponse) => {
       const queued = latest.get(incoming.socket)?.outgoing.writableFinished === false;
       latest.set(incoming.socket, { incoming, outgoing, queued });
+      begunMs.set(incoming.socket, monotonicMs());
       app.handler(incoming, outgoing);
     },
   );
   server.timeout = patience.readerMs;
   server.maxHeadersCount = 0;
-  const isIdle = (socket: Socket): boolean => isAnswered(latest.get(socket));
-  limitConnections(server, options, isIdle, (reason) => app.onDropped?.(reason));
+  server.on('connection', (socket: Socket) => begunMs.set(socket, monotonicMs()));
+  const makesRoom = (socket: Socket): boolean => {
+    const exchange = latest.get(socket);
+    return exchange?.incoming.complete
+      ? exchange.outgoing.writableFinished
+      : monotonicMs() - (begunMs.get(socket) ?? 0) > patience.askingMs;
+  };
+  limitConnections(server, options, makesRoom, (reason) => app.onDropped?.(reason));
   server.on('clientError', (fault: Error, socket: Socket) => {
     const answer = app.unreadable?.(fault);
     if (answer && socket.writable && mayAnswer(latest.get(socket))) socket.write(answer.text);
@@ -123,10 +135,6 @@ type Exchange = {
   /** Behind an answer that was not finished when it came (pipelining). */
   readonly queued: boolean;
 };
-
-/** Whether a connection was used, and its client is owed nothing. */
-const isAnswered = (latest: Exchange | undefined): boolean =>
-  latest !== undefined && latest.incoming.complete && latest.outgoing.writableFinished;
 
 /**
  * Whether what is said now is taken for what it is: not for the answer to an earlier request that

@@ -247,7 +247,7 @@ function readingStore(redis: Redis) {
 
     /** What is kept of a published round; null for what is missing. */
     round: async (release: string, round: number) => {
-      const names = ['record', 'digest', 'seal', 'published_at_ms', 'sealed_at_ms'] as const;
+      const names = ['record', 'digest', 'seal', 'published_at_ms', 'value_at_ms'] as const;
       const fields = names.map((name) => `${name}:${round}`);
       const values = await redis.hmget(keys.rounds(release), ...fields);
       return Object.fromEntries(names.map((name, at) => [name, values[at] ?? null])) as Record<

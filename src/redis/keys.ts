@@ -26,7 +26,8 @@ export const keys = {
 
   /**
    * hash: mode, times and limits of the manifest as numbers, round, phase, published,
-   * cut_at_ms, sealed_at_ms; cut_from_ms: when the next round is cut at the soonest, since it tells
+   * cut_at_ms; value_at_ms: when the value of the last seal came into being, or its sealed_at where
+   * the operator had it; cut_from_ms: when the next round is cut at the soonest, since it tells
    * of offers that have expired; certain_round: up to which rounds take place though nothing is
    * new; spare_rounds that may take place before their time; changing_round: the last that settles
    * an operator's changes; of a series: series, carrying_into (where `carrying` goes); attendance:
@@ -115,7 +116,7 @@ export const keys = {
   happenedSealed: (id: string) => release(id, 'happened:sealed'),
   /**
    * hash: `seal:<n>`, `record:<n>` canonical JSON, the record without `since`; `digest:<n>`,
-   * `published_at_ms:<n>`, `sealed_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
+   * `published_at_ms:<n>`, `value_at_ms:<n>`; settling: the round being drawn, while it settles what an operator changed.
    */
   rounds: (id: string) => release(id, 'rounds'),
   /**

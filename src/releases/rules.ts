@@ -216,7 +216,7 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     closes_at_ms: closesAtMs,
     next_round_at_ms: closesAtMs,
     // Round 0 is cut later than this, each round later than the seal of the one before.
-    sealed_at_ms: String(msFromIso(manifest.closes_at) - 1),
+    value_at_ms: String(msFromIso(manifest.closes_at) - 1),
     round_every_ms: String(manifest.round_every_s * 1000),
     ...(manifest.series !== null && { series: manifest.series }),
     confirm_within_ms: String(manifest.confirm_within_s * 1000),

@@ -91,7 +91,7 @@ export function termsProblem(terms: BeaconTerms): string | undefined {
 export const drandTimeMs = (terms: DrandChain, round: number): number =>
   (terms.genesis_time + (round - 1) * terms.period_s) * 1000;
 
-/** When the value that a seal names comes into being; undefined where the operator has it. */
+/** When the value that a seal names comes into being; undefined where the operator had it. */
 export const valueTimeMs = (terms: BeaconTerms, plan: BeaconPlan): number | undefined =>
   terms.kind === 'drand' && plan.kind === 'drand' ? drandTimeMs(terms, plan.round) : undefined;
 

@@ -40,7 +40,7 @@ const cutScript = script({
 const writeSealScript = script({
   file: 'rounds/write-seal',
   keys: ['release', 'rounds'],
-  args: ['round', 'seal', 'sealed_at_ms', 'write_before_ms'],
+  args: ['round', 'seal', 'value_at_ms', 'write_before_ms'],
   reply: (raw): WriteSealReply => {
     const { word, fields } = replyWord(raw);
     if (word === 'NOT_DRAWING') return { outcome: word };
@@ -165,8 +165,9 @@ function stepStore(redis: Redis) {
       seal: {
         /** Canonical JSON. */
         readonly text: string;
-        readonly sealedAtMs: number;
-        /** When the value comes into being that it names, if that has a time. */
+        /** When the value comes into being that it names, or it was sealed. */
+        readonly valueAtMs: number;
+        /** Undefined for any time. */
         readonly writeBeforeMs: number | undefined;
       },
     ): Promise<WriteSealReply> =>
@@ -176,7 +177,7 @@ function stepStore(redis: Redis) {
         {
           round,
           seal: seal.text,
-          sealed_at_ms: seal.sealedAtMs,
+          value_at_ms: seal.valueAtMs,
           write_before_ms: seal.writeBeforeMs ?? '',
         },
       ),

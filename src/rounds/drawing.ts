@@ -236,7 +236,8 @@ async function writeSeal(
     const seal = sealAt(isoFromMs(sealedAtMs));
     const { release, round } = seal;
     const writeBeforeMs = valueTimeMs(terms, seal.beacon);
-    const writing = { text: jcs(seal), sealedAtMs, writeBeforeMs };
+    const valueAtMs = writeBeforeMs ?? sealedAtMs;
+    const writing = { text: jcs(seal), valueAtMs, writeBeforeMs };
     const reply = await drawing.writeSeal(release, round, writing);
     if (reply.outcome === 'NOT_DRAWING') return undefined;
     if (reply.outcome === 'SEALED') {

@@ -77,8 +77,11 @@ export type Ledger = {
   /** Digest of the last round in hex; zeros before round 0. */
   previousDigest: string;
   previousBeacon: BeaconValue | undefined;
-  /** By round: when it was sealed. */
-  readonly sealedAt: string[];
+  /**
+   * By round: when its beacon's value came into being, or it was sealed where the operator had the
+   * value before. Nobody knew the result earlier.
+   */
+  readonly valueAtMs: number[];
 };
 
 export function createLedger(manifest: DrawnManifest): Ledger {
@@ -96,7 +99,7 @@ export function createLedger(manifest: DrawnManifest): Ledger {
     nextRound: 0,
     previousDigest: '0'.repeat(64),
     previousBeacon: undefined,
-    sealedAt: [],
+    valueAtMs: [],
   };
 }
 

@@ -238,19 +238,20 @@ const sealStep =
 
 /** What the times of a seal contradict, if anything. */
 function timesProblem(
-  { manifest, sealedAt }: Ledger,
+  { manifest, valueAtMs }: Ledger,
   { expiredOf }: Settled,
   { cut_at: cutAt, sealed_at: at }: Seal,
 ): string | undefined {
   if (cutAt < manifest.closes_at) return `the list was fixed before ${manifest.closes_at}`;
   if (at < cutAt) return 'the round was sealed before its list was fixed';
-  if (cutAt <= (sealedAt.at(-1) ?? ''))
-    return 'the list was not fixed after the round before was sealed';
-  const offeredAt = sealedAt[expiredOf];
-  if (offeredAt === undefined) return undefined;
-  const earliest = isoFromMs(msFromIso(offeredAt) + manifest.confirm_within_s * 1000);
-  return cutAt < earliest
-    ? `offers of round ${expiredOf} have expired, which could be confirmed until ${earliest}`
+  const cutAtMs = msFromIso(cutAt);
+  if (cutAtMs <= (valueAtMs.at(-1) ?? 0))
+    return "the list was not fixed after the seal and the beacon's value of the round before";
+  const offeredAtMs = valueAtMs[expiredOf];
+  if (offeredAtMs === undefined) return undefined;
+  const earliestMs = offeredAtMs + manifest.confirm_within_s * 1000;
+  return cutAtMs < earliestMs
+    ? `offers of round ${expiredOf} have expired, which could be confirmed until ${isoFromMs(earliestMs)}`
     : undefined;
 }
 

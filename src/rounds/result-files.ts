@@ -1,10 +1,11 @@
 /**
  * Result files as they are served: made once by each process, from what the worker kept of the
- * round, and sent from memory after that, without a question to Redis.
+ * round, and sent from memory after that. Redis is asked no more than whether the round is still
+ * the one that it was, some times a second for all who ask.
  */
 import { LRUCache } from 'lru-cache';
 import { atMost } from '../lib/at-most.ts';
-import { monotonicMs } from '../lib/clock.ts';
+import { createFresh } from '../lib/fresh.ts';
 import { type Prepared, prepare, sizeOf } from '../http/prepared.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { DrawnManifest, Manifest } from '../releases/manifest.ts';
@@ -24,9 +25,11 @@ export const RESULT_LIMITS = {
   madeAtOnce: 16,
   /** Rounds that a process remembers, whether they are out or not. */
   keptRounds: 64,
-  /** How long it is remembered that a round is not out. */
-  notYetMs: 250,
-  /** How long any cache on the way may remember it. */
+  /** How often it is looked at whether a round is out, and still the one that it was. */
+  lookedAtEveryMs: 250,
+  /** How long anybody waits for that look who could be answered from memory. */
+  patienceMs: 250,
+  /** How long any cache on the way may remember that a round is not out. */
   notYetCachedS: 1,
 } as const;
 
@@ -88,12 +91,10 @@ export function createResultFiles({ store, releases }: Parts) {
       round: number,
       prefix: string,
     ): Promise<Prepared | Refusal> => {
-      const key = `${release} ${round} ${prefix}`;
-      const known = kept.get(key);
-      if (known) return known;
       const out = await outOf(release, round);
       if (isRefusal(out)) return out;
       const { prefixLength } = out;
+      const key = `${out.head.digest} ${prefix}`;
       return prefix.length === prefixLength
         ? (kept.get(key) ?? keep(key, out, prefix))
         : refuse('RESULT_FILE_UNKNOWN', { ...REMEMBERED, extra: { prefixLength } });
@@ -110,7 +111,11 @@ function rememberRounds({ store, releases }: Parts) {
     return pools;
   };
 
-  const read = async (release: string, round: number): Promise<Out | Refusal> => {
+  const read = async (
+    release: string,
+    round: number,
+    before: Out | Refusal | undefined,
+  ): Promise<Out | Refusal> => {
     const found = await releases.published(release);
     if (isRefusal(found)) return { ...found, ...REMEMBERED };
     const manifest = asLottery(found.manifest);
@@ -119,6 +124,8 @@ function rememberRounds({ store, releases }: Parts) {
     const published = await store.round(release, round);
     if (!published) return refuse('ROUND_UNKNOWN', REMEMBERED);
     const { digest } = published;
+    // Another one: a Redis that took over had lost the round, which was drawn again.
+    if (before && !isRefusal(before) && before.head.digest === digest) return before;
     const [results, roots] = await Promise.all([
       store.resultsOf(release, round),
       store.treePart(release, round, 'roots'),
@@ -129,19 +136,10 @@ function rememberRounds({ store, releases }: Parts) {
     return { manifest, pools: poolsOf(manifest), head, prefixLength, firstIds: idsOf(roots) };
   };
 
-  type Asked = { readonly atMs: number; readonly reading: Promise<Out | Refusal>; out: boolean };
-  const asked = new LRUCache<string, Asked>({ max: RESULT_LIMITS.keptRounds });
-  return (release: string, round: number): Promise<Out | Refusal> => {
-    const key = `${release} ${round}`;
-    const known = asked.get(key);
-    if (known && (known.out || monotonicMs() - known.atMs < RESULT_LIMITS.notYetMs))
-      return known.reading;
-    const asking: Asked = { atMs: monotonicMs(), reading: read(release, round), out: false };
-    asked.set(key, asking);
-    const note = async (): Promise<void> => {
-      asking.out = !isRefusal(await asking.reading);
-    };
-    note().catch(() => asked.delete(key)); // whoever asked hears of it
-    return asking.reading;
-  };
+  const { lookedAtEveryMs: freshForMs, patienceMs, keptRounds: most } = RESULT_LIMITS;
+  const fresh = createFresh<Out | Refusal>({ freshForMs, patienceMs, most }, (key, before) => {
+    const [release = '', round] = key.split(' ');
+    return read(release, Number(round), before);
+  });
+  return (release: string, round: number): Promise<Out | Refusal> => fresh(`${release} ${round}`);
 }

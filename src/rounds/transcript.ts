@@ -5,9 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { assert, present } from '../lib/assert.ts';
+import { msFromIso } from '../lib/clock.ts';
 import { hex, sha256 } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
-import { type BeaconTerms, type BeaconValue, trustOf } from './beacon.ts';
+import { type BeaconTerms, type BeaconValue, trustOf, valueTimeMs } from './beacon.ts';
 import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
 import { ENTRY_ID_BYTES, type EntryTable, entryAt, HASH_BYTES, rowTexts } from './entry-table.ts';
 import { gzipBlocks } from './gzip-blocks.ts';
@@ -142,7 +143,8 @@ export function closeRound(
   digest: string,
 ): void {
   ledger.nextRound += 1;
-  ledger.sealedAt.push(seal.sealed_at);
+  const { beacon: terms } = ledger.manifest;
+  ledger.valueAtMs.push(valueTimeMs(terms, seal.beacon) ?? msFromIso(seal.sealed_at));
   ledger.previousDigest = digest;
   ledger.previousBeacon = beacon;
 }

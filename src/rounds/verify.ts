@@ -53,9 +53,9 @@ const CHECKED = [
   'every line is canonical JSON, and no line is missing, added or out of order',
   'the manifest, and its hash in every seal',
   'what happened between rounds fits who waited and who held which seat',
-  'no offer expired before its time',
+  'no list was fixed before the value of the round before it, and no offer expired before its time',
   'each seal continues the chain, and its Merkle root is that of the entries in the file',
-  'each beacon value is the one that the seal named before it was known, and gives the seed',
+  'each beacon value is the one that the seal names, and gives the seed',
   'each entry has its leaf, its rank key and its place in the draw order',
   'each seat went to the first entry in that order that asked for it and is eligible',
   'the seats before and after, the SHA-256 of each transcript, and each digest',
@@ -151,6 +151,11 @@ export async function verifyChain(
     notChecked: [
       ...(beacon.kind === 'drand' && !isQuicknet(beacon)
         ? [`whose network the drand chain ${beacon.chain} is`]
+        : []),
+      ...(beacon.kind === 'drand'
+        ? [
+            'that the seals are older than their values: compare them with some that were fetched in time, --seal',
+          ]
         : []),
       ...(expected === undefined ? ['the digest: compare it with one from elsewhere'] : []),
     ],

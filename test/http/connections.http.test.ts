@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConnectionTerms, DropReason } from '../../src/http/connections.ts';
 import { NetworksText } from '../../src/http/networks.ts';
-import { listen, type Server } from '../../src/http/server.ts';
+import { listen, type ListenOptions, PATIENCE, type Server } from '../../src/http/server.ts';
 import { present } from '../../src/lib/assert.ts';
 import { sleep } from '../../src/lib/clock.ts';
 
@@ -22,10 +22,12 @@ const BUSY = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n1';
 let server: Server | undefined;
 let dropped: DropReason[];
 let sockets: Socket[];
-const serve = async (terms: ConnectionTerms = {}): Promise<void> => {
+/** How long the server takes for an answer. */
+let slowlyMs: number;
+const serve = async (terms: ConnectionTerms & Partial<ListenOptions> = {}): Promise<void> => {
   const app = {
     handler: (incoming: IncomingMessage, outgoing: ServerResponse) => {
-      incoming.resume().once('end', () => outgoing.end('ok'));
+      incoming.resume().once('end', () => setTimeout(() => outgoing.end('ok'), slowlyMs));
     },
     leave: () => undefined,
     onDropped: (reason: DropReason) => void dropped.push(reason),
@@ -36,6 +38,7 @@ const serve = async (terms: ConnectionTerms = {}): Promise<void> => {
 beforeEach(() => {
   dropped = [];
   sockets = [];
+  slowlyMs = 0;
 });
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
@@ -124,6 +127,39 @@ describe('a server that is full', () => {
       expect(String(await answer)).toContain('200 OK');
     }
     expect(dropped).toEqual([]);
+  });
+});
+
+describe('an address whose connections are taken by requests that never end', () => {
+  const ASKING_MS = 300;
+  const SLOWLY = [
+    ['nothing', ''],
+    ['part of its headers', 'GET / HTTP/1.1\r\nhost: x\r\n'],
+    ['part of its body', BUSY],
+  ] as const;
+
+  test.each(SLOWLY)('has one for its other people: %s was said', async (_what, said) => {
+    await serve({ connectionsPerAddress: 3, patience: { ...PATIENCE, askingMs: ASKING_MS } });
+    const from = '127.0.31.1';
+    const slow = await Promise.all([dial(from), dial(from), dial(from)]);
+    for (const socket of slow) socket.write(said);
+    await sleep(50);
+    expect(await reaches(from)).toBe(false);
+    await sleep(ASKING_MS);
+    expect(await reaches(from)).toBe(true);
+    await expect.poll(() => slow.filter(({ closed }) => closed).length).toBe(1);
+    expect(dropped).toEqual(['address']);
+  });
+
+  test('keeps those whose answer takes long', async () => {
+    await serve({ connectionsPerAddress: 2, patience: { ...PATIENCE, askingMs: ASKING_MS } });
+    slowlyMs = 3 * ASKING_MS;
+    const from = '127.0.31.1';
+    const [one, other] = [await dial(from), await dial(from)];
+    const asked = [answers(one), answers(other)];
+    await sleep(2 * ASKING_MS);
+    expect(await reaches(from)).toBe(false);
+    expect(await Promise.all(asked)).toEqual([true, true]);
   });
 });
 

@@ -368,7 +368,7 @@ describe('what is not quite HTTP', () => {
 });
 
 describe('a slow client', () => {
-  const PATIENCE = { headersMs: 300, requestMs: 600, readerMs: 500, checkMs: 50 };
+  const PATIENCE = { headersMs: 300, requestMs: 600, askingMs: 600, readerMs: 500, checkMs: 50 };
   const within = async (socket: Socket, mostMs: number): Promise<string> => {
     const answer = await Promise.race([untilClosed(socket), sleep(mostMs)]);
     expect(answer, 'the server hung up in time').toBeDefined();

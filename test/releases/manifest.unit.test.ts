@@ -175,7 +175,7 @@ describe('a manifest', () => {
       next_round_at_ms: String(Date.UTC(2021, 3, 10, 14, 40)),
       ends_at_ms: String(Date.UTC(2021, 3, 10, 15, 40)),
       round_every_ms: '60000',
-      sealed_at_ms: String(Date.UTC(2021, 3, 10, 14, 40) - 1),
+      value_at_ms: String(Date.UTC(2021, 3, 10, 14, 40) - 1),
       confirm_within_ms: '1800000',
       entries_per_account: '4',
       entries_per_device: '12',

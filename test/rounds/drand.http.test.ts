@@ -337,10 +337,30 @@ describe('a release with public randomness', () => {
     const steps = await Promise.all([slow.step(release), quick.step(release)]);
     expect(steps).toMatchObject([{ step: 'WAITING' }, { step: 'WAITING' }]);
     const { seal } = await readRound();
-    const sealedAtMs = await test.redis.hget(keys.release(release), 'sealed_at_ms');
-    expect(sealedAtMs).toBe(String(msFromIso(seal.sealed_at)));
+    const valueAtMs = await test.redis.hget(keys.release(release), 'value_at_ms');
+    expect(valueAtMs).toBe(String(drandTimeMs(network.chain, seal.beacon.round)));
     expect(await published(workerOn(engineOf()))).toMatchObject({ step: 'PUBLISHED' });
     expect((await readRound()).seal).toEqual(seal);
+    expect(await verify(engine, release)).toMatchObject({ accepted: true });
+  });
+
+  it('has no list that was fixed before the value of the round before, though Redis is behind', async () => {
+    // To the worker, whose clock is ahead, the value is there as soon as the list is sealed.
+    const ahead = workerOn({
+      ...engine,
+      beaconOf: () => ({
+        value: async (plan) => valueIn(network, plan.kind === 'drand' ? plan.round : 0) as never,
+      }),
+    });
+    expect(await ahead.step(release)).toMatchObject({ step: 'PUBLISHED', round: 0 });
+    const before = await readRound();
+    const valueMs = drandTimeMs(network.chain, before.seal.beacon.round);
+    await putEntry(engine, release, [0]);
+    await test.redis.hset(keys.release(release), { next_round_at_ms: 0 });
+    expect(await ahead.step(release)).toMatchObject({ step: 'PUBLISHED', round: 1 });
+    expect(nowMs()).toBeLessThan(valueMs);
+    const { seal } = await readRound(1);
+    expect(msFromIso(seal.cut_at)).toBeGreaterThan(valueMs);
     expect(await verify(engine, release)).toMatchObject({ accepted: true });
   });
 

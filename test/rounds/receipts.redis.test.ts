@@ -135,7 +135,7 @@ describe('the time on a receipt', () => {
     const { receipt } = await enter();
     expect(receipt.issued_at).toBe(isoFromMs(aheadMs));
     await test.redis.hset(keys.release(release), { closes_at_ms: 0, next_round_at_ms: 0 });
-    await test.redis.hset(keys.release(release), { sealed_at_ms: 0 });
+    await test.redis.hset(keys.release(release), { value_at_ms: 0 });
     await nextRound(engine, release);
     const seal = present(await engine.stores.rounds.seal(release, 0), 'a seal');
     expect(seal).toContain(`"sealed_at":"${receipt.issued_at}"`);

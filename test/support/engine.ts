@@ -350,7 +350,7 @@ export async function verify(engine: Engine, release: string): Promise<VerifyRep
  */
 const LET_PASS = `${readScript('lib/claim')}
 local function shift(field)
-  local is_time = string.find(field, '_at_ms') and not string.find(field, '^sealed_at')
+  local is_time = string.find(field, '_at_ms') and not string.find(field, '^value_at')
     and not string.find(field, '^cut_at')
   if is_time then redis.call('HINCRBY', KEYS[1], field, ARGV[1]) end
 end

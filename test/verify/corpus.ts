@@ -11,7 +11,7 @@ import { leafHash } from '../../src/lib/merkle.ts';
 import { kidOf, type ReceiptKey } from '../../src/rounds/receipt-key.ts';
 import { CHAIN_TERMS, emptyRound, NETWORK } from './page-files.ts';
 import type { ResultFile } from '../../src/rounds/results.ts';
-import type { Sample } from './samples.ts';
+import { type Sample, SEALED_LATE } from './samples.ts';
 
 export type NamedFile = {
   readonly name: string;
@@ -309,19 +309,19 @@ const LINE_CHANGES: Readonly<Record<string, readonly [round: number, change: Lin
   'another number of the round': [1, change<{ round: number }>('seal', (s) => (s.round = 2))],
   'another release': [1, change<Json>('seal', (s) => (s['release'] = 'sample-other'))],
   'a list fixed before closing time': [0, timed({ cut_at: '2023-08-23T15:59:19.999Z' })],
-  'sealed before the list was fixed': [0, timed({ cut_at: '2023-08-23T15:59:21.001Z' })],
+  'sealed before the list was fixed': [0, timed({ cut_at: '2023-08-23T15:59:23.001Z' })],
   'a list fixed when the round before was sealed': [
     1,
-    timed({ cut_at: '2023-08-23T15:59:21.000Z' }, { expired: [] }),
+    timed({ cut_at: '2023-08-23T15:59:23.000Z' }, { expired: [] }),
   ],
   'sealed before the round before': [
     1,
-    timed({ cut_at: '2023-08-23T15:59:20.500Z', sealed_at: '2023-08-23T15:59:20.900Z' }),
+    timed({ cut_at: '2023-08-23T15:59:22.500Z', sealed_at: '2023-08-23T15:59:22.900Z' }),
   ],
-  'an offer that expires a millisecond early': [1, timed({ cut_at: '2023-08-23T15:59:22.999Z' })],
+  'an offer that expires a millisecond early': [1, timed({ cut_at: '2023-08-23T15:59:24.999Z' })],
   'an offer to somebody who had waited that expires a millisecond early': [
     2,
-    timed({ cut_at: '2023-08-23T15:59:25.999Z' }),
+    timed({ cut_at: '2023-08-23T15:59:27.999Z' }),
   ],
   'no time to confirm': [0, change<Json>('manifest', (m) => (m['confirm_within_s'] = 0))],
   'sealed at no time': [0, change<Json>('seal', (s) => (s['sealed_at'] = 'at eight'))],
@@ -636,7 +636,7 @@ const DRAND_CHANGES: typeof LINE_CHANGES = {
   'a seal that says it was earlier': [
     1,
     (lines) =>
-      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:21.001Z'))(lines)),
+      reclose(change<Json>('seal', (s) => (s['sealed_at'] = '2023-08-23T15:59:23.001Z'))(lines)),
   ],
   'the value of another drand round': [
     0,
@@ -819,9 +819,18 @@ export function forgeriesOf({ name, files }: Sample): Forgery[] {
       'something else in the place of round 1': [third, named(1, Buffer.from('hello\n')), first],
       'something else beside all rounds': [named(9, Buffer.from('hello\n')), first, second, third],
     }).map(([what, chain]) => ({ name: what, files: chain, within: 0 })),
+    ...(name === 'drand' ? sealedLate() : []),
     ...unfitRounds(),
   ];
 }
+
+/** Whole releases of which nothing but the times of their seals tells. */
+const sealedLate = (): Forgery[] =>
+  Object.entries(SEALED_LATE).map(([what, { files }]) => ({
+    name: what,
+    files: files.map((bytes, round) => named(round, bytes)),
+    within: 0,
+  }));
 
 const idBytes = (entry: string): Buffer => Buffer.from(entry, 'base64url');
 const bitsOf = (entry: string): string =>

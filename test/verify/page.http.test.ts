@@ -81,6 +81,8 @@ function onDisk(name: string, bytes: string | Uint8Array): string {
 }
 async function choose(...paths: readonly string[]): Promise<void> {
   const input = present(await page.$<'input'>('#files' as 'input'), 'the file input');
+  // What was said of other files is no verdict on these.
+  await page.evaluate("document.querySelector('#verdict')?.remove()");
   await input.uploadFile(...paths);
 }
 /** A value in the page: this program's types know no browser, so what is run there is text. */

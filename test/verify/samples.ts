@@ -48,26 +48,33 @@ const SIGNATURES = [
   'ab066f9c12dd6de1336fca0f925192fb0c72a771c3e4c82ede1fd362c1a770f9eb05843c6308ce2530b53a99c0281a6e',
 ];
 
-const BEACONS: Readonly<
-  Record<string, { terms: LotteryManifest['beacon']; value: (plan: BeaconPlan) => BeaconValue }>
-> = {
+type SampleBeacon = {
+  readonly terms: LotteryManifest['beacon'];
+  readonly value: (plan: BeaconPlan) => BeaconValue;
+  /** Just the time from a value to the next list. */
+  readonly confirmWithinS: number;
+};
+
+const BEACONS = {
   'hash-chain': {
     terms: hashChainTerms(CHAIN),
     value: (plan) => {
       if (plan.kind !== 'hash-chain') throw new Error('the seal names no step');
       return { ...plan, preimage: CHAIN.preimage(plan.step).toString('hex') };
     },
+    confirmWithinS: 2,
   },
   drand: {
-    terms: { kind: 'drand', ...QUICKNET, seal_margin_s: 3 },
+    terms: { kind: 'drand', ...QUICKNET, seal_margin_s: 1 },
     value: (plan) => {
       if (plan.kind !== 'drand') throw new Error('the seal names no drand round');
       const signature = SIGNATURES[plan.round - 1000];
       if (signature === undefined) throw new Error(`round ${plan.round} was not recorded`);
       return { ...plan, signature };
     },
+    confirmWithinS: 1,
   },
-};
+} satisfies Record<string, SampleBeacon>;
 
 const centre = (id: string, name: string) => ({ centre: id, name });
 const session = (id: string) => ({
@@ -87,7 +94,7 @@ const slot = (id: string, from: string, to: string, pools: Readonly<Record<strin
   pools: Object.entries(pools).map(([pool, seats]) => ({ pool, seats })),
 });
 
-const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryManifest => ({
+const manifestOf = (name: string, { terms, confirmWithinS }: SampleBeacon): LotteryManifest => ({
   rules: 'fairslot/v1',
   release: `sample-${name}`,
   title: 'Vaccination in Puné, 24 August',
@@ -96,7 +103,7 @@ const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryMan
   closes_at: '2023-08-23T15:59:20.000Z',
   ends_at: '2023-08-23T18:30:00.000Z',
   round_every_s: 3,
-  confirm_within_s: 2, // just the time from a seal to the next list
+  confirm_within_s: confirmWithinS,
   id_types: ['aadhaar'],
   limits: { preferences: 5, entries_per_account: 4, group_size: 4 },
   dereserve_after_round: 1,
@@ -110,7 +117,7 @@ const manifestOf = (name: string, beacon: LotteryManifest['beacon']): LotteryMan
     slot('yerawada', '09:00', '11:00', { open: 6 }),
     slot('yerawada', '11:00', '13:00', { elder: 4, open: 2 }),
   ],
-  beacon,
+  beacon: terms,
 });
 
 /** Ids, wishes and sizes that look like chance and are always the same. */
@@ -127,7 +134,7 @@ const entries = (round: number, count: number): EntryRow[] =>
 
 /** Sealed a second after the list was fixed: a large one takes that long. */
 const timesOf = (round: number): SealTimes => {
-  const cutAtMs = Date.UTC(2023, 7, 23, 15, 59, 20 + 3 * round);
+  const cutAtMs = Date.UTC(2023, 7, 23, 15, 59, 22 + 3 * round);
   return { cutAt: isoFromMs(cutAtMs), sealedAt: isoFromMs(cutAtMs + 1_000) };
 };
 
@@ -171,14 +178,20 @@ function sinceOf(ledger: Ledger): Since {
   return inOrder({ ...NOTHING_SINCE, ...happened[ledger.nextRound] });
 }
 
-function makeSample(name: string, { terms, value }: (typeof BEACONS)[string]): Sample {
-  const manifest = manifestOf(name, terms);
+function makeSample(
+  name: string,
+  sampleBeacon: SampleBeacon,
+  timesOfRound: (round: number) => SealTimes = timesOf,
+  happened: Partial<Since> = {},
+): Sample {
+  const { terms, value } = sampleBeacon;
+  const manifest = manifestOf(name, sampleBeacon);
   const ledger = createLedger(manifest);
   const [files, seals]: [Buffer[], Seal[]] = [[], []];
   for (const [round, count] of [48, 9, 5].entries()) {
-    const since = sinceOf(ledger);
+    const since = { ...sinceOf(ledger), ...happened };
     const table = buildEntryTable(manifest, entries(round, count));
-    const seal = sealRound({ ledger, table, since, ...timesOf(round) });
+    const seal = sealRound({ ledger, table, since, ...timesOfRound(round) });
     const beacon = value(seal.beacon);
     const drawn = drawRound({ ledger, table, since, seed: seedOf(terms, seal, beacon) });
     const lines = transcriptLines({ ledger, table, since, seal, beacon, drawn });
@@ -195,3 +208,28 @@ function makeSample(name: string, { terms, value }: (typeof BEACONS)[string]): S
 export const SAMPLES: readonly Sample[] = Object.entries(BEACONS).map(([name, beacon]) =>
   makeSample(name, beacon),
 );
+
+const at = (second: number): SealTimes => {
+  const cutAt = isoFromMs(Date.UTC(2023, 7, 23, 15, 59) + second * 1_000);
+  return { cutAt, sealedAt: cutAt };
+};
+/** What an operator could publish that writes its seals later than it says. */
+export const SEALED_LATE: Readonly<Record<string, Sample>> = {
+  'rounds that share one value of drand': makeSample(
+    'drand',
+    BEACONS.drand,
+    (round) => at(21 + round),
+    { expired: [] },
+  ),
+  'a list fixed when the value of the round before came out': makeSample(
+    'drand',
+    BEACONS.drand,
+    (round) => at([23, 24, 27][round]!),
+    { expired: [] },
+  ),
+  'offers that expire before their value is as old as it must be': makeSample(
+    'drand',
+    BEACONS.drand,
+    (round) => at([21, 24.999, 28][round]!),
+  ),
+};

@@ -10,8 +10,8 @@ import { demand, quoted } from './refusal.js';
  *   public_key: string, seal_margin_s: number}} DrandTerms
  * @typedef {{kind: 'hash-chain', anchor: string, length: number}} HashChainTerms
  * @typedef {DrandTerms | HashChainTerms} Terms
- * @typedef {{plan: Record<string, unknown>, number: number}} Plan number: of the network's round,
- *   or of the chain's step
+ * @typedef {{plan: Record<string, unknown>, number: number, atMs: number}} Plan number: of the
+ *   network's round, or of the chain's step; atMs: before that nobody knew the value but who makes it
  */
 
 const TRUST = {
@@ -101,14 +101,15 @@ export function readTerms(value) {
  */
 export function planOf(terms, round, sealedAtMs) {
   if (terms.kind === 'hash-chain')
-    return { plan: { kind: 'hash-chain', step: round + 1 }, number: round + 1 };
+    return { plan: { kind: 'hash-chain', step: round + 1 }, number: round + 1, atMs: sealedAtMs };
   const genesisMs = BigInt(terms.genesis_time) * 1000n;
   const periodMs = BigInt(terms.period_s) * 1000n;
   const waitMs = BigInt(sealedAtMs) + BigInt(terms.seal_margin_s) * 1000n - genesisMs;
   const first = waitMs <= 0n ? 1n : 1n + (waitMs + periodMs - 1n) / periodMs;
   const number = Number(first);
   demand(Number.isSafeInteger(number), 'the beacon round is too far away');
-  return { plan: { kind: 'drand', round: number }, number };
+  const atMs = Number(genesisMs + (first - 1n) * periodMs);
+  return { plan: { kind: 'drand', round: number }, number, atMs };
 }
 
 /**

@@ -7,8 +7,8 @@ import { createTable, DISPLACED, GONE, HOLDS, idOf, latestWith, prefsOf, WAITS }
 /**
  * @typedef {{round: number, file: string, entries: number, served: number, digest: string}} Round
  * @typedef {{first: number, count: number, root: string, text: string,
- *   cutAt: string, sealedAt: string, offers: Map<number, number>, pools: Int32Array}} Sealed first:
- *   number of the first entry that was new in the round; offers: pools that entries of earlier
+ *   cutAt: string, sealedAt: string, valueAtMs: number, offers: Map<number, number>,
+ *   pools: Int32Array}} Sealed first: number of the first entry that was new in the round; offers: pools that entries of earlier
  *   rounds got seats of; pools: likewise of the new ones, -1 for who waits
  * @typedef {{cancelled: string[], closed: string[], expired: string[],
  *   lost: [string, string, number][], withdrawn: string[]}} Since
@@ -47,7 +47,8 @@ export function createLedger(manifest) {
     sealed: /** @type {Sealed[]} */ ([]),
     /** Digest of the last round. */
     digest: '0'.repeat(64),
-    sealedAt: '',
+    /** When the value of the last round came into being, or it was sealed. */
+    valueAtMs: 0,
     /** Last value of a hash chain. */
     link: manifest.beacon.kind === 'hash-chain' ? manifest.beacon.anchor : '',
   };

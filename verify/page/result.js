@@ -159,8 +159,10 @@ export function resultFilesResult(reports) {
 
 const UNSEEN = [
   'whether the people behind the entries exist',
-  'whether an entry was refused or lost before the seal: its owner can tell, with a receipt',
+  'whether an entry was refused, withdrawn or lost before the seal: its owner knows, and has a receipt',
+  'whether several people were given one entry: they can tell who compare their receipts',
   'when a seal was really written: whoever fetched it in time can tell',
+  'why a round took place when it did, and whether an entry should have been carried over',
   'what the owner of a hash chain did with its secret',
 ];
 

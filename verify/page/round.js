@@ -257,10 +257,13 @@ function sealStep(round, text) {
   const [cutAt, sealedAt] = [String(read['cut_at']), String(read['sealed_at'])];
   demand(cutAt >= manifest.closesAt, `the list was fixed before ${manifest.closesAt}`);
   demand(sealedAt >= cutAt, 'the round was sealed before its list was fixed');
-  demand(cutAt > ledger.sealedAt, 'the list was not fixed after the round before was sealed');
+  demand(
+    cutAtMs > ledger.valueAtMs,
+    "the list was not fixed after the seal and the beacon's value of the round before",
+  );
   const offered = ledger.sealed[round.expiredOf];
   demand(
-    !offered || cutAtMs >= Number(timeOf(offered.sealedAt)) + 1000 * manifest.confirmWithinS,
+    !offered || cutAtMs >= offered.valueAtMs + 1000 * manifest.confirmWithinS,
     `offers of round ${round.expiredOf} have expired before their time`,
   );
   Object.assign(round, {
@@ -298,7 +301,7 @@ function beaconStep(round, text) {
       `"trust":${quote(trustOf(manifest.beacon))}}`,
   );
   ledger.link = link;
-  ledger.sealedAt = round.sealedAt;
+  ledger.valueAtMs = round.plan.atMs;
   const prefix = tag('rank');
   round.rankPrefix = new Uint8Array(prefix.length + seed.length);
   new TextEncoder().encodeInto(prefix, round.rankPrefix);
@@ -528,6 +531,7 @@ function digestStep(round, text) {
     text: round.sealText,
     cutAt: round.cutAt,
     sealedAt: round.sealedAt,
+    valueAtMs: ledger.valueAtMs,
     offers: new Map(round.offers.map((entry) => [entry, table.pool[entry] ?? -1])),
     pools: table.pool.slice(round.first, round.first + round.count),
   });
