@@ -6,7 +6,7 @@ import { createLog } from '../src/log.ts';
 import { createFaults } from '../src/outage.ts';
 import { PEOPLE_LIMITS } from '../src/people/rules.ts';
 import { keys } from '../src/redis/keys.ts';
-import { createCarrier } from '../src/rounds/carry.ts';
+import { createCarrier } from '../src/rounds/carry/carry.ts';
 import { withEngine } from './support/engine.ts';
 import { median } from './support/numbers.ts';
 import { entries as entriesOption } from './support/options.ts';

@@ -6,7 +6,7 @@ import type { Progress } from '../src/demo/progress.ts';
 import type { Engine } from '../src/engine.ts';
 import { assert } from '../src/lib/assert.ts';
 import type { RedisAddress } from '../src/redis/client.ts';
-import { documentText } from '../src/rounds/entry-table.ts';
+import { documentText } from '../src/rounds/draw/entry-table.ts';
 import { entryIdOf } from '../src/rounds/rules.ts';
 import type { Job, Report } from './support/drawer.ts';
 import { withEngine } from './support/engine.ts';

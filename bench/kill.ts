@@ -11,7 +11,7 @@ import { monotonicMs, sleep } from '../src/lib/clock.ts';
 import type { Redis } from '../src/redis/client.ts';
 import { keys } from '../src/redis/keys.ts';
 import type { Phase } from '../src/rounds/drawing.ts';
-import { verifyChain } from '../src/rounds/verify.ts';
+import { verifyChain } from '../src/rounds/verify/verify.ts';
 import { type BenchEngine, withEngine } from './support/engine.ts';
 import { amount, entries as entriesOption } from './support/options.ts';
 import { openRelease, RELEASE, wishesFor } from './support/pune.ts';

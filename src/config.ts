@@ -23,8 +23,8 @@ import { SITEVERIFY_URLS } from './gates/captcha/siteverify.ts';
 import { hasOtherScheme } from './redis/address.ts';
 import type { RedisAddress } from './redis/client.ts';
 import { isSentinelUrl, readSentinelUrl } from './redis/sentinel.ts';
-import type { DrandChain } from './rounds/beacon.ts';
-import { DrandChainText } from './rounds/drand-chain.ts';
+import type { DrandChain } from './rounds/beacon/beacon.ts';
+import { DrandChainText } from './rounds/beacon/drand-chain.ts';
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const count = (fallback: number) => z.coerce.number().int().positive().default(fallback);

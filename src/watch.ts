@@ -8,7 +8,7 @@ import { createLog, type Log } from './log.ts';
 import type { OnSms } from './notify/outbox.ts';
 import type { VaccineName } from './people/vaccines.ts';
 import type { Refusal } from './refusal.ts';
-import type { AnswerOutcome } from './rounds/drand-endpoint.ts';
+import type { AnswerOutcome } from './rounds/beacon/drand-endpoint.ts';
 
 /** What came of something, that often: a word, or a refusal. */
 export type Came<Word extends string> = (came: Word | Refusal, count?: number) => void;

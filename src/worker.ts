@@ -28,7 +28,7 @@ import { createFaults } from './outage.ts';
 import { reconcileIfDue } from './reconcile/hourly.ts';
 import { disconnectRedis } from './redis/client.ts';
 import { readHealth } from './redis/health.ts';
-import { carryingOver, createCarrier } from './rounds/carry.ts';
+import { carryingOver, createCarrier } from './rounds/carry/carry.ts';
 import { createConductor, type Conductor } from './rounds/conduct.ts';
 import type { Step } from './rounds/drawing.ts';
 import { conductingWithLead, LEASE_MS } from './rounds/lead.ts';

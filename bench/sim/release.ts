@@ -9,8 +9,8 @@ import { hex, sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import type { BeaconValue } from '../../src/rounds/beacon.ts';
-import { drawRound } from '../../src/rounds/draw.ts';
+import type { BeaconValue } from '../../src/rounds/beacon/beacon.ts';
+import { drawRound } from '../../src/rounds/draw/draw.ts';
 import {
   buildEntryTable,
   entryAt,
@@ -18,7 +18,7 @@ import {
   type EntryRow,
   type EntryTable,
   leafOf,
-} from '../../src/rounds/entry-table.ts';
+} from '../../src/rounds/draw/entry-table.ts';
 import {
   createLedger,
   findLive,
@@ -27,11 +27,11 @@ import {
   NOTHING_SINCE,
   type Since,
   WAITING,
-} from '../../src/rounds/ledger.ts';
+} from '../../src/rounds/draw/ledger.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
-import { type Seal, sealRound, seedOf } from '../../src/rounds/seal.ts';
-import { closeRound } from '../../src/rounds/transcript.ts';
+import { type Seal, sealRound, seedOf } from '../../src/rounds/draw/seal.ts';
+import { closeRound } from '../../src/rounds/draw/transcript.ts';
 
 const SECRETS = createSecrets('what a simulated engine derives its keys from');
 const RECEIPT_KEY = receiptKeyOf(SECRETS);

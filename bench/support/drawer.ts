@@ -8,7 +8,7 @@ import { monotonicMs } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { connectRedis, type RedisAddress } from '../../src/redis/client.ts';
 import { createDrawing } from '../../src/rounds/drawing.ts';
-import { verifyChain } from '../../src/rounds/verify.ts';
+import { verifyChain } from '../../src/rounds/verify/verify.ts';
 import { SECRET } from './engine.ts';
 import { granted } from './pune.ts';
 

@@ -5,7 +5,7 @@ import { markOf, type Secrets } from '../lib/secrets.ts';
 import { mastersOf, type Redis, redisNowMs } from '../redis/client.ts';
 import { keys } from '../redis/keys.ts';
 import { holdsKeys, type Part, removeKeys, writePart } from '../redis/keyspace.ts';
-import { readLinesTogether } from '../rounds/lines.ts';
+import { readLinesTogether } from '../rounds/draw/lines.ts';
 import {
   BACKUP_LINE_BYTES_MAX,
   type BackupHead,

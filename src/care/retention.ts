@@ -6,7 +6,7 @@ import type { Erasure } from '../people/erasure.ts';
 import { isRefusal } from '../refusal.ts';
 import { stateOf } from '../releases/rules.ts';
 import type { ReleaseService } from '../releases/service.ts';
-import { CARRY_OVER_DAYS } from '../rounds/standing.ts';
+import { CARRY_OVER_DAYS } from '../rounds/carry/standing.ts';
 import type { RetentionStore } from './retention-store.ts';
 
 const DAY_MS = 86_400_000;

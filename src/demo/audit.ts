@@ -3,7 +3,7 @@
  * published rounds with their transcripts, as any outsider would fetch them.
  */
 import { msFromIso } from '../lib/clock.ts';
-import { verifyChain } from '../rounds/verify.ts';
+import { verifyChain } from '../rounds/verify/verify.ts';
 import type { Client } from './client.ts';
 import type { Member, Slot } from './personas.ts';
 

@@ -5,7 +5,7 @@
  * the demo shows what speed buys and nothing else.
  */
 import { nowMs, sleep } from '../lib/clock.ts';
-import { prefixOfEntry } from '../rounds/results.ts';
+import { prefixOfEntry } from '../rounds/results/results.ts';
 import { solveCaptcha } from './captcha.ts';
 import type { Call, Client, Purpose, Reply } from './client.ts';
 import type { News } from './news.ts';

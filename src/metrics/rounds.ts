@@ -1,8 +1,8 @@
 import { monotonicMs } from '../lib/clock.ts';
 import { type Census, ENTRY_STATES } from '../releases/census.ts';
-import { ANSWER_OUTCOMES } from '../rounds/drand-endpoint.ts';
+import { ANSWER_OUTCOMES } from '../rounds/beacon/drand-endpoint.ts';
 import { PHASES } from '../rounds/drawing.ts';
-import { CARRIED } from '../rounds/standing.ts';
+import { CARRIED } from '../rounds/carry/standing.ts';
 import type { Watch } from '../watch.ts';
 import type { Book } from './book.ts';
 import type { Reading } from './reading.ts';

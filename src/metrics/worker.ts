@@ -3,7 +3,7 @@ import type { Offenders } from '../gates/bots/report.ts';
 import type { RedisHealth } from '../redis/health.ts';
 import type { LastRun } from '../reconcile/store.ts';
 import type { Census } from '../releases/census.ts';
-import type { AnswerOutcome } from '../rounds/drand-endpoint.ts';
+import type { AnswerOutcome } from '../rounds/beacon/drand-endpoint.ts';
 import { dayMetrics } from './arrivals.ts';
 import { createBook } from './book.ts';
 import { offerMetrics } from './bookings.ts';

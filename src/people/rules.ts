@@ -15,7 +15,7 @@ export const Mobile = z
 export const PEOPLE_LIMITS = {
   beneficiariesPerAccount: 4,
   attestationsPerRequest: 1_000,
-  /** A release knows no more: the bits of an entry's mask (src/rounds/pools.ts). */
+  /** A release knows no more: the bits of an entry's mask (src/rounds/draw/pools.ts). */
   categoriesPerPerson: 32,
   /** A claim not used for this long, and over by its release's word, may be taken over. */
   claimLeaseMs: 10_000,

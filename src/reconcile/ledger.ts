@@ -3,8 +3,8 @@
  * which seat, who waits, and how many seats there are. Pure.
  */
 import { present } from '../lib/assert.ts';
-import { entryAt } from '../rounds/entry-table.ts';
-import { GONE, type Ledger } from '../rounds/ledger.ts';
+import { entryAt } from '../rounds/draw/entry-table.ts';
+import { GONE, type Ledger } from '../rounds/draw/ledger.ts';
 import type { Found } from './findings.ts';
 import { bookingOf, isHeld, itemOf, placeName, type Reading, placeOf } from './reading.ts';
 import { capacityOf } from './rules.ts';

@@ -3,7 +3,7 @@
  * script that checks again what it rests on.
  */
 import type { LotteryManifest } from '../releases/manifest.ts';
-import { createLedger, type Ledger } from '../rounds/ledger.ts';
+import { createLedger, type Ledger } from '../rounds/draw/ledger.ts';
 import type { Found, Mend } from './findings.ts';
 import { compareLedger } from './ledger.ts';
 import { catchUp } from './reader.ts';

@@ -2,10 +2,10 @@
 import { hex, sha256 } from '../lib/hash.ts';
 import { parseJson } from '../lib/json.ts';
 import { jcs } from '../lib/jcs.ts';
-import type { Ledger } from '../rounds/ledger.ts';
-import { readLines } from '../rounds/lines.ts';
+import type { Ledger } from '../rounds/draw/ledger.ts';
+import { readLines } from '../rounds/draw/lines.ts';
 import type { RoundStore } from '../rounds/store.ts';
-import { verifyChain } from '../rounds/verify.ts';
+import { verifyChain } from '../rounds/verify/verify.ts';
 import type { Found } from './findings.ts';
 import type { Context } from './rules.ts';
 import type { Pace, ReconcileStore } from './store.ts';

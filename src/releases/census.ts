@@ -7,7 +7,7 @@
 import { present } from '../lib/assert.ts';
 import { isoFromMs, monotonicMs } from '../lib/clock.ts';
 import { isRefusal } from '../refusal.ts';
-import { planBeacon, valueTimeMs } from '../rounds/beacon.ts';
+import { planBeacon, valueTimeMs } from '../rounds/beacon/beacon.ts';
 import type { CensusStore, Holdings, Standing } from './census-store.ts';
 import { type ReleaseStateWord, stateOf } from './rules.ts';
 import type { ReleaseService } from './service.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { msFromIso } from '../lib/clock.ts';
 import { refuse, type Refusal } from '../refusal.ts';
 import { ID_TYPES } from '../people/rules.ts';
-import type { DrandChain } from '../rounds/beacon.ts';
+import type { DrandChain } from '../rounds/beacon/beacon.ts';
 import type { Places } from './import.ts';
 import {
   Category,

@@ -1,7 +1,7 @@
 /** Drafts, publishing, and what everyone may read of a release. */
-import { type HashChain, trustOf } from '../rounds/beacon.ts';
-import { isTooLong } from '../rounds/lines.ts';
-import { categoriesOf, manifestProblem } from '../rounds/pools.ts';
+import { type HashChain, trustOf } from '../rounds/beacon/beacon.ts';
+import { isTooLong } from '../rounds/draw/lines.ts';
+import { categoriesOf, manifestProblem } from '../rounds/draw/pools.ts';
 import { isoFromMs, msFromIso } from '../lib/clock.ts';
 import { assert, present } from '../lib/assert.ts';
 import { jcs } from '../lib/jcs.ts';

@@ -1,5 +1,5 @@
 /** Lines of a release's audit stream, as they are written and as they read. */
-import { ENTRY_ID } from './entry-table.ts';
+import { ENTRY_ID } from './draw/entry-table.ts';
 
 /**
  * `<word> <entry id or release> [more]` of what Redis holds: most lines tell that somebody entered,

@@ -1,7 +1,7 @@
 /** `fairslot draw`. */
 import type { Command } from 'commander';
 import { given, out, urlOf, withEngine } from '../command-line.ts';
-import type { VerifyCommand } from './verify-command.ts';
+import type { VerifyCommand } from './verify/verify-command.ts';
 
 export function addDrawCommands(program: Command): void {
   const draw = program.command('draw').description('check a draw');
@@ -12,7 +12,7 @@ export function addDrawCommands(program: Command): void {
     .argument('<release>')
     .option('--to <directory>', 'where to save them', '.')
     .action(async (release: string, { to }: { to: string }) => {
-      const { fetchTranscripts } = await import('./fetch-command.ts');
+      const { fetchTranscripts } = await import('./verify/fetch-command.ts');
       given(await fetchTranscripts({ url: urlOf(program), release, to }, out));
     });
 
@@ -26,7 +26,7 @@ export function addDrawCommands(program: Command): void {
     .argument('<round>')
     .argument('<directory>')
     .action(async (release: string, round: string, to: string) => {
-      const { saveResults } = await import('./results-command.ts');
+      const { saveResults } = await import('./results/results-command.ts');
       const saved = await withEngine(({ rounds }) => saveResults(rounds, { release, round, to }));
       out(`${saved.files} files in ${saved.directory}`);
     });
@@ -46,7 +46,7 @@ export function addDrawCommands(program: Command): void {
     .option('--result <files...>', 'result files, which must say what their rounds gave')
     .option('--json', 'print the report as one JSON object', false)
     .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {
-      const { verifyCommand } = await import('./verify-command.ts');
+      const { verifyCommand } = await import('./verify/verify-command.ts');
       const { createLatePhase } = await import('../demo/progress.ts');
       const { stdout, stderr } = process;
       const phase = createLatePhase(stderr, 'rounds verified', files.length);

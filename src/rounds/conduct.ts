@@ -11,7 +11,7 @@ import type { OnFault } from '../outage.ts';
 import { isRefusal } from '../refusal.ts';
 import type { LotteryManifest } from '../releases/manifest.ts';
 import type { Published, ReleaseService } from '../releases/service.ts';
-import type { Beacon } from './beacon.ts';
+import type { Beacon } from './beacon/beacon.ts';
 import { createDrawing, type Step } from './drawing.ts';
 import type { DrawingStore } from './drawing-store.ts';
 import type { RoundStore } from './store.ts';

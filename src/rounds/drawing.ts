@@ -15,8 +15,8 @@ import {
   type BeaconTerms,
   type BeaconValue,
   valueTimeMs,
-} from './beacon.ts';
-import { type Drawn, drawRound, type Offer } from './draw.ts';
+} from './beacon/beacon.ts';
+import { type Drawn, drawRound, type Offer } from './draw/draw.ts';
 import type { DrawingStore, SeatChange } from './drawing-store.ts';
 import {
   checkedBuilder,
@@ -25,16 +25,16 @@ import {
   type EntryColumns,
   type EntryTable,
   leavesOf,
-} from './entry-table.ts';
+} from './draw/entry-table.ts';
 import { sinceOf } from './happened.ts';
-import { createLedger, type Ledger, type Since } from './ledger.ts';
+import { createLedger, type Ledger, type Since } from './draw/ledger.ts';
 import { type KeptTree, keptTree, treeChunks } from './proofs.ts';
-import { isMismatch, replay } from './replay.ts';
-import { offersByFile, prefixLengthOf } from './results.ts';
+import { isMismatch, replay } from './draw/replay.ts';
+import { offersByFile, prefixLengthOf } from './results/results.ts';
 import { unpackEntry } from './rules.ts';
-import { Seal, sealTerms, seedOf } from './seal.ts';
+import { Seal, sealTerms, seedOf } from './draw/seal.ts';
 import type { RoundStore } from './store.ts';
-import { type FinishedRound, finishRound } from './transcript.ts';
+import { type FinishedRound, finishRound } from './draw/transcript.ts';
 
 /** What a worker comes to with one step of a release's rounds. */
 export type Step =

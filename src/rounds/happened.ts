@@ -1,7 +1,7 @@
 /** From what the scripts wrote down since the last cut to the lists of a round's record. Pure. */
 import { present } from '../lib/assert.ts';
 import type { DrawnManifest } from '../releases/manifest.ts';
-import { inOrder, type Loss, type Since } from './ledger.ts';
+import { inOrder, type Loss, type Since } from './draw/ledger.ts';
 
 /**
  * `happened`: `<word> <entry id>`, `closed <slot>` and `lost <slot>/<pool> <seats>`, with the

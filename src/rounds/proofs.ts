@@ -7,15 +7,15 @@ import { z } from 'zod';
 import { present } from '../lib/assert.ts';
 import { hex } from '../lib/hash.ts';
 import { inclusionPath, merkleRoot, rootByPath, treeLevels } from '../lib/merkle.ts';
-import { compareKeys, rowOf } from './bytes.ts';
+import { compareKeys, rowOf } from './draw/bytes.ts';
 import {
   ENTRIES_MAX,
   ENTRY_ID,
   ENTRY_ID_BYTES,
   type EntryTable,
   HASH_BYTES,
-} from './entry-table.ts';
-import { idBytes } from './ledger.ts';
+} from './draw/entry-table.ts';
+import { idBytes } from './draw/ledger.ts';
 
 /** A power of two: only then is every chunk but the last a whole subtree. */
 const CHUNK_LEAVES = 1_024;

@@ -7,7 +7,7 @@ import { atMost } from '../lib/at-most.ts';
 import { isRefusal, refuse, type Refusal } from '../refusal.ts';
 import type { ReleaseService } from '../releases/service.ts';
 import { chunkOf, type Proof, proofIn, type Subtree, subtreeOf } from './proofs.ts';
-import type { Seal } from './seal.ts';
+import type { Seal } from './draw/seal.ts';
 import type { RoundStore } from './store.ts';
 
 export const PROOF_LIMITS = {

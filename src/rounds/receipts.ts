@@ -13,10 +13,10 @@ import { hex, tag } from '../lib/hash.ts';
 import { jcs } from '../lib/jcs.ts';
 import { createSecrets, type Secrets } from '../lib/secrets.ts';
 import { Category, type DrawnManifest, Instant, SlotId } from '../releases/manifest.ts';
-import { ENTRY_ID, type EntryDocument, leafOf, rowProblem } from './entry-table.ts';
-import { categoriesOf } from './pools.ts';
+import { ENTRY_ID, type EntryDocument, leafOf, rowProblem } from './draw/entry-table.ts';
+import { categoriesOf } from './draw/pools.ts';
 import { kidOf, type ReceiptKey } from './receipt-key.ts';
-import type { Seal } from './seal.ts';
+import type { Seal } from './draw/seal.ts';
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 

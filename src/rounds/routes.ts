@@ -6,10 +6,10 @@ import { answerWith, BRIEFLY, FOREVER } from '../http/prepared.ts';
 import { route, type Route } from '../http/route.ts';
 import { PersonId } from '../people/rules.ts';
 import { Category, MANIFEST_LIMITS, ReleaseId, SlotId } from '../releases/manifest.ts';
-import { ENTRY_ID } from './entry-table.ts';
+import { ENTRY_ID } from './draw/entry-table.ts';
 import { Proof } from './proofs.ts';
 import { Receipt, type Receipts } from './receipts.ts';
-import { Prefix, ResultFile } from './results.ts';
+import { Prefix, ResultFile } from './results/results.ts';
 import type { RoundService } from './service.ts';
 
 const EntryId = z

@@ -18,11 +18,11 @@ import {
   enterRefusal,
   type Terms,
 } from './admission.ts';
-import { trustOf, valueTimeMs } from './beacon.ts';
+import { trustOf, valueTimeMs } from './beacon/beacon.ts';
 import { appending } from './appending.ts';
-import { carryingIn } from './carry-in.ts';
+import { carryingIn } from './carry/carry-in.ts';
 import type { Log } from '../log.ts';
-import { type EntryDocument, entryDocument } from './entry-table.ts';
+import { type EntryDocument, entryDocument } from './draw/entry-table.ts';
 import {
   asLottery,
   entryIdOf,
@@ -34,10 +34,10 @@ import {
 } from './rules.ts';
 import { createProving } from './proving.ts';
 import { type Receipt, type Receipts, receiptTerms, type Signer } from './receipts.ts';
-import { createResultFiles } from './result-files.ts';
+import { createResultFiles } from './results/result-files.ts';
 import { createRoundList } from './round-list.ts';
-import type { Seal } from './seal.ts';
-import { carryOverUntilMs, packStanding, unpackStanding } from './standing.ts';
+import type { Seal } from './draw/seal.ts';
+import { carryOverUntilMs, packStanding, unpackStanding } from './carry/standing.ts';
 import type { EntryStanding, RoundStore } from './store.ts';
 
 export type EntryRequest = {

@@ -2,13 +2,13 @@
 import { present } from '../lib/assert.ts';
 import { hex } from '../lib/hash.ts';
 import type { DrawnManifest } from '../releases/manifest.ts';
-import { rowOf } from './bytes.ts';
-import { leafOf, prefsAt } from './entry-table.ts';
-import { type Cohort, DISPLACED, findLive, idBytes, type Ledger, WAITING } from './ledger.ts';
-import { categoriesOf } from './pools.ts';
-import type { Replayed } from './replay.ts';
-import type { Seal } from './seal.ts';
-import { placeOf } from './transcript.ts';
+import { rowOf } from './draw/bytes.ts';
+import { leafOf, prefsAt } from './draw/entry-table.ts';
+import { type Cohort, DISPLACED, findLive, idBytes, type Ledger, WAITING } from './draw/ledger.ts';
+import { categoriesOf } from './draw/pools.ts';
+import type { Replayed } from './draw/replay.ts';
+import type { Seal } from './draw/seal.ts';
+import { placeOf } from './draw/transcript.ts';
 
 /** How an entry stands after a round. */
 export type Standing = {

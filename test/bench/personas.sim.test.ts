@@ -18,7 +18,7 @@ import { computed, measure, type Verdict } from '../../bench/sim/persona.ts';
 import { PERSONAS } from '../../bench/sim/personas.ts';
 import { openRelease, peopleNamed, type Release } from '../../bench/sim/release.ts';
 import { seededRandom } from '../../src/demo/random.ts';
-import { entryAt, HASH_BYTES } from '../../src/rounds/entry-table.ts';
+import { entryAt, HASH_BYTES } from '../../src/rounds/draw/entry-table.ts';
 
 const SEED = 'test';
 

@@ -7,7 +7,7 @@ import { msFromIso } from '../../src/lib/clock.ts';
 import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { Seal } from '../../src/rounds/seal.ts';
+import { Seal } from '../../src/rounds/draw/seal.ts';
 import {
   bookingOf,
   codeOf,

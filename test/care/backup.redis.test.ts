@@ -17,7 +17,7 @@ import { type EmbeddedRedis, startEmbeddedRedis } from '../../src/redis/embedded
 import { HoldLost } from '../../src/redis/hold.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { verifyOwn } from '../../src/rounds/verify-own.ts';
+import { verifyOwn } from '../../src/rounds/verify/verify-own.ts';
 import { file as fileOf } from '../rounds/files.ts';
 import { SECRET } from '../support/app.ts';
 import {

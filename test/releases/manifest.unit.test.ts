@@ -13,7 +13,7 @@ import {
   stateOf,
 } from '../../src/releases/rules.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
-import { QUICKNET } from '../../src/rounds/beacon.ts';
+import { QUICKNET } from '../../src/rounds/beacon/beacon.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import { codeOf, csvOf, granted, IMPORT_TERMS, placesOf } from '../support/engine.ts';
 

@@ -10,7 +10,7 @@ import {
   planBeacon,
   QUICKNET,
   termsProblem,
-} from '../../src/rounds/beacon.ts';
+} from '../../src/rounds/beacon/beacon.ts';
 
 const SECRET = sha256(Buffer.from('secret'));
 const chain = createHashChain(SECRET, 5);

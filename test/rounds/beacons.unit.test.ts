@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { createSecrets, type Secrets } from '../../src/lib/secrets.ts';
 import { createLog } from '../../src/log.ts';
-import { beaconProblem, hashChainTerms } from '../../src/rounds/beacon.ts';
-import { createBeacons } from '../../src/rounds/beacons.ts';
-import { createDrand } from '../../src/rounds/drand.ts';
+import { beaconProblem, hashChainTerms } from '../../src/rounds/beacon/beacon.ts';
+import { createBeacons } from '../../src/rounds/beacon/beacons.ts';
+import { createDrand } from '../../src/rounds/beacon/drand.ts';
 import { lottery } from './release.ts';
 
 test('chains of many releases have their values, and are kept while few others are asked for', async () => {

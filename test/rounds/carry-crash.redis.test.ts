@@ -4,7 +4,7 @@ import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { unpackStanding } from '../../src/rounds/standing.ts';
+import { unpackStanding } from '../../src/rounds/carry/standing.ts';
 import {
   carrierOn,
   engineOn,

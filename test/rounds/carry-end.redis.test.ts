@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
-import { unpackStanding } from '../../src/rounds/standing.ts';
+import { unpackStanding } from '../../src/rounds/carry/standing.ts';
 import { bookingOf, codeOf, granted, letPass, nextRound } from '../support/engine.ts';
 import { useSeries } from './series.ts';
 

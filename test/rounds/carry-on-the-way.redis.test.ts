@@ -2,9 +2,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { keys } from '../../src/redis/keys.ts';
-import type { Moving } from '../../src/rounds/carry-store.ts';
+import type { Moving } from '../../src/rounds/carry/carry-store.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
-import { unpackStanding } from '../../src/rounds/standing.ts';
+import { unpackStanding } from '../../src/rounds/carry/standing.ts';
 import { engineOn, granted, type TestRelease } from '../support/engine.ts';
 import { useSeries } from './series.ts';
 

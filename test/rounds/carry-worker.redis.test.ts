@@ -6,7 +6,7 @@ import { createFaults } from '../../src/outage.ts';
 import { NodeAwayError } from '../../src/redis/away.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { isRefusal } from '../../src/refusal.ts';
-import { carryingOver } from '../../src/rounds/carry.ts';
+import { carryingOver } from '../../src/rounds/carry/carry.ts';
 import { entryIdOf, unpackEntry } from '../../src/rounds/rules.ts';
 import {
   carrierOn,

@@ -1,6 +1,6 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { describe, expect, test } from 'vitest';
-import { isDrandSignature, QUICKNET } from '../../src/rounds/beacon.ts';
+import { isDrandSignature, QUICKNET } from '../../src/rounds/beacon/beacon.ts';
 import { configWith } from '../support/app.ts';
 import { ownNetwork } from '../support/drand.ts';
 

@@ -1,7 +1,7 @@
 /** A draw of new entries alone: for a ledger in which nobody waits. */
-import { drawOrder, joinLedger } from '../../src/rounds/draw.ts';
-import type { EntryTable } from '../../src/rounds/entry-table.ts';
-import type { Ledger } from '../../src/rounds/ledger.ts';
+import { drawOrder, joinLedger } from '../../src/rounds/draw/draw.ts';
+import type { EntryTable } from '../../src/rounds/draw/entry-table.ts';
+import type { Ledger } from '../../src/rounds/draw/ledger.ts';
 
 export function drawNew(ledger: Ledger, table: EntryTable, seed: Buffer) {
   const ranked = drawOrder(table, seed);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { sha256 } from '../../src/lib/hash.ts';
-import { verifyChain } from '../../src/rounds/verify.ts';
+import { verifyChain } from '../../src/rounds/verify/verify.ts';
 import { file } from './files.ts';
 import { CHAIN, createLedger, idOf, lottery, playRound, wants } from './release.ts';
 

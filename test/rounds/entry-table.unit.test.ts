@@ -14,9 +14,9 @@ import {
   leafOf,
   leavesOf,
   prefsAt,
-} from '../../src/rounds/entry-table.ts';
-import { ascending, rowOf } from '../../src/rounds/bytes.ts';
-import { categoriesOf } from '../../src/rounds/pools.ts';
+} from '../../src/rounds/draw/entry-table.ts';
+import { ascending, rowOf } from '../../src/rounds/draw/bytes.ts';
+import { categoriesOf } from '../../src/rounds/draw/pools.ts';
 import { idOf, lottery, wants } from './release.ts';
 import { anyEntries, anyManifest } from './scenario.ts';
 

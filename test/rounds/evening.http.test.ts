@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { isoFromMs, nowMs, sleep } from '../../src/lib/clock.ts';
-import { verifyChain } from '../../src/rounds/verify.ts';
+import { verifyChain } from '../../src/rounds/verify/verify.ts';
 import { type Answered, call, OPERATOR_KEY, SECRET, tokenOf } from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { fetchTranscripts } from '../../src/rounds/fetch-command.ts';
+import { fetchTranscripts } from '../../src/rounds/verify/fetch-command.ts';
 
 const DIGEST = 'ab'.repeat(32);
 let server: Server;

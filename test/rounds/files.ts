@@ -1,5 +1,5 @@
 /** Transcripts as the verifier gets them. */
-import type { TranscriptFile } from '../../src/rounds/verify.ts';
+import type { TranscriptFile } from '../../src/rounds/verify/verify.ts';
 
 /** `pieces` arrive one after the other, as they do from a disk or a network. */
 export const file = (name: string, ...pieces: readonly (Buffer | string)[]): TranscriptFile => ({

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { gzipBlocks } from '../../src/rounds/gzip-blocks.ts';
+import { gzipBlocks } from '../../src/rounds/draw/gzip-blocks.ts';
 import { findPython } from '../support/python.ts';
 
 /** Half of it hashes, like a transcript. */

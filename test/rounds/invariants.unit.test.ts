@@ -10,13 +10,13 @@ import { sharesOverAllOrders } from '../../bench/sim/all-orders.ts';
 import { sha256, tag, u32 } from '../../src/lib/hash.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { drawRound, type Drawn, KEY_BYTES } from '../../src/rounds/draw.ts';
+import { drawRound, type Drawn, KEY_BYTES } from '../../src/rounds/draw/draw.ts';
 import {
   buildEntryTable,
   type EntryRow,
   type EntryTable,
   entryAt,
-} from '../../src/rounds/entry-table.ts';
+} from '../../src/rounds/draw/entry-table.ts';
 import {
   createLedger,
   DISPLACED,
@@ -26,7 +26,7 @@ import {
   NOTHING_SINCE,
   type Since,
   WAITING,
-} from '../../src/rounds/ledger.ts';
+} from '../../src/rounds/draw/ledger.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
 import { idOf, lottery, playRound, wants } from './release.ts';
 import { anyEntries, anyManifest, half, type Pick } from './scenario.ts';

@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import { sha256, u32 } from '../../src/lib/hash.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { buildEntryTable, type EntryRow, entryAt } from '../../src/rounds/entry-table.ts';
-import { WAITING } from '../../src/rounds/ledger.ts';
+import { buildEntryTable, type EntryRow, entryAt } from '../../src/rounds/draw/entry-table.ts';
+import { WAITING } from '../../src/rounds/draw/ledger.ts';
 import { createLedger, idOf, lottery, type Seats, wants } from './release.ts';
 import { drawNew } from './draw-new.ts';
 

@@ -7,7 +7,7 @@ import { sleep } from '../../src/lib/clock.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { pathProblem, Proof } from '../../src/rounds/proofs.ts';
 import { createProving, PROOF_LIMITS } from '../../src/rounds/proving.ts';
-import { verifyOwn } from '../../src/rounds/verify-own.ts';
+import { verifyOwn } from '../../src/rounds/verify/verify-own.ts';
 import {
   bookingOf,
   codeOf,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hex, sha256 } from '../../src/lib/hash.ts';
 import { inclusionPath, merkleRoot, treeLevels } from '../../src/lib/merkle.ts';
-import { buildEntryTable, entryAt, type EntryTable } from '../../src/rounds/entry-table.ts';
+import { buildEntryTable, entryAt, type EntryTable } from '../../src/rounds/draw/entry-table.ts';
 import {
   chunkOf,
   idsOf,

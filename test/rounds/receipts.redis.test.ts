@@ -9,7 +9,7 @@ import { redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { asLottery } from '../../src/rounds/rules.ts';
 import { Receipt, receiptTerms, signatureProblem } from '../../src/rounds/receipts.ts';
-import { verifyOwn } from '../../src/rounds/verify-own.ts';
+import { verifyOwn } from '../../src/rounds/verify/verify-own.ts';
 import { SECRET } from '../support/app.ts';
 import {
   codeOf,

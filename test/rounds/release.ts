@@ -3,18 +3,22 @@ import { sha256 } from '../../src/lib/hash.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
-import { createHashChain, hashChainBeacon, hashChainTerms } from '../../src/rounds/beacon.ts';
-import { drawRound } from '../../src/rounds/draw.ts';
-import { buildEntryTable, type EntryRow } from '../../src/rounds/entry-table.ts';
+import {
+  createHashChain,
+  hashChainBeacon,
+  hashChainTerms,
+} from '../../src/rounds/beacon/beacon.ts';
+import { drawRound } from '../../src/rounds/draw/draw.ts';
+import { buildEntryTable, type EntryRow } from '../../src/rounds/draw/entry-table.ts';
 import {
   createLedger,
   inOrder,
   type Ledger,
   NOTHING_SINCE,
   type Since,
-} from '../../src/rounds/ledger.ts';
-import { sealRound, seedOf } from '../../src/rounds/seal.ts';
-import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
+} from '../../src/rounds/draw/ledger.ts';
+import { sealRound, seedOf } from '../../src/rounds/draw/seal.ts';
+import { closeRound, transcriptLines } from '../../src/rounds/draw/transcript.ts';
 
 export const CHAIN = createHashChain(sha256(Buffer.from('the secret of a test')), 100);
 const BEACON = hashChainBeacon(CHAIN);

@@ -7,8 +7,8 @@ import { present } from '../../src/lib/assert.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { RESULT_LIMITS } from '../../src/rounds/result-files.ts';
-import { prefixOf, ResultFile } from '../../src/rounds/results.ts';
+import { RESULT_LIMITS } from '../../src/rounds/results/result-files.ts';
+import { prefixOf, ResultFile } from '../../src/rounds/results/results.ts';
 import {
   codeOf,
   dyingStore,

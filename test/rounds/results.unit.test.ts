@@ -14,7 +14,7 @@ import {
   prefixOf,
   recomputedResultFile,
   ResultFile,
-} from '../../src/rounds/results.ts';
+} from '../../src/rounds/results/results.ts';
 import { linesOf } from './files.ts';
 import { createLedger, lottery, playRound, wants } from './release.ts';
 import { playBoth } from './scenario.ts';

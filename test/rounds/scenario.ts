@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { sha256 } from '../../src/lib/hash.ts';
 import type { DrawnManifest, LotteryManifest } from '../../src/releases/manifest.ts';
-import type { EntryRow } from '../../src/rounds/entry-table.ts';
-import { createLedger, type Ledger, type Since } from '../../src/rounds/ledger.ts';
+import type { EntryRow } from '../../src/rounds/draw/entry-table.ts';
+import { createLedger, type Ledger, type Since } from '../../src/rounds/draw/ledger.ts';
 import { type NaiveStanding, type NaiveState, naiveRound, naiveStart } from './naive-draw.ts';
 import { CHAIN, lottery, playRound, sealedAt, type Seats } from './release.ts';
 

@@ -6,7 +6,7 @@ import { isoFromMs, msFromIso } from '../../src/lib/clock.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { LotteryManifest } from '../../src/releases/manifest.ts';
 import { entryIdOf } from '../../src/rounds/rules.ts';
-import type { Carried } from '../../src/rounds/standing.ts';
+import type { Carried } from '../../src/rounds/carry/standing.ts';
 import {
   carrierOn,
   engineOn,

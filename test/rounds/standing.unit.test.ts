@@ -8,7 +8,7 @@ import {
   packStanding,
   refusedMeans,
   unpackStanding,
-} from '../../src/rounds/standing.ts';
+} from '../../src/rounds/carry/standing.ts';
 import { refuse } from '../../src/refusal.ts';
 import { codeOf } from '../support/engine.ts';
 import { lottery } from './release.ts';

@@ -19,8 +19,8 @@ import {
 import { hypergeometric, meanOf, rangeOf } from '../../bench/sim/chances.ts';
 import { between, type Random, seededRandom } from '../../src/demo/random.ts';
 import { sha256, u32 } from '../../src/lib/hash.ts';
-import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/entry-table.ts';
-import { createLedger } from '../../src/rounds/ledger.ts';
+import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/draw/entry-table.ts';
+import { createLedger } from '../../src/rounds/draw/ledger.ts';
 import { idOf, lottery, wants } from './release.ts';
 import { drawNew } from './draw-new.ts';
 

@@ -2,12 +2,12 @@ import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
-import { hashChainBeacon } from '../../src/rounds/beacon.ts';
-import { drawRound } from '../../src/rounds/draw.ts';
-import { buildEntryTable } from '../../src/rounds/entry-table.ts';
-import { NOTHING_SINCE as since } from '../../src/rounds/ledger.ts';
-import { sealRound, seedOf } from '../../src/rounds/seal.ts';
-import { finishRound } from '../../src/rounds/transcript.ts';
+import { hashChainBeacon } from '../../src/rounds/beacon/beacon.ts';
+import { drawRound } from '../../src/rounds/draw/draw.ts';
+import { buildEntryTable } from '../../src/rounds/draw/entry-table.ts';
+import { NOTHING_SINCE as since } from '../../src/rounds/draw/ledger.ts';
+import { sealRound, seedOf } from '../../src/rounds/draw/seal.ts';
+import { finishRound } from '../../src/rounds/draw/transcript.ts';
 import { linesOf } from './files.ts';
 import { CHAIN, createLedger, lottery, playRound, sealedAt, wants } from './release.ts';
 

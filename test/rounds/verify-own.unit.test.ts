@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { manifestHash } from '../../src/releases/manifest.ts';
-import { entryDocument, type EntryRow } from '../../src/rounds/entry-table.ts';
+import { entryDocument, type EntryRow } from '../../src/rounds/draw/entry-table.ts';
 import {
   chunkOf,
   idsOf,
@@ -13,9 +13,9 @@ import {
   treeChunks,
 } from '../../src/rounds/proofs.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
-import type { ResultFile } from '../../src/rounds/results.ts';
-import { type OwnFile, verifyOwn } from '../../src/rounds/verify-own.ts';
-import { idBytes } from '../../src/rounds/ledger.ts';
+import type { ResultFile } from '../../src/rounds/results/results.ts';
+import { type OwnFile, verifyOwn } from '../../src/rounds/verify/verify-own.ts';
+import { idBytes } from '../../src/rounds/draw/ledger.ts';
 import { file, linesOf } from './files.ts';
 import {
   createLedger,

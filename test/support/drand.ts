@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { isoFromMs, nowMs } from '../../src/lib/clock.ts';
 import { hex, sha256, u64 } from '../../src/lib/hash.ts';
-import { type DrandChain, drandTimeMs, QUICKNET } from '../../src/rounds/beacon.ts';
+import { type DrandChain, drandTimeMs, QUICKNET } from '../../src/rounds/beacon/beacon.ts';
 
 export type Network = {
   readonly chain: DrandChain;

@@ -87,8 +87,10 @@ describe('the house', () => {
   });
 
   it('starts the command line, and verifies a draw, without engine, settings and Redis', () => {
-    const loaded = loadedBy('src/cli.ts', 'src/rounds/verify-command.ts');
-    expect(loaded).toEqual(expect.arrayContaining(['src/care/commands.ts', 'src/rounds/draw.ts']));
+    const loaded = loadedBy('src/cli.ts', 'src/rounds/verify/verify-command.ts');
+    expect(loaded).toEqual(
+      expect.arrayContaining(['src/care/commands.ts', 'src/rounds/draw/draw.ts']),
+    );
     const heavy = ['src/engine.ts', 'src/config.ts', 'src/log.ts', 'src/on-redis.ts'];
     expect(
       loaded.filter(

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyOwn } from '../../src/rounds/verify-own.ts';
+import { verifyOwn } from '../../src/rounds/verify/verify-own.ts';
 import { useBrowser } from '../support/browser.ts';
 import { findPython } from '../support/python.ts';
 import {

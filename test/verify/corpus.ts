@@ -10,7 +10,7 @@ import { jcs } from '../../src/lib/jcs.ts';
 import { leafHash } from '../../src/lib/merkle.ts';
 import { kidOf, type ReceiptKey } from '../../src/rounds/receipt-key.ts';
 import { CHAIN_TERMS, emptyRound, NETWORK } from './page-files.ts';
-import type { ResultFile } from '../../src/rounds/results.ts';
+import type { ResultFile } from '../../src/rounds/results/results.ts';
 import { type Sample, SEALED_LATE } from './samples.ts';
 
 export type NamedFile = {

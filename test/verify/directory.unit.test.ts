@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { PUNE, puneCalendar } from '../../bench/support/calendar.ts';
 import { importCalendar, NO_PLACES } from '../../src/releases/import.ts';
 import { LotteryManifest } from '../../src/releases/manifest.ts';
-import { verifyChain } from '../../src/rounds/verify.ts';
+import { verifyChain } from '../../src/rounds/verify/verify.ts';
 import { file } from '../rounds/files.ts';
 import { createLedger, lottery, playRound, wants } from '../rounds/release.ts';
 import { granted, placesOf } from '../support/engine.ts';

@@ -5,7 +5,7 @@ import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { hex, sha256, tag, u32, u64 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
-import { createHashChain } from '../../src/rounds/beacon.ts';
+import { createHashChain } from '../../src/rounds/beacon/beacon.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
 
 export type Source = {

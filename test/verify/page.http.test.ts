@@ -13,7 +13,7 @@ import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics/server.ts';
 import { apiRoutes } from '../../src/routes.ts';
 import { createReceipts, receiptTerms } from '../../src/rounds/receipts.ts';
-import type { ResultFile } from '../../src/rounds/results.ts';
+import type { ResultFile } from '../../src/rounds/results/results.ts';
 import { createLedger, lottery, playRound } from '../rounds/release.ts';
 import { call, configWith } from '../support/app.ts';
 import { useBrowser } from '../support/browser.ts';

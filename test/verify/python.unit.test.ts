@@ -9,7 +9,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
 import { sha256 } from '../../src/lib/hash.ts';
 import { jcs } from '../../src/lib/jcs.ts';
-import type { ResultFile } from '../../src/rounds/results.ts';
+import type { ResultFile } from '../../src/rounds/results/results.ts';
 import { withLine } from '../rounds/files.ts';
 import { resultFilesOf } from './corpus.ts';
 import { createLedger, idOf, lottery, playRound, wants } from '../rounds/release.ts';

@@ -12,7 +12,7 @@ import { jcs } from '../../src/lib/jcs.ts';
 import { createSecrets } from '../../src/lib/secrets.ts';
 import { manifestHash } from '../../src/releases/manifest.ts';
 import { createReceipts, type Receipt, receiptTerms } from '../../src/rounds/receipts.ts';
-import { buildEntryTable } from '../../src/rounds/entry-table.ts';
+import { buildEntryTable } from '../../src/rounds/draw/entry-table.ts';
 import {
   chunkOf,
   idsOf,
@@ -22,7 +22,7 @@ import {
   subtreeOf,
   treeChunks,
 } from '../../src/rounds/proofs.ts';
-import { verifyOwn } from '../../src/rounds/verify-own.ts';
+import { verifyOwn } from '../../src/rounds/verify/verify-own.ts';
 import { file } from '../rounds/files.ts';
 import { findPython } from '../support/python.ts';
 import { checkReceipt, source, verifyDraw } from './page-files.ts';

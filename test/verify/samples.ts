@@ -13,19 +13,19 @@ import {
   createHashChain,
   hashChainTerms,
   QUICKNET,
-} from '../../src/rounds/beacon.ts';
-import { drawRound } from '../../src/rounds/draw.ts';
-import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/entry-table.ts';
+} from '../../src/rounds/beacon/beacon.ts';
+import { drawRound } from '../../src/rounds/draw/draw.ts';
+import { buildEntryTable, entryAt, type EntryRow } from '../../src/rounds/draw/entry-table.ts';
 import {
   createLedger,
   inOrder,
   type Ledger,
   NOTHING_SINCE,
   type Since,
-} from '../../src/rounds/ledger.ts';
+} from '../../src/rounds/draw/ledger.ts';
 import { receiptKeyOf } from '../../src/rounds/receipts.ts';
-import { type Seal, sealRound, type SealTimes, seedOf } from '../../src/rounds/seal.ts';
-import { closeRound, transcriptLines } from '../../src/rounds/transcript.ts';
+import { type Seal, sealRound, type SealTimes, seedOf } from '../../src/rounds/draw/seal.ts';
+import { closeRound, transcriptLines } from '../../src/rounds/draw/transcript.ts';
 
 export type Sample = {
   /** Folder under verify/samples. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { verifyChain } from '../../src/rounds/verify.ts';
+import { verifyChain } from '../../src/rounds/verify/verify.ts';
 import { file } from '../rounds/files.ts';
 import { findPython } from '../support/python.ts';
 import { forgeriesOf } from './corpus.ts';

@@ -3,10 +3,10 @@
  * the beacon's kind leaves open; needs no server, no key and no network.
  */
 import { z } from 'zod';
-import { isQuicknet, trustOf } from './beacon.ts';
-import type { Ledger } from './ledger.ts';
-import { readLines } from './lines.ts';
-import { isMismatch, type Replayed, replay } from './replay.ts';
+import { isQuicknet, trustOf } from '../beacon/beacon.ts';
+import type { Ledger } from '../draw/ledger.ts';
+import { readLines } from '../draw/lines.ts';
+import { isMismatch, type Replayed, replay } from '../draw/replay.ts';
 
 /** Bytes of a transcript, gzip or plain, and what to call it in the report. */
 export type TranscriptFile = {

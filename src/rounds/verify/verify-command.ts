@@ -1,8 +1,8 @@
 /** `fairslot draw verify`: the verifier for a terminal or a pipe. */
 import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import type { Phase } from '../demo/progress.ts';
-import type { Standing } from './sightings.ts';
+import type { Phase } from '../../demo/progress.ts';
+import type { Standing } from '../sightings.ts';
 import {
   type OwnAccepted,
   type OwnFile,

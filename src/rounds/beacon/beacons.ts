@@ -1,7 +1,7 @@
-/** The beacon of a release by its manifest: what rounds/beacon.ts has no secrets or network for. */
-import { createRecent } from '../lib/recent.ts';
-import type { Secrets } from '../lib/secrets.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
+/** The beacon of a release by its manifest: what beacon.ts has no secrets or network for. */
+import { createRecent } from '../../lib/recent.ts';
+import type { Secrets } from '../../lib/secrets.ts';
+import type { LotteryManifest } from '../../releases/manifest.ts';
 import { type Beacon, createHashChain, type HashChain, hashChainBeacon } from './beacon.ts';
 import type { Drand } from './drand.ts';
 

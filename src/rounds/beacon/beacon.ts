@@ -5,10 +5,10 @@
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { z } from 'zod';
-import { assert } from '../lib/assert.ts';
-import { msFromIso } from '../lib/clock.ts';
-import { hex, sha256, u64 } from '../lib/hash.ts';
-import { type LotteryManifest, MANIFEST_LIMITS } from '../releases/manifest.ts';
+import { assert } from '../../lib/assert.ts';
+import { msFromIso } from '../../lib/clock.ts';
+import { hex, sha256, u64 } from '../../lib/hash.ts';
+import { type LotteryManifest, MANIFEST_LIMITS } from '../../releases/manifest.ts';
 
 /** A manifest's terms: which beacon its rounds use. */
 export type BeaconTerms = LotteryManifest['beacon'];

@@ -5,13 +5,13 @@
  * stand in the round's tree.
  */
 import { z } from 'zod';
-import { present } from '../lib/assert.ts';
-import { ReleaseId, SlotId } from '../releases/manifest.ts';
-import { compareKeys } from './bytes.ts';
-import type { Drawn } from './draw.ts';
-import { ENTRY_ID, ENTRY_ID_BYTES, type EntryColumns, entryAt } from './entry-table.ts';
-import { type Cohort, idBytes, type Ledger, WAITING } from './ledger.ts';
-import { placeOf } from './transcript.ts';
+import { present } from '../../lib/assert.ts';
+import { ReleaseId, SlotId } from '../../releases/manifest.ts';
+import { compareKeys } from '../draw/bytes.ts';
+import type { Drawn } from '../draw/draw.ts';
+import { ENTRY_ID, ENTRY_ID_BYTES, type EntryColumns, entryAt } from '../draw/entry-table.ts';
+import { type Cohort, idBytes, type Ledger, WAITING } from '../draw/ledger.ts';
+import { placeOf } from '../draw/transcript.ts';
 
 /** Entries that share a file, on average at most; and at least half as many. */
 const FILE_ENTRIES = 512;

@@ -3,7 +3,7 @@
  * the closed list, within a time and a size, and a signature only counts if it is the network's.
  */
 import { z } from 'zod';
-import { parseJson } from '../lib/json.ts';
+import { parseJson } from '../../lib/json.ts';
 import { type DrandChain, isDrandSignature } from './beacon.ts';
 
 /** What an endpoint's answer was; labels of a metric. */

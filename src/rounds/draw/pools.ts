@@ -2,9 +2,9 @@
  * The seats of a manifest laid out in columns. Pools are numbered through all slots, in the
  * manifest's order.
  */
-import { assert } from '../lib/assert.ts';
-import { termsProblem } from './beacon.ts';
-import { type DrawnManifest, type Manifest, OPEN_POOL } from '../releases/manifest.ts';
+import { assert } from '../../lib/assert.ts';
+import { termsProblem } from '../beacon/beacon.ts';
+import { type DrawnManifest, type Manifest, OPEN_POOL } from '../../releases/manifest.ts';
 
 export type Pools = {
   readonly count: number;

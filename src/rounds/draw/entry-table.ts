@@ -2,10 +2,10 @@
  * The sealed list of a round, column by column: a million entries as a dozen allocations. Rows
  * ascend by entry id bytes, which is the order of the Merkle tree's leaves (docs/draw.md).
  */
-import { assert, present } from '../lib/assert.ts';
-import { sha256Hex, sha256Into } from '../lib/hash.ts';
-import { leafHash } from '../lib/merkle.ts';
-import type { DrawnManifest } from '../releases/manifest.ts';
+import { assert, present } from '../../lib/assert.ts';
+import { sha256Hex, sha256Into } from '../../lib/hash.ts';
+import { leafHash } from '../../lib/merkle.ts';
+import type { DrawnManifest } from '../../releases/manifest.ts';
 import { ascending, compareKeys, withRoom } from './bytes.ts';
 import { categoriesOf } from './pools.ts';
 

@@ -1,7 +1,7 @@
 /** Standing entries on their way from a release that is over into a later one of its series. */
-import { keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
-import { replyWord, script, unexpectedReply } from '../redis/script.ts';
+import { keys } from '../../redis/keys.ts';
+import type { Redis } from '../../redis/client.ts';
+import { replyWord, script, unexpectedReply } from '../../redis/script.ts';
 
 /** An entry as it is on its way: with a minus before it where it was withdrawn meanwhile. */
 export type Moving = { readonly id: string; readonly standing: string };

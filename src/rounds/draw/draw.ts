@@ -2,9 +2,9 @@
  * The draw: serial dictatorship in a random order from a public seed (docs/draw.md). No I/O, no
  * clock, no randomness of its own; the ledger is changed in place.
  */
-import { assert, present } from '../lib/assert.ts';
-import { sha256Hex, sha256Into, tag } from '../lib/hash.ts';
-import { jcs } from '../lib/jcs.ts';
+import { assert, present } from '../../lib/assert.ts';
+import { sha256Hex, sha256Into, tag } from '../../lib/hash.ts';
+import { jcs } from '../../lib/jcs.ts';
 import { ascending } from './bytes.ts';
 import { ENTRY_ID_BYTES, type EntryColumns, type EntryTable, entryAt } from './entry-table.ts';
 import {

@@ -2,11 +2,11 @@
  * Standing entries: what somebody asked for once, to be entered in the later releases of a series
  * until it gets a seat, is withdrawn or expires (docs/adr/0015). Pure.
  */
-import { assert, present } from '../lib/assert.ts';
-import { isoFromMs, msFromIso } from '../lib/clock.ts';
-import { refuse, type Refusal } from '../refusal.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
-import type { Published } from '../releases/service.ts';
+import { assert, present } from '../../lib/assert.ts';
+import { isoFromMs, msFromIso } from '../../lib/clock.ts';
+import { refuse, type Refusal } from '../../refusal.ts';
+import type { LotteryManifest } from '../../releases/manifest.ts';
+import type { Published } from '../../releases/service.ts';
 
 /** How long after the end of its release an entry may ask to be carried over. */
 export const CARRY_OVER_DAYS = 90;

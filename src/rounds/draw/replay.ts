@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { present } from '../lib/assert.ts';
-import { isoFromMs, msFromIso } from '../lib/clock.ts';
-import { hex } from '../lib/hash.ts';
-import { jcs } from '../lib/jcs.ts';
-import { DrawnManifest } from '../releases/manifest.ts';
-import { BeaconValue, beaconProblem, trustOf } from './beacon.ts';
+import { present } from '../../lib/assert.ts';
+import { isoFromMs, msFromIso } from '../../lib/clock.ts';
+import { hex } from '../../lib/hash.ts';
+import { jcs } from '../../lib/jcs.ts';
+import { DrawnManifest } from '../../releases/manifest.ts';
+import { BeaconValue, beaconProblem, trustOf } from '../beacon/beacon.ts';
 import { drawCarried, joinLedger, type Offer, rankKeys } from './draw.ts';
 import { withRoom } from './bytes.ts';
 import {
@@ -42,7 +42,7 @@ import {
   readLinesTogether,
 } from './lines.ts';
 import { categoriesOf, manifestProblem } from './pools.ts';
-import { receiptKeyProblem } from './receipt-key.ts';
+import { receiptKeyProblem } from '../receipt-key.ts';
 import { rootOf, Seal, sealTerms, seedOf } from './seal.ts';
 import {
   closeRound,

@@ -2,7 +2,7 @@
  * Tables of fixed-width binary keys laid end to end: entry ids (16 bytes) and rank keys (32 bytes).
  */
 
-import { assert, present } from '../lib/assert.ts';
+import { assert, present } from '../../lib/assert.ts';
 
 /** A key's first bits and its row in one float, which sorts natively: 30 and 23 bits fit exactly. */
 const PREFIX_SHIFT = 2;

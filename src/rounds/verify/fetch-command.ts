@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { z } from 'zod';
-import type { Problem } from '../command-line.ts';
+import type { Problem } from '../../command-line.ts';
 
 /** The server may be anyone's: its answers name no file, and fill no disk. */
 const Rounds = z.object({

@@ -3,12 +3,12 @@
  * signed seal; against the files of the release where they are at hand.
  */
 import type { z } from 'zod';
-import { present } from '../lib/assert.ts';
-import { jcs } from '../lib/jcs.ts';
-import { DrawnManifest, manifestHash } from '../releases/manifest.ts';
-import { manifestProblem } from './pools.ts';
-import { pathProblem, Proof } from './proofs.ts';
-import { receiptKeyProblem } from './receipt-key.ts';
+import { present } from '../../lib/assert.ts';
+import { jcs } from '../../lib/jcs.ts';
+import { DrawnManifest, manifestHash } from '../../releases/manifest.ts';
+import { manifestProblem } from '../draw/pools.ts';
+import { pathProblem, Proof } from '../proofs.ts';
+import { receiptKeyProblem } from '../receipt-key.ts';
 import {
   entryProblem,
   leafProblem,
@@ -17,10 +17,10 @@ import {
   ShownReceipt,
   signatureProblem,
   SignedSeal,
-} from './receipts.ts';
-import type { Replayed } from './replay.ts';
-import { recomputedResultFile, ResultFile } from './results.ts';
-import { type Sighting, type Watch, watchEntry } from './sightings.ts';
+} from '../receipts.ts';
+import type { Replayed } from '../draw/replay.ts';
+import { recomputedResultFile, ResultFile } from '../results/results.ts';
+import { type Sighting, type Watch, watchEntry } from '../sightings.ts';
 import {
   type AcceptedChain,
   type TranscriptFile,

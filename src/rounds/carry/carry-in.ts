@@ -2,14 +2,14 @@
  * Enters a standing entry in a later release of its series: through the same admission as one that
  * is put by hand, and never in the place of one.
  */
-import { assert, present } from '../lib/assert.ts';
-import type { Secrets } from '../lib/secrets.ts';
-import type { PeopleStore } from '../people/store.ts';
-import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { Manifest } from '../releases/manifest.ts';
-import type { Published, ReleaseService } from '../releases/service.ts';
-import { type Admission, type Admitted, enterRefusal } from './admission.ts';
-import { entryIdOf, groupProblem } from './rules.ts';
+import { assert, present } from '../../lib/assert.ts';
+import type { Secrets } from '../../lib/secrets.ts';
+import type { PeopleStore } from '../../people/store.ts';
+import { isRefusal, refuse, type Refusal } from '../../refusal.ts';
+import type { Manifest } from '../../releases/manifest.ts';
+import type { Published, ReleaseService } from '../../releases/service.ts';
+import { type Admission, type Admitted, enterRefusal } from '../admission.ts';
+import { entryIdOf, groupProblem } from '../rules.ts';
 import {
   type Carried,
   carriedPreferences,
@@ -17,7 +17,7 @@ import {
   refusedMeans,
   type StandingEntry,
 } from './standing.ts';
-import type { CarryReply, Coming, EnterRefusal, EntryToPut, RoundStore } from './store.ts';
+import type { CarryReply, Coming, EnterRefusal, EntryToPut, RoundStore } from '../store.ts';
 
 type Parts = {
   store: RoundStore;

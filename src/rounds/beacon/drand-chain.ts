@@ -1,7 +1,7 @@
 /** The drand network that new releases name: quicknet, or one that the operator describes. Pure. */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
 import { z } from 'zod';
-import { parseJson } from '../lib/json.ts';
+import { parseJson } from '../../lib/json.ts';
 import { type DrandChain, QUICKNET, termsProblem } from './beacon.ts';
 
 /** What `GET /{chain}/info` of a drand endpoint answers, as far as it matters here. */

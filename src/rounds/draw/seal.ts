@@ -3,17 +3,17 @@
  * (docs/draw.md).
  */
 import { z } from 'zod';
-import { hex, sha256, tag, u32 } from '../lib/hash.ts';
-import { jcs } from '../lib/jcs.ts';
-import { merkleRoot } from '../lib/merkle.ts';
-import { Instant } from '../releases/manifest.ts';
+import { hex, sha256, tag, u32 } from '../../lib/hash.ts';
+import { jcs } from '../../lib/jcs.ts';
+import { merkleRoot } from '../../lib/merkle.ts';
+import { Instant } from '../../releases/manifest.ts';
 import {
   BeaconPlan,
   type BeaconTerms,
   type BeaconValue,
   beaconBytes,
   planBeacon,
-} from './beacon.ts';
+} from '../beacon/beacon.ts';
 import { ENTRIES_MAX, type EntryTable } from './entry-table.ts';
 import type { Ledger, Since } from './ledger.ts';
 

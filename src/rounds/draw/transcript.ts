@@ -4,11 +4,11 @@
  * give.
  */
 import { createHash } from 'node:crypto';
-import { assert, present } from '../lib/assert.ts';
-import { msFromIso } from '../lib/clock.ts';
-import { hex, sha256 } from '../lib/hash.ts';
-import { jcs } from '../lib/jcs.ts';
-import { type BeaconTerms, type BeaconValue, trustOf, valueTimeMs } from './beacon.ts';
+import { assert, present } from '../../lib/assert.ts';
+import { msFromIso } from '../../lib/clock.ts';
+import { hex, sha256 } from '../../lib/hash.ts';
+import { jcs } from '../../lib/jcs.ts';
+import { type BeaconTerms, type BeaconValue, trustOf, valueTimeMs } from '../beacon/beacon.ts';
 import { type Drawn, KEY_BYTES, type Offer } from './draw.ts';
 import { ENTRY_ID_BYTES, type EntryTable, entryAt, HASH_BYTES, rowTexts } from './entry-table.ts';
 import { gzipBlocks } from './gzip-blocks.ts';

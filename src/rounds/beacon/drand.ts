@@ -4,9 +4,9 @@
  * one on. While none has the value the round waits for exactly that value, however long, and the
  * operators can see that it does.
  */
-import { assert } from '../lib/assert.ts';
-import { monotonicMs, nowMs } from '../lib/clock.ts';
-import type { Log } from '../log.ts';
+import { assert } from '../../lib/assert.ts';
+import { monotonicMs, nowMs } from '../../lib/clock.ts';
+import type { Log } from '../../log.ts';
 import { type Beacon, type DrandChain, drandTimeMs, type DrandTerms } from './beacon.ts';
 import { type AnswerOutcome, askEndpoint, type Question } from './drand-endpoint.ts';
 

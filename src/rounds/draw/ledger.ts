@@ -3,9 +3,9 @@
  * published transcripts alone, and changes only by `settle` (what happened between two rounds), a
  * draw and `closeRound`.
  */
-import { assert, present } from '../lib/assert.ts';
-import { type DrawnManifest, manifestHash } from '../releases/manifest.ts';
-import type { BeaconValue } from './beacon.ts';
+import { assert, present } from '../../lib/assert.ts';
+import { type DrawnManifest, manifestHash } from '../../releases/manifest.ts';
+import type { BeaconValue } from '../beacon/beacon.ts';
 import { rowOf } from './bytes.ts';
 import { type EntryColumns, entryAt } from './entry-table.ts';
 import { layOutPools, type Pools } from './pools.ts';

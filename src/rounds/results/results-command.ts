@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Problem, problemOf } from '../command-line.ts';
-import type { Prepared } from '../http/prepared.ts';
-import { isRefusal } from '../refusal.ts';
-import { ReleaseId } from '../releases/manifest.ts';
+import { type Problem, problemOf } from '../../command-line.ts';
+import type { Prepared } from '../../http/prepared.ts';
+import { isRefusal } from '../../refusal.ts';
+import { ReleaseId } from '../../releases/manifest.ts';
 import { prefixOf } from './results.ts';
-import type { RoundService } from './service.ts';
+import type { RoundService } from '../service.ts';
 
 /** Files that are made and written at a time. */
 const AT_ONCE = 32;

@@ -4,17 +4,17 @@
  * the one that it was, some times a second for all who ask.
  */
 import { LRUCache } from 'lru-cache';
-import { atMost } from '../lib/at-most.ts';
-import { createFresh } from '../lib/fresh.ts';
-import { type Prepared, prepare, sizeOf } from '../http/prepared.ts';
-import { isRefusal, refuse, type Refusal } from '../refusal.ts';
-import type { DrawnManifest, Manifest } from '../releases/manifest.ts';
-import type { ReleaseService } from '../releases/service.ts';
-import { layOutPools, type Pools } from './pools.ts';
-import { chunksBetween, idsOf } from './proofs.ts';
+import { atMost } from '../../lib/at-most.ts';
+import { createFresh } from '../../lib/fresh.ts';
+import { type Prepared, prepare, sizeOf } from '../../http/prepared.ts';
+import { isRefusal, refuse, type Refusal } from '../../refusal.ts';
+import type { DrawnManifest, Manifest } from '../../releases/manifest.ts';
+import type { ReleaseService } from '../../releases/service.ts';
+import { layOutPools, type Pools } from '../draw/pools.ts';
+import { chunksBetween, idsOf } from '../proofs.ts';
 import { fileOfPrefix, idsBetween, keptResultFile, type ResultHead } from './results.ts';
-import { asLottery } from './rules.ts';
-import type { RoundStore } from './store.ts';
+import { asLottery } from '../rules.ts';
+import type { RoundStore } from '../store.ts';
 
 export const RESULT_LIMITS = {
   /** Of files that a process keeps; what is longest unused goes first. */

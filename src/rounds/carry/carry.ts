@@ -4,21 +4,21 @@
  * them. Each step can be interrupted or done twice: what is on its way stays on its way until it is
  * known to have arrived, and arrives once (docs/adr/0015).
  */
-import { present } from '../lib/assert.ts';
-import { isoFromMs } from '../lib/clock.ts';
-import type { Message } from '../notify/messages.ts';
-import type { OnFault } from '../outage.ts';
-import { isRefusal } from '../refusal.ts';
-import type { LotteryManifest } from '../releases/manifest.ts';
-import type { ReleaseService } from '../releases/service.ts';
+import { present } from '../../lib/assert.ts';
+import { isoFromMs } from '../../lib/clock.ts';
+import type { Message } from '../../notify/messages.ts';
+import type { OnFault } from '../../outage.ts';
+import { isRefusal } from '../../refusal.ts';
+import type { LotteryManifest } from '../../releases/manifest.ts';
+import type { ReleaseService } from '../../releases/service.ts';
 import type { Entrance } from './carry-in.ts';
 import type { CarryStore, Moving } from './carry-store.ts';
-import type { Conductor } from './conduct.ts';
-import { entryIdOf } from './rules.ts';
-import type { RoundService } from './service.ts';
+import type { Conductor } from '../conduct.ts';
+import { entryIdOf } from '../rules.ts';
+import type { RoundService } from '../service.ts';
 import { type Carried, packStanding, type StandingEntry, unpackStanding } from './standing.ts';
-import type { RoundStore } from './store.ts';
-import { tell, type TellParts, type Told } from './tell.ts';
+import type { RoundStore } from '../store.ts';
+import { tell, type TellParts, type Told } from '../tell.ts';
 
 /** Entries carried in one step: a round is held up by no more. */
 const BATCH = 500;
