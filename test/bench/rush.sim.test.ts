@@ -32,6 +32,13 @@ describe.concurrent('the bench', () => {
     expect(outcome.figures).not.toHaveProperty('growth');
   });
 
+  it('signs nobody in where the operator key is no key there', async () => {
+    const key = { FAIRSLOT_OPERATOR_KEY: 'another operator key, of more than 32 characters' };
+    await expect(onTarget(soak, { TRUSTED_PROXIES: 'loopback', ...key })).rejects.toThrow(
+      /no release for this operator key: 401 OPERATOR_KEY_INVALID/,
+    );
+  });
+
   it.each([
     ['keeps no SMS', { SMS_DRIVER: 'console', TRUSTED_PROXIES: 'loopback' }, /keeps no SMS/],
     ['takes all for one', {}, /X-Forwarded-For/],

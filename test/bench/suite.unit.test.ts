@@ -11,7 +11,7 @@ import { percentileChart } from '../../bench/support/latency-charts.ts';
 import { playApart, takingPart } from '../../bench/support/play.ts';
 import { reportHtml } from '../../bench/support/report.ts';
 import { NOTES, resultsText } from '../../bench/support/results.ts';
-import { type Chart, type Goal, isMet } from '../../bench/support/scenario.ts';
+import { type Chart, type Goal, isMet, timeLimitMs } from '../../bench/support/scenario.ts';
 import {
   boundText,
   brokenOf,
@@ -279,6 +279,17 @@ describe('the list of scenarios', () => {
     const times = takingPart(SCENARIOS, { quick: false }).map(({ mostS }) => mostS);
     expect(Math.min(...times)).toBeGreaterThan(0);
     expect(times.reduce((sum, mostS) => sum + mostS)).toBeLessThan(28 * 60);
+  });
+
+  it.each(['soak', 'peers'])('gives %s the minutes that it was asked to go on for', (name) => {
+    const scenario = SCENARIOS.find((one) => one.name === name);
+    if (!scenario) throw new Error(name);
+    const day = 24 * 60;
+    expect(timeLimitMs(scenario, { minutes: day })).toBeGreaterThan(day * 60_000);
+    const minutes = scenario.options.find((option) => option.attributeName() === 'minutes');
+    expect(minutes?.parseArg?.(String(day), undefined)).toBe(day);
+    // A timer of more than 2^31 ms goes off at once.
+    expect(() => minutes?.parseArg?.(String(day + 1), undefined)).toThrow('1,440');
   });
 
   it('leaves out of a quick run what waits for long, or others measure as well', () => {
