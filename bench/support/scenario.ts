@@ -62,7 +62,7 @@ export type Scenario<Options, Figures extends object = object> = {
   readonly inAll?: InAll<Options>;
   /** Options of `all --quick`, which shows that everything runs, and measures nothing. */
   readonly quick?: Partial<Options>;
-  /** Of one that is told how long to go on: so many minutes, which the suite gives it beside an hour. */
+  /** Of one that is told how many minutes to go on: it has these and an hour. */
   readonly minutesAsked?: (options: Options) => number;
   /** Of a scenario that can be played on a deployment that runs. */
   readonly onTarget?: (target: Target, options: Options, progress: Progress) => Promise<Outcome>;

@@ -77,7 +77,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
  */
 export type Coming = 'each' | 'together' | 'forwarded';
 
-/** `base`: the engine's address, `http://127.0.0.1:8080`, or `https`, whose certificate is checked. */
+/** `base`: the engine's address, `http://127.0.0.1:8080`; the certificate of `https` is checked. */
 export function createClient(base: string, coming: Coming): Client {
   const { protocol, hostname, port } = urlToHttpOptions(new URL(base));
   const { Agent, request } = protocol === 'https:' ? tls : clear;

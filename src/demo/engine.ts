@@ -33,8 +33,8 @@ const OUTPUT_KEPT = 4_000;
 const SETTINGS: ReadonlySet<string> = new Set([...SETTING_NAMES, 'SETTINGS_FILE']);
 
 /**
- * Of a process of an engine: what this one was given and these settings, and none that whoever called it
- * has exported for an engine of their own. Figures would depend on it, and nothing would say so.
+ * Of a process of an engine: what this one was given and these settings, and none that the shell
+ * has exported for an engine elsewhere. Figures would depend on them, and nothing would say so.
  */
 export const environmentWith = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.has(name))),

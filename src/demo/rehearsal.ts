@@ -21,8 +21,9 @@ const DEVELOPMENT =
   'and TRUSTED_PROXIES with the address of this client';
 
 /**
- * Throws where the engine would hand SMS to nobody, count all people as one, or create no release for
- * this key: before anybody signs in. `client` must come as through a load balancer (`forwarded`).
+ * Throws where the engine would hand SMS to nobody, count all people as one, or create no release
+ * for this key: before anybody signs in. `client` must come as through a load balancer
+ * (`forwarded`).
  */
 export async function assertRehearsal(
   client: Pick<Client, 'send'>,

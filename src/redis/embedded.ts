@@ -265,8 +265,8 @@ function tellToEnd(pid: number): void {
 }
 
 /**
- * Ends at once the server of a directory whose owner was killed, and removes its socket: for whoever
- * throws the directory away.
+ * Ends at once the server of a directory whose owner was killed, and removes its socket: for
+ * whoever throws the directory away.
  */
 export function killOrphan(dataDir: string): void {
   const file = join(dataDir, PID_FILE);
