@@ -5,7 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { describeMachine, type Machine, machineInWords } from './support/machine.ts';
+import { describeMachine, type Machine, machineInWords, whereWords } from './support/machine.ts';
 import { playAll } from './support/play.ts';
 import { reportHtml } from './support/report.ts';
 import { resultsText } from './support/results.ts';
@@ -103,7 +103,8 @@ function conclude(measured: Measured, json: object): void {
   const { json: asJson, report } = program.opts<Common>();
   if (report !== undefined) save(report, reportHtml(measured));
   const broken = measured.played.flatMap(brokenOf);
-  const said = [goalTable(measured.played), `On ${machineInWords(measured.machine)}.`].join('\n');
+  const { played, machine, target } = measured;
+  const said = `${goalTable(played)}\n${whereWords(target)} ${machineInWords(machine)}.`;
   (asJson ? process.stderr : process.stdout).write(`\n${said}\n`);
   if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
   if (broken.length > 0) process.exitCode = 1;

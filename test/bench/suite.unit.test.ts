@@ -197,6 +197,28 @@ describe('a chart', () => {
     expect(beside[0]).toBeGreaterThanOrEqual((up[0] ?? 0) + (up[2] ?? 0));
   });
 
+  it('shows each of eight series in a colour of its own, as soak and rush have them', () => {
+    const series = Array.from({ length: 8 }, (_, index) => ({
+      name: `series ${index}`,
+      points: [[0, 1]] as const,
+    }));
+    const html = reportHtml(measured(played([], { charts: [{ ...chart, series }] })));
+    const classes = Array.from(
+      html.matchAll(/<circle[^>]* class="series (series-\d)/g),
+      ([, one]) => one,
+    );
+    const colours = classes.map((one) => new RegExp(`--${one}: (#\\w+);`).exec(html)?.[1]);
+    expect(new Set(colours).size).toBe(8);
+    expect(colours).not.toContain(undefined);
+  });
+
+  it('does not say of a target that its machine is this one', () => {
+    const target = 'https://booking.example.org';
+    expect(reportHtml(measured(played([])))).toContain('Measured on');
+    expect(reportHtml({ ...measured(played([])), target })).not.toContain('Measured on');
+    expect(resultsText({ ...measured(played([])), target }, [])).not.toContain('share');
+  });
+
   it('of percentiles has a line for each that was measured', () => {
     const { series } = percentileChart('waits', { quiet: [1, 2, 3], flood: [9], none: [] });
     expect(series.map(({ name }) => name)).toEqual(['quiet', 'flood']);
