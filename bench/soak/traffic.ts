@@ -24,8 +24,11 @@ const VISIT_NAMES = Object.keys(VISITS) as Visit[];
 /** Between two requests of a visit. */
 const STEP_MS = 100;
 
-/** A round may change what somebody has between their look and their act; that is no fault. */
-const RACED = ['HAS_BOOKING', 'ENTRY_UNKNOWN', 'BOOKING_UNKNOWN', 'ROUND_DRAWING'];
+/**
+ * A round, or another visit of theirs while the engine stands still, may change what somebody has
+ * between their look and their act; that is no fault.
+ */
+const RACED = ['HAS_BOOKING', 'ENTRY_UNKNOWN', 'ENTRY_SEALED', 'BOOKING_UNKNOWN', 'ROUND_DRAWING'];
 export const isRaced = ({ code = '' }: Pick<Sample, 'code'>): boolean =>
   RACED.includes(code) || PEOPLE_MAY_HEAR.includes(code);
 
