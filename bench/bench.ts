@@ -1,15 +1,15 @@
 /** `npm run bench -- SCENARIO`: measures one thing, or all, and prints figures and goals. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { createProgress } from '../src/demo/progress.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { describeMachine, type Machine, machineInWords } from './support/machine.ts';
+import { describeMachine, type Machine, machineInWords, whereWords } from './support/machine.ts';
 import { playAll } from './support/play.ts';
 import { reportHtml } from './support/report.ts';
 import { resultsText } from './support/results.ts';
-import type { AnyScenario, Target } from './support/scenario.ts';
+import { type AnyScenario, type Target, timeLimitMs } from './support/scenario.ts';
 import {
   brokenOf,
   figureLines,
@@ -19,8 +19,7 @@ import {
   type Played,
 } from './support/verdict.ts';
 
-/** No scenario may hold the machine longer than this. */
-const TIME_LIMIT_MS = 60 * 60_000;
+const ALL_WITHIN_MS = 60 * 60_000;
 const USAGE_STATUS = 2;
 
 type Common = {
@@ -76,8 +75,25 @@ async function play(scenario: AnyScenario, options: object, target?: Target): Pr
   return { name, summary, tookMs: monotonicMs() - startedMs, outcome };
 }
 
+/** Refuses with status 2, before anything is measured, what could not be kept then. */
+function assertWritable(option: string, file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    program.error(`error: ${option} cannot be written: ${String(error)}`);
+  }
+}
+
+function endAfter(ms: number): void {
+  setTimeout(() => {
+    process.stderr.write(`It took longer than ${ms / 60_000} minutes.\n`);
+    process.exit(1);
+  }, ms).unref();
+}
+
 function save(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
   process.stderr.write(`Written: ${file}\n`);
 }
@@ -87,7 +103,8 @@ function conclude(measured: Measured, json: object): void {
   const { json: asJson, report } = program.opts<Common>();
   if (report !== undefined) save(report, reportHtml(measured));
   const broken = measured.played.flatMap(brokenOf);
-  const said = [goalTable(measured.played), `On ${machineInWords(measured.machine)}.`].join('\n');
+  const { played, machine, target } = measured;
+  const said = `${goalTable(played)}\n${whereWords(target)} ${machineInWords(machine)}.`;
   (asJson ? process.stderr : process.stdout).write(`\n${said}\n`);
   if (asJson) process.stdout.write(`${JSON.stringify(json)}\n`);
   if (broken.length > 0) process.exitCode = 1;
@@ -101,6 +118,8 @@ const begin = (): { machine: Machine; at: Date } => ({
 async function playOne(scenario: AnyScenario, options: object): Promise<void> {
   const common = program.opts<Common>();
   const target = targetOf(common);
+  assertWritable('--report', common.report);
+  endAfter(timeLimitMs(scenario, options));
   const { machine, at } = begin();
   const played = await play(scenario, options, target);
   const goals = judgedGoals(played);
@@ -112,7 +131,11 @@ async function playOne(scenario: AnyScenario, options: object): Promise<void> {
 }
 
 async function playEverything({ quick, results }: All): Promise<void> {
-  const target = targetOf(program.opts<Common>());
+  const { report, ...common } = program.opts<Common>();
+  const target = targetOf(common);
+  assertWritable('--report', report);
+  assertWritable('--results', results);
+  endAfter(ALL_WITHIN_MS);
   const { machine, at } = begin();
   const played = await playAll(SCENARIOS, { quick, target }, process.stderr);
   const measured: Measured = { played, machine, at, target: target?.url };
@@ -139,10 +162,6 @@ program
   .option('--results <file>', 'write bench/RESULTS.md anew there, with the notes of bench/notes')
   .action((options: All) => playEverything(options));
 
-setTimeout(() => {
-  process.stderr.write(`It took longer than ${TIME_LIMIT_MS / 60_000} minutes.\n`);
-  process.exit(1);
-}, TIME_LIMIT_MS).unref();
 // What a scenario started ends when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 

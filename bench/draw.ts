@@ -26,6 +26,9 @@ const LATER_GOAL_MS = 500;
 /** Seats that come back before a later round, and entries that are new in it. */
 const LATER = 1_000;
 
+/** Of fewer, a later round may leave nobody waiting. */
+const LEAST_ENTRIES = 50;
+
 export type DrawOptions = { readonly entries: number };
 
 export const measureDraw = ({ entries }: DrawOptions, progress: Progress) =>
@@ -203,7 +206,7 @@ function chartsOf({ phases, phasesCpu, totalMs, verifyMs, floorMs }: Figures): C
 export const draw: Scenario<DrawOptions> = {
   name: 'draw',
   summary: 'a round of that many entries, from the cut to the publication; and smaller ones',
-  options: [entriesOption()],
+  options: [entriesOption(LEAST_ENTRIES)],
   inAll: { mostS: 110, options: { entries: GOAL_ENTRIES } },
   quick: { entries: 300 },
   run: async (options, progress) => {

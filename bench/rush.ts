@@ -217,7 +217,7 @@ async function onTarget(
 ): Promise<Outcome> {
   const client = createClient(url, 'forwarded');
   try {
-    await assertRehearsal(client);
+    await assertRehearsal(client, operatorKey);
     const name = `rush-${Math.floor(nowMs() / 1_000)}`;
     const where = { client, operatorKey, name, firstNumber: drawFirstNumber() };
     return outcomeOf(options, await play(where, 'lottery', options, progress), undefined);

@@ -318,7 +318,7 @@ async function onTarget(
 ): Promise<Outcome> {
   const client = createClient(url, 'forwarded');
   try {
-    await assertRehearsal(client);
+    await assertRehearsal(client, operatorKey);
     const release = `soak-${Math.floor(nowMs() / 1_000)}`;
     const where = { client, operatorKey, release, firstNumber: drawFirstNumber() };
     return outcomeOf(options, await soakOn(where, options, progress), undefined);
@@ -337,6 +337,7 @@ export const soak: Scenario<SoakOptions> = {
   ],
   inAll: { mostS: 75, options: { minutes: 0.75 } },
   quick: { minutes: 0.08, rate: 20, people: 30 },
+  minutesAsked: ({ minutes }) => minutes,
   run,
   onTarget,
 };

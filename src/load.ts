@@ -109,7 +109,7 @@ async function playEvening({ client, options, name }: Stage, people: Person[]): 
 
 async function run(options: Options): Promise<void> {
   const client = createClient(options.url, 'forwarded');
-  await assertRehearsal(client);
+  await assertRehearsal(client, options.key);
   const start = Math.floor(nowMs() / 1_000);
   let number = drawFirstNumber();
   for (let evening = 1; evening <= options.evenings; evening++) {

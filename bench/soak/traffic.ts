@@ -10,7 +10,7 @@ import { seededRandom } from '../../src/demo/random.ts';
 import { present } from '../../src/lib/assert.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { until } from '../support/open-loop.ts';
-import { arrive, type Door, type Member } from '../rush/arrive.ts';
+import { arrive, type Door, type Member, TurnedAway } from '../rush/arrive.ts';
 import type { Actor } from '../rush/cast.ts';
 import { createDeeds, type Deeds, newStory, type Stage } from '../rush/deeds.ts';
 import { PEOPLE_MAY_HEAR } from '../rush/expected.ts';
@@ -24,8 +24,11 @@ const VISIT_NAMES = Object.keys(VISITS) as Visit[];
 /** Between two requests of a visit. */
 const STEP_MS = 100;
 
-/** A round may change what somebody has between their look and their act; that is no fault. */
-const RACED = ['HAS_BOOKING', 'ENTRY_UNKNOWN', 'BOOKING_UNKNOWN', 'ROUND_DRAWING'];
+/**
+ * A round, or another visit of theirs while the engine stands still, may change what somebody has
+ * between their look and their act; that is no fault.
+ */
+const RACED = ['HAS_BOOKING', 'ENTRY_UNKNOWN', 'ENTRY_SEALED', 'BOOKING_UNKNOWN', 'ROUND_DRAWING'];
 export const isRaced = ({ code = '' }: Pick<Sample, 'code'>): boolean =>
   RACED.includes(code) || PEOPLE_MAY_HEAR.includes(code);
 
@@ -43,7 +46,12 @@ export type Traffic = {
   readonly seed: string;
 };
 
-/** Resolves when all visits have ended. Throws where somebody could not sign in. */
+/** One sign-in that fails is counted, and no reason to throw away hours. */
+function countTurnedAway(error: unknown): void {
+  if (!(error instanceof TurnedAway)) throw error;
+}
+
+/** Resolves when all visits have ended. */
 export async function visitAll(traffic: Traffic, phase: Phase): Promise<void> {
   const { door, stage, members, newcomers, rate, durationMs, seed } = traffic;
   const random = seededRandom(`${seed}/visits`);
@@ -63,7 +71,7 @@ export async function visitAll(traffic: Traffic, phase: Phase): Promise<void> {
     const own = present(deeds[index], 'a member');
     const coming =
       name === 'signIn'
-        ? arrive(door, present(newcomers[number], 'a newcomer'), dueMs)
+        ? arrive(door, present(newcomers[number], 'a newcomer'), dueMs).catch(countTurnedAway)
         : WORK[name](stage, present(members[index], 'a member'), own, dueMs);
     const done: Promise<void> = coming
       .then(() => undefined, failed.reject)

@@ -29,7 +29,7 @@ const LETTERS_MOST = 32;
 const STEEPEST = 70;
 const LEAST_STEEP = 35;
 /** Colours that the style has, and forms of a line. */
-const COLOURS = 6;
+const COLOURS = 8;
 const DASHES = 3;
 /** Beyond as many points a line has no dots: they would hide it. */
 const DOTS_MOST = 60;

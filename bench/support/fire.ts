@@ -55,6 +55,12 @@ export async function fire(
   const good = expected
     ? expected.reduce((sum, status) => sum + (result.statusCodeStats?.[`${status}`]?.count ?? 0), 0)
     : result['2xx'];
+  if (good < requests.length) {
+    const counts = Object.entries(result.statusCodeStats ?? {}).map(
+      ([status, { count }]) => `${status} ${count} times`,
+    );
+    process.stderr.write(`${url} answered ${counts.join(', ') || 'nothing'}\n`);
+  }
   return {
     rps: (good * 1000) / (endedMs - startedMs),
     p50Ms: latency.p50,

@@ -44,3 +44,7 @@ export const machineInWords = (machine: Machine): string =>
     `Redis ${machine.redis}`,
     `load average before ${machine.loadBefore}`,
   ].join(', ');
+
+/** A target runs elsewhere: of its machine nothing is known here. */
+export const whereWords = (target: string | undefined): string =>
+  target === undefined ? 'Measured on' : 'Asked from';

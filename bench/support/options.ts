@@ -72,7 +72,8 @@ export const connections = (unlessSaid: number): Option =>
   amount('connections', 'connections at once', unlessSaid);
 export const repeats = (unlessSaid: number): Option =>
   amount('repeats', 'volleys that count', unlessSaid);
-export const entries = (): Option => amount('entries', 'people who enter', 100_000);
+export const entries = (least = 1): Option =>
+  amount('entries', 'people who enter', 100_000, [least, 100_000_000]);
 export const profile = (): Option =>
   new Option('--profile <directory>', 'write a CPU profile of each server there');
 

@@ -90,7 +90,11 @@ export async function playApart(
     serialization: 'advanced', // JSON knows no NaN
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const endOnExit = (): void => void child.kill('SIGTERM');
+  const endOnExit = (): void => {
+    child.kill('SIGTERM');
+    awaitEmpty(place);
+    killAll(child.pid ?? 0, place);
+  };
   process.once('exit', endOnExit);
   let answer: Answer | undefined;
   child.once('message', (message: Answer) => {
@@ -125,6 +129,10 @@ export async function playApart(
 async function endAll(pid: number, ended: Promise<unknown>, place: string): Promise<void> {
   const over = new AbortController();
   await Promise.race([ended, delay(GRACE_MS, undefined, over)]).finally(() => over.abort());
+  killAll(pid, place);
+}
+
+function killAll(pid: number, place: string): void {
   for (const one of [-pid, ...pidsIn(place)])
     try {
       process.kill(one, 'SIGKILL');
@@ -132,6 +140,16 @@ async function endAll(pid: number, ended: Promise<unknown>, place: string): Prom
       // it is gone
     }
   rmSync(place, { recursive: true, force: true, maxRetries: 5 });
+}
+
+const LOOK_EVERY_MS = 20;
+
+/** An exiting process can wait for another in no other way: whose files are gone is at its end. */
+function awaitEmpty(place: string): void {
+  const nothing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const giveUpMs = monotonicMs() + GRACE_MS;
+  while (readdirSync(place).length > 0 && monotonicMs() < giveUpMs)
+    Atomics.wait(nothing, 0, 0, LOOK_EVERY_MS);
 }
 
 /** Processes that run in a directory; none where there is no /proc. */

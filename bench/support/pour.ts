@@ -76,6 +76,7 @@ function drink(port: number, host: string, { next, answered }: Drinker): Promise
   const read = (length: number, buffer: Uint8Array): boolean => {
     let got = length;
     if (left === undefined) {
+      const before = head.length;
       head += Buffer.from(buffer.buffer, buffer.byteOffset, Math.min(length, 4_096)).toString(
         'latin1',
       );
@@ -83,7 +84,7 @@ function drink(port: number, host: string, { next, answered }: Drinker): Promise
       if (end < 0) return true;
       status = head.slice(9, 12);
       left = Number(/\r\ncontent-length: (\d+)/i.exec(head.slice(0, end))?.[1] ?? 0);
-      got = length - (end + HEADER_END.length);
+      got = length - (end + HEADER_END.length - before);
     }
     left -= got;
     if (left <= 0) {

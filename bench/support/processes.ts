@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { environmentWith } from '../../src/demo/engine.ts';
 
 export type ServerProcess = {
   /** `http://127.0.0.1:<port>` */
@@ -26,14 +27,13 @@ export async function startServer(
   nodeOptions: readonly string[] = [],
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(new URL(program, ROOT))], {
-    env: {
-      ...process.env,
+    env: environmentWith({
       HOST: '127.0.0.1',
       PORT: '0',
       METRICS_PORT: '0',
       CAPTCHA_DRIVER: 'none',
       ...settings,
-    },
+    }),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const killOnExit = (): void => void child.kill('SIGKILL');

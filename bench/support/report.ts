@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pageHtml } from '../../src/report/page.ts';
 import { escape } from '../../src/report/svg.ts';
 import { chartFigure } from './chart.ts';
+import { whereWords } from './machine.ts';
 import {
   boundText,
   brokenOf,
@@ -64,7 +65,7 @@ ${rows.join('\n')}
 </table></section>`;
 }
 
-function machineCard({ machine }: Measured): string {
+function machineCard({ machine, target }: Measured): string {
   const facts: [string, string][] = [
     ['processor', `${machine.cores} x ${machine.cpu}`],
     ['memory', `${machine.memoryGiB} GiB, ${machine.freeGiB} GiB free`],
@@ -73,7 +74,7 @@ function machineCard({ machine }: Measured): string {
     ['Redis', machine.redis],
     ['load average before', numberText(machine.loadBefore)],
   ];
-  return `<h2>Measured on</h2><section class="card"><dl>
+  return `<h2>${whereWords(target)}</h2><section class="card"><dl>
 ${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escape(value)}</dd>`).join('\n')}
 </dl></section>`;
 }

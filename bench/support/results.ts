@@ -3,7 +3,7 @@
  * notes of bench/notes, which people write: what was tried, and why a goal is missed.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { machineInWords } from './machine.ts';
+import { machineInWords, whereWords } from './machine.ts';
 import type { AnyScenario } from './scenario.ts';
 import {
   brokenOf,
@@ -29,7 +29,10 @@ export function resultsText(
   notes: URL = NOTES,
 ): string {
   const day = at.toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' });
-  const where = target === undefined ? '' : ` Played on ${target}.`;
+  const where =
+    target === undefined
+      ? 'Redis, the engine and whoever asks share the machine.'
+      : `Played on ${target}.`;
   const parts = [
     '# Results',
     `Written by \`npm run bench -- all --results bench/RESULTS.md\`: what it measures is described in [README](README.md). What people add to a scenario stands
@@ -37,7 +40,7 @@ in \`bench/notes\` and is put in here; a change of this file by hand is lost.`,
     ...(played.length === 0
       ? []
       : [
-          `Measured on ${day}: ${machineInWords(machine)}.${where} Redis, the engine and whoever asks share the machine. It is noisy: compare
+          `On ${day}. ${whereWords(target)} ${machineInWords(machine)}. ${where} It is noisy: compare
 figures of one run, and read ratios and medians.`,
         ]),
     goalsTable(played),

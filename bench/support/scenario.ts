@@ -62,6 +62,8 @@ export type Scenario<Options, Figures extends object = object> = {
   readonly inAll?: InAll<Options>;
   /** Options of `all --quick`, which shows that everything runs, and measures nothing. */
   readonly quick?: Partial<Options>;
+  /** Of one that is told how many minutes to go on: it has these and an hour. */
+  readonly minutesAsked?: (options: Options) => number;
   /** Of a scenario that can be played on a deployment that runs. */
   readonly onTarget?: (target: Target, options: Options, progress: Progress) => Promise<Outcome>;
 };
@@ -85,3 +87,10 @@ export type AnyScenario = Omit<Scenario<never>, 'inAll' | 'quick'> & {
   readonly inAll?: InAll<object>;
   readonly quick?: object;
 };
+
+const HOUR_MS = 60 * 60_000;
+const MINUTE_MS = 60_000;
+
+/** No scenario may hold the machine longer than this. */
+export const timeLimitMs = ({ minutesAsked }: AnyScenario, options: object): number =>
+  HOUR_MS + (minutesAsked?.(options as never) ?? 0) * MINUTE_MS;

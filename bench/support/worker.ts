@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { environmentWith } from '../../src/demo/engine.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import type { RedisAddress } from '../../src/redis/client.ts';
 import type { Phase } from '../../src/rounds/drawing.ts';
@@ -25,15 +26,14 @@ export type BenchWorker = {
 /** Starts the worker. It ends with this process. */
 export function startWorker({ url }: RedisAddress): BenchWorker {
   const child = spawn(process.execPath, [WORKER], {
-    env: {
-      ...process.env,
+    env: environmentWith({
       NODE_ENV: 'development',
       REDIS_URL: url,
       FAIRSLOT_SECRET: SECRET,
       FAIRSLOT_OPERATOR_KEY: SECRET,
       LOG_LEVEL: 'debug',
       METRICS_PORT: '0',
-    },
+    }),
     stdio: ['ignore', 'pipe', 'ignore'], // standard error is its SMS
   });
   const killOnExit = (): void => void child.kill('SIGKILL');

@@ -2,7 +2,9 @@
  * The demo's HTTP client: keep-alive connections from each person's own address, every request
  * counted.
  */
-import { Agent, request, type IncomingMessage } from 'node:http';
+import * as clear from 'node:http';
+import * as tls from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { monotonicMs } from '../lib/clock.ts';
 import type { Group } from './population.ts';
 
@@ -75,9 +77,10 @@ const ANSWER_TIMEOUT_MS = 30_000;
  */
 export type Coming = 'each' | 'together' | 'forwarded';
 
-/** `base`: the engine's address, `http://127.0.0.1:8080`. */
+/** `base`: the engine's address, `http://127.0.0.1:8080`; the certificate of `https` is checked. */
 export function createClient(base: string, coming: Coming): Client {
-  const { hostname, port } = new URL(base);
+  const { protocol, hostname, port } = urlToHttpOptions(new URL(base));
+  const { Agent, request } = protocol === 'https:' ? tls : clear;
   // One agent serves everybody: it keeps connections from different local addresses apart.
   const agent = new Agent({ keepAlive: true });
   const log = new Map<Counter, Counts>();
@@ -160,7 +163,7 @@ type Answer = {
   readonly lostBy?: string;
 };
 
-function collect(message: IncomingMessage, done: (answer: Answer) => void): void {
+function collect(message: clear.IncomingMessage, done: (answer: Answer) => void): void {
   const chunks: Buffer[] = [];
   message.on('data', (chunk: Buffer) => chunks.push(chunk));
   message.once('end', () =>

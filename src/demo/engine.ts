@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { SETTING_NAMES } from '../config.ts';
+import { killOrphan } from '../redis/embedded.ts';
 
 export type Engine = {
   /** `http://127.0.0.1:<port>` */
@@ -28,13 +30,23 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 const OUTPUT_KEPT = 4_000;
 
+const SETTINGS: ReadonlySet<string> = new Set([...SETTING_NAMES, 'SETTINGS_FILE']);
+
+/**
+ * Of a process of an engine: what this one was given and these settings, and none that the shell
+ * has exported for an engine elsewhere. Figures would depend on them, and nothing would say so.
+ */
+export const environmentWith = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.has(name))),
+  ...settings,
+});
+
 /** `settings`: what the demo changes of the configuration (see config.ts). */
 export async function startEngine(settings: Readonly<Record<string, string>>): Promise<Engine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'fairslot-demo-'));
   const operatorKey = randomBytes(24).toString('hex');
   const child = spawn(process.execPath, [START], {
-    env: {
-      ...process.env,
+    env: environmentWith({
       NODE_ENV: 'development',
       HOST: '127.0.0.1',
       PORT: '0',
@@ -47,14 +59,20 @@ export async function startEngine(settings: Readonly<Record<string, string>>): P
       SMS_DRIVER: 'inbox',
       LOG_LEVEL: 'info',
       ...settings,
-    },
+    }),
     // The channel tells the engine when this process is gone, however it went.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A process group of its own: Ctrl-C reaches us alone, and we end the engine in order.
     detached: true,
   });
-  const killGroup = (): void => kill(child, 'SIGKILL');
-  process.once('exit', killGroup);
+  const clean = (): void => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  // Its Redis has a group of its own, and outlives an owner that is killed.
+  const endAtOnce = (): void => {
+    kill(child, 'SIGKILL');
+    killOrphan(join(dataDir, 'redis'));
+    clean();
+  };
+  process.once('exit', endAtOnce);
   const output = keepTail(child);
   let stopping = false;
   const died = new Promise<never>((_resolve, reject) => {
@@ -69,12 +87,12 @@ export async function startEngine(settings: Readonly<Record<string, string>>): P
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
-      const timer = setTimeout(killGroup, STOP_TIMEOUT_MS);
+      const timer = setTimeout(endAtOnce, STOP_TIMEOUT_MS);
       await ended;
       clearTimeout(timer);
     }
-    process.removeListener('exit', killGroup);
-    rmSync(dataDir, { recursive: true, force: true });
+    process.removeListener('exit', endAtOnce);
+    clean();
   };
   try {
     const url = await Promise.race([listening(child), died]);

@@ -14,15 +14,21 @@ export const drawFirstNumber = (): number => randomInt(NUMBERS - NUMBERS_OF_AN_E
 export const nextFirstNumber = (number: number, people: number): number =>
   (number + people) % (NUMBERS - NUMBERS_OF_AN_EVENING);
 
+const OPERATOR_ADDRESS = '127.3.0.1';
+
 const DEVELOPMENT =
   'For a rehearsal, and never for real people, run it with NODE_ENV=development SMS_DRIVER=inbox, ' +
   'and TRUSTED_PROXIES with the address of this client';
 
 /**
- * Throws where the engine would hand SMS to nobody, or count all people as one. `client` must come
- * as through a load balancer (`forwarded`).
+ * Throws where the engine would hand SMS to nobody, count all people as one, or create no release
+ * for this key: before anybody signs in. `client` must come as through a load balancer
+ * (`forwarded`).
  */
-export async function assertRehearsal(client: Pick<Client, 'send'>): Promise<void> {
+export async function assertRehearsal(
+  client: Pick<Client, 'send'>,
+  operatorKey: string,
+): Promise<void> {
   const first = randomInt(ADDRESSES - 1);
   const [, before, other] = [
     await look(client, first),
@@ -30,10 +36,24 @@ export async function assertRehearsal(client: Pick<Client, 'send'>): Promise<voi
     await look(client, first + 1),
   ];
   // Who is somebody else has asked for less.
-  if (other > before) return;
-  throw new Error(
-    `the engine does not believe this client's X-Forwarded-For: all people are one. ${DEVELOPMENT}`,
-  );
+  if (other <= before)
+    throw new Error(
+      `the engine does not believe this client's X-Forwarded-For: all people are one. ${DEVELOPMENT}`,
+    );
+  await assertOperator(client, operatorKey);
+}
+
+/** A release without terms is refused to everybody, and before that whoever may create none. */
+async function assertOperator(client: Pick<Client, 'send'>, operatorKey: string): Promise<void> {
+  const { status, code } = await client.send({
+    method: 'POST',
+    path: '/v1/admin/releases',
+    address: OPERATOR_ADDRESS,
+    bearer: operatorKey,
+    body: {},
+  });
+  if (status === 400) return;
+  throw new Error(`the engine creates no release for this operator key: ${status} ${code ?? ''}`);
 }
 
 /** Requests that an address has left in this minute. */

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { findProgram, onPath } from '../install.ts';
 import { monotonicMs, sleep } from '../lib/clock.ts';
 import { connectRedis, type Redis, type RedisAddress } from './client.ts';
@@ -69,6 +69,8 @@ const ADDRESS_FILE = 'address';
 const RESTART_AFTER_MS = 200;
 /** One that dies again and again is started ever more slowly. */
 const RESTART_AT_MOST_MS = 10_000;
+/** A server that was just killed may still write there. */
+const ALL_OF_IT = { recursive: true, force: true, maxRetries: 5 } as const;
 /** Without a sign of life; one that loads its file says so, and may take as long as that takes. */
 const START_TIMEOUT_MS = 15_000;
 const TELL_LOADING_EVERY_MS = 2_000;
@@ -101,9 +103,15 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
   const places = ['--dir', dataDir, '--pidfile', join(dataDir, PID_FILE)];
   const parameters = [...places, ...listen, ...DURABLE, ...(options.settings ?? [])];
   const disk = { isFull: false };
+  const clean = (): void => {
+    rmSync(join(dataDir, ADDRESS_FILE), { force: true });
+    if (socketDir) rmSync(socketDir, ALL_OF_IT);
+    if (temporary) rmSync(dataDir, ALL_OF_IT);
+  };
   const kept = keepRunning(
     server,
     () => (disk.isFull ? [...parameters, ...READ_ONLY] : parameters),
+    clean,
     options.onDeath &&
       ((lastWords) => {
         if (DIED_OF_FULL_DISK.test(lastWords) && !disk.isFull) {
@@ -113,11 +121,6 @@ export async function startEmbeddedRedis(options: EmbeddedOptions = {}): Promise
         options.onDeath?.(lastWords);
       }),
   );
-  const clean = (): void => {
-    rmSync(join(dataDir, ADDRESS_FILE), { force: true });
-    if (socketDir) rmSync(socketDir, { recursive: true, force: true });
-    if (temporary) rmSync(dataDir, { recursive: true, force: true });
-  };
   try {
     await untilReady(address, kept, options.onLoading);
   } catch (error) {
@@ -193,6 +196,7 @@ type Kept = {
 function keepRunning(
   server: string,
   parameters: () => readonly string[],
+  clean: () => void,
   onDeath: EmbeddedOptions['onDeath'],
 ): Kept {
   let stopping = false;
@@ -221,8 +225,11 @@ function keepRunning(
     return launched;
   };
   let child = launch();
-  // The last resort when the owner ends without stop(): never leave a server behind.
-  const killOnExit = (): void => void child.kill('SIGKILL');
+  // The last resort when the owner ends without stop(): never leave a server or its files behind.
+  const killOnExit = (): void => {
+    child.kill('SIGKILL');
+    clean();
+  };
   process.once('exit', killOnExit);
   const stop = async (): Promise<void> => {
     stopping = true;
@@ -255,6 +262,18 @@ function tellToEnd(pid: number): void {
   } catch {
     // It has ended since it was looked at.
   }
+}
+
+/**
+ * Ends at once the server of a directory whose owner was killed, and removes its socket: for
+ * whoever throws the directory away.
+ */
+export function killOrphan(dataDir: string): void {
+  const file = join(dataDir, PID_FILE);
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  if (isServerOf(pid, dataDir)) process.kill(pid, 'SIGKILL');
+  const address = embeddedAddress(dataDir);
+  if (address && !address.cluster) rmSync(dirname(address.url), ALL_OF_IT);
 }
 
 /** Whether a process runs in this directory, as only a server does that was started on it. */

@@ -14,9 +14,16 @@ import { useBrowser } from '../support/browser.ts';
 
 type Outcome = { readonly status: number; readonly stdout: string; readonly stderr: string };
 
-const bench = (...options: string[]): Promise<Outcome> =>
+const bench = (...options: string[]): Promise<Outcome> => benchWith({}, ...options);
+
+/** In a shell that has exported `more`. */
+const benchWith = (
+  more: Readonly<Record<string, string>>,
+  ...options: string[]
+): Promise<Outcome> =>
   new Promise((resolve) => {
-    const { FAIRSLOT_OPERATOR_KEY: _none, ...env } = process.env;
+    const { FAIRSLOT_OPERATOR_KEY: _none, ...own } = process.env;
+    const env = { ...own, ...more };
     const parameters = ['bench/bench.ts', ...options];
     const maxBuffer = 2 ** 24;
     execFile(process.execPath, parameters, { env, maxBuffer }, (error, stdout, stderr) =>
@@ -39,6 +46,10 @@ describe('the bench', () => {
     ['an unknown option', ['draw', '--nonsense'], 'unknown option'],
     ['an amount that is none', ['draw', '--entries', 'many'], 'whole number'],
     ['no scenario', [], 'Usage'],
+    ['too few to leave anybody waiting', ['draw', '--entries', '49'], 'from 50'],
+    ['a report in a file', ['draw', '--report', 'package.json/page.html'], 'cannot be written'],
+    ['a report in a folder’s place', ['all', '--report', 'bench'], 'cannot be written'],
+    ['results in a folder’s place', ['all', '--results', 'bench'], 'cannot be written'],
     ['a target that nobody said may be loaded', ['scrape', ...TARGET], 'a bench loads'],
     ['to play all on such a target', ['all', ...TARGET], 'a bench loads'],
     ['a target without a key', ['scrape', ...TARGET, '--i-may-load-it'], 'a target needs'],
@@ -81,6 +92,20 @@ describe('the bench', () => {
     }
     expect(kinds.slowBody).toHaveProperty('408 REQUEST_TOO_SLOW');
     expect(kinds.replayedCaptcha).toHaveProperty('403 CAPTCHA_SPENT');
+  });
+
+  it('measures the same whatever settings of an engine the shell has exported', async () => {
+    const exported = {
+      NODE_ENV: 'production',
+      REDIS_REPLICAS: '1',
+      DEVICE_TOKEN_SECRETS: 'the secret of a deployment that is elsewhere',
+      LIMIT_WRITE_PER_DEVICE: '1',
+      SETTINGS_FILE: 'there-is-none',
+    };
+    const options = ['floor', '--requests', '100', '--repeats', '1', '--json'];
+    const outcome = await benchWith(exported, ...options);
+    expect(figuresOf(outcome)).toMatchObject({ errors: 0 });
+    expect(outcome.status).toBe(0);
   });
 
   it('plays on a deployment whose owner has agreed', async () => {

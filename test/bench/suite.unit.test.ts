@@ -11,7 +11,7 @@ import { percentileChart } from '../../bench/support/latency-charts.ts';
 import { playApart, takingPart } from '../../bench/support/play.ts';
 import { reportHtml } from '../../bench/support/report.ts';
 import { NOTES, resultsText } from '../../bench/support/results.ts';
-import { type Chart, type Goal, isMet } from '../../bench/support/scenario.ts';
+import { type Chart, type Goal, isMet, timeLimitMs } from '../../bench/support/scenario.ts';
 import {
   boundText,
   brokenOf,
@@ -197,6 +197,28 @@ describe('a chart', () => {
     expect(beside[0]).toBeGreaterThanOrEqual((up[0] ?? 0) + (up[2] ?? 0));
   });
 
+  it('shows each of eight series in a colour of its own, as soak and rush have them', () => {
+    const series = Array.from({ length: 8 }, (_, index) => ({
+      name: `series ${index}`,
+      points: [[0, 1]] as const,
+    }));
+    const html = reportHtml(measured(played([], { charts: [{ ...chart, series }] })));
+    const classes = Array.from(
+      html.matchAll(/<circle[^>]* class="series (series-\d)/g),
+      ([, one]) => one,
+    );
+    const colours = classes.map((one) => new RegExp(`--${one}: (#\\w+);`).exec(html)?.[1]);
+    expect(new Set(colours).size).toBe(8);
+    expect(colours).not.toContain(undefined);
+  });
+
+  it('does not say of a target that its machine is this one', () => {
+    const target = 'https://booking.example.org';
+    expect(reportHtml(measured(played([])))).toContain('Measured on');
+    expect(reportHtml({ ...measured(played([])), target })).not.toContain('Measured on');
+    expect(resultsText({ ...measured(played([])), target }, [])).not.toContain('share');
+  });
+
   it('of percentiles has a line for each that was measured', () => {
     const { series } = percentileChart('waits', { quiet: [1, 2, 3], flood: [9], none: [] });
     expect(series.map(({ name }) => name)).toEqual(['quiet', 'flood']);
@@ -279,6 +301,17 @@ describe('the list of scenarios', () => {
     const times = takingPart(SCENARIOS, { quick: false }).map(({ mostS }) => mostS);
     expect(Math.min(...times)).toBeGreaterThan(0);
     expect(times.reduce((sum, mostS) => sum + mostS)).toBeLessThan(28 * 60);
+  });
+
+  it.each(['soak', 'peers'])('gives %s the minutes that it was asked to go on for', (name) => {
+    const scenario = SCENARIOS.find((one) => one.name === name);
+    if (!scenario) throw new Error(name);
+    const day = 24 * 60;
+    expect(timeLimitMs(scenario, { minutes: day })).toBeGreaterThan(day * 60_000);
+    const minutes = scenario.options.find((option) => option.attributeName() === 'minutes');
+    expect(minutes?.parseArg?.(String(day), undefined)).toBe(day);
+    // A timer of more than 2^31 ms goes off at once.
+    expect(() => minutes?.parseArg?.(String(day + 1), undefined)).toThrow('1,440');
   });
 
   it('leaves out of a quick run what waits for long, or others measure as well', () => {

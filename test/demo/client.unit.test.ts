@@ -1,7 +1,10 @@
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type Client } from '../../src/demo/client.ts';
+import { SELF_SIGNED } from '../support/gateway.ts';
 
 /** Answers by path: who asked, a refusal, silence, or a connection that is cut on its second use. */
 let server: Server;
@@ -75,4 +78,32 @@ describe('the client', () => {
     expect(counts).toMatchObject({ accepted: 3, limited: 1, refused: 0, failed: 0 });
     expect(counts?.latenciesMs).toHaveLength(4);
   });
+});
+
+it('speaks TLS to https, and to nobody whose certificate it does not trust', async () => {
+  const keys: unknown[] = [];
+  const secure = createTlsServer(SELF_SIGNED, (request, response) => {
+    keys.push(request.headers.authorization);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => {
+    secure.once('listening', resolve);
+  });
+  const { port } = secure.address() as AddressInfo;
+  const call = { method: 'GET', path: '/', address: '127.1.0.9', bearer: 'a key' } as const;
+  const ask = async () => {
+    const safe = createClient(`https://127.0.0.1:${port}`, 'together');
+    const { status, code } = await safe.send(call);
+    safe.close();
+    return { status, code };
+  };
+  try {
+    expect(await ask()).toEqual({ status: 0, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+    expect(keys).toEqual([]);
+    setDefaultCACertificates([...getCACertificates(), SELF_SIGNED.cert]);
+    expect(await ask()).toMatchObject({ status: 200 });
+    expect(keys).toEqual(['Bearer a key']);
+  } finally {
+    secure.close();
+  }
 });
