@@ -1,8 +1,8 @@
 /** `npm run bench -- SCENARIO`: measures one thing, or all, and prints figures and goals. */
-import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { createProgress } from '../src/demo/progress.ts';
+import { createProgress } from '../src/progress.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { describeMachine, type Machine, machineInWords, whereWords } from './support/machine.ts';
@@ -80,7 +80,9 @@ function assertWritable(option: string, file: string | undefined): void {
   if (file === undefined) return;
   try {
     mkdirSync(dirname(file), { recursive: true });
+    const isNew = !existsSync(file);
     closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
   } catch (error) {
     program.error(`error: ${option} cannot be written: ${String(error)}`);
   }

@@ -6,7 +6,7 @@ import { pbkdf2Sync } from 'node:crypto';
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { readConfig } from '../src/config.ts';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { createAltcha } from '../src/gates/captcha/altcha.ts';
 import { createTickets, TICKET_LIFETIME_MS } from '../src/gates/captcha/ticket.ts';
 import { assert } from '../src/lib/assert.ts';

@@ -1,5 +1,5 @@
 /** How fast the standing entries of a release that is over are carried into the next. */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { assert } from '../src/lib/assert.ts';
 import { isoFromMs, monotonicMs, msFromIso, sleep } from '../src/lib/clock.ts';
 import { createLog } from '../src/log.ts';

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { isoFromMs, nowMs } from '../src/lib/clock.ts';
 import { measureAll, type MeasureOptions } from './cost/measure.ts';
 import { assumed, capacityOf, type Cost, costOf, type Measured } from './cost/model.ts';

@@ -4,7 +4,7 @@
  * beside the least that an entry can cost.
  */
 import { Option } from 'commander';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { referenceOf } from '../src/cowin/ids.ts';
 import { dayText } from '../src/cowin/words.ts';
 import { isoFromMs, nowMs } from '../src/lib/clock.ts';

@@ -2,7 +2,7 @@
  * Rounds at national scale, from the cut to the publication, in a process that does nothing else: a
  * first one of many entries, then small ones while nearly all of these wait; and the verifier.
  */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import type { Engine } from '../src/engine.ts';
 import { assert } from '../src/lib/assert.ts';
 import type { RedisAddress } from '../src/redis/client.ts';

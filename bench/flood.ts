@@ -3,7 +3,7 @@
  * many hostile requests beside it, in turn. All on one machine: server, Redis, and a process for the
  * honest and one for the hostile.
  */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { seededRandom } from '../src/demo/random.ts';
 import { Option } from 'commander';
 import { present } from '../src/lib/assert.ts';

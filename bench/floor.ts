@@ -2,7 +2,7 @@
  * How close taking an entry, with everything that guards it, comes to the least that it can cost.
  */
 import { Option } from 'commander';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import type { Published } from '../src/releases/service.ts';
 import { present } from '../src/lib/assert.ts';
 import { bearersOf, createPasses } from './support/passes.ts';

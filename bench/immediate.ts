@@ -2,7 +2,7 @@
  * How close booking a seat at once, with everything that guards it, comes to the least that it can
  * cost; and whether what was sold is what there was.
  */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { seededRandom } from '../src/demo/random.ts';
 import { type Booking, unpackBooking } from '../src/bookings/rules.ts';
 import { present } from '../src/lib/assert.ts';

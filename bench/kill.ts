@@ -3,7 +3,7 @@
  * does, must end with the bytes of a round that nobody disturbed.
  */
 import { hash } from 'node:crypto';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { between, type Random, seededRandom } from '../src/demo/random.ts';
 import type { Engine } from '../src/engine.ts';
 import { assert, present } from '../src/lib/assert.ts';

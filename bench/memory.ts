@@ -1,5 +1,5 @@
 /** What an entry costs in Redis, claim and audit included. */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { keys } from '../src/redis/keys.ts';
 import type { Redis } from '../src/redis/client.ts';

@@ -4,7 +4,7 @@
  * (bench/peers), with the packages that people use for it.
  */
 import { Option } from 'commander';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { behindFront, type Contender, wholeEngine } from './peers/contender.ts';

@@ -1,5 +1,5 @@
 /** What checking a release of many entries takes, of this process and of Redis. */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { assert, present } from '../src/lib/assert.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { createLog } from '../src/log.ts';

@@ -11,7 +11,7 @@ import { startEngine, withLastWords } from '../src/demo/engine.ts';
 import type { Mode } from '../src/demo/personas.ts';
 import { EVENING_SETTINGS } from '../src/demo/play.ts';
 import { MINUTE_MS, readSites } from '../src/demo/population.ts';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { assertRehearsal, drawFirstNumber } from '../src/demo/rehearsal.ts';
 import { nowMs } from '../src/lib/clock.ts';
 import { advantageOf, fairRange } from './rush/advantage.ts';

@@ -2,7 +2,7 @@
  * What one scrape costs a process: a server behind which real traffic has gone over every route of
  * citizens, and a worker that watches many releases, of which some are live.
  */
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { monotonicMs, nowMs, sleep } from '../src/lib/clock.ts';
 import { PATIENCE_MS } from '../src/metrics/patience.ts';

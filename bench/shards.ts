@@ -4,7 +4,7 @@
  * release is on one shard, so that the hottest decides how many are needed.
  */
 import { Option } from 'commander';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { assumed, largestReleaseOf, ratesOf } from './cost/model.ts';
 import { readRecorded } from './cost/recorded.ts';

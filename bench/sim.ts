@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { createProgress } from '../src/demo/progress.ts';
+import { createProgress } from '../src/progress.ts';
 import { MARKETS, playMarkets } from './sim/market.ts';
 import { measure, type Finding } from './sim/persona.ts';
 import { PERSONAS } from './sim/personas.ts';

@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SlipFacts } from '../src/bookings/slip/facts.ts';
 import { createSlipPress } from '../src/bookings/slip/press.ts';
 import { createSlipPrinter, type SlipPress } from '../src/bookings/slip/printer.ts';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import { median, percentile, rounded as roundedTo } from './support/numbers.ts';
 import { amount } from './support/options.ts';

@@ -10,7 +10,7 @@ import { createOperator } from '../src/demo/operator.ts';
 import type { Slot } from '../src/demo/personas.ts';
 import { EVENING_SETTINGS } from '../src/demo/play.ts';
 import { MINUTE_MS, MOST_WISHES, readSites, scaleSites } from '../src/demo/population.ts';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { assertRehearsal, drawFirstNumber } from '../src/demo/rehearsal.ts';
 import { isoFromMs, monotonicMs, nowMs, sleep } from '../src/lib/clock.ts';
 import { connectRedis, disconnectRedis } from '../src/redis/client.ts';

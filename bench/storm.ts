@@ -3,7 +3,7 @@
  * node:http with the same bytes in memory; and what the files cost the round that they are of.
  */
 import { Agent } from 'node:http';
-import type { Progress } from '../src/demo/progress.ts';
+import type { Progress } from '../src/progress.ts';
 import { present } from '../src/lib/assert.ts';
 import { monotonicMs } from '../src/lib/clock.ts';
 import type { Redis } from '../src/redis/client.ts';

@@ -9,7 +9,7 @@ import { verifyRounds, type Round } from './demo/audit.ts';
 import { hasLoopbackAddresses } from './demo/engine.ts';
 import { playEvening } from './demo/play.ts';
 import { createPopulation, PEOPLE_PER_SEAT, readSites, scaleSites } from './demo/population.ts';
-import { createProgress } from './demo/progress.ts';
+import { createProgress } from './progress.ts';
 import { reportHtml } from './demo/report.ts';
 import { brokenPromises, summaryJson, summaryTable, type Results } from './demo/summary.ts';
 import { isoFromMs } from './lib/clock.ts';

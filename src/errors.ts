@@ -244,13 +244,14 @@ export const ERRORS = {
   },
   BENEFICIARY_HAS_CLAIM: {
     status: 409,
-    title: 'This beneficiary has an entry or a booking.',
+    title: 'This beneficiary has an entry or a booking, or is being added.',
     remedy: 'Withdraw or cancel it first; where there is a Retry-After, ask again then.',
   },
 
   ACCOUNT_HAS_CLAIMS: {
     status: 409,
-    title: 'People of this account have an entry or a booking; nothing was erased.',
+    title:
+      'People of this account have an entry or a booking, or are being added; the account was not erased.',
     remedy:
       'Withdraw or cancel what `held` names first, then ask again; where there is a Retry-After, then.',
   },

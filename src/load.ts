@@ -20,7 +20,7 @@ import {
   readSites,
   scaleSites,
 } from './demo/population.ts';
-import { createProgress } from './demo/progress.ts';
+import { createProgress } from './progress.ts';
 import { assertRehearsal, drawFirstNumber, nextFirstNumber } from './demo/rehearsal.ts';
 import { nowMs } from './lib/clock.ts';
 

@@ -1,6 +1,6 @@
 /** What one of each costs, measured on a Redis and a server process of their own. */
 import type { Request } from 'autocannon';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { present } from '../../src/lib/assert.ts';
 import { createBreaker } from '../../src/lib/breaker.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';

@@ -1,6 +1,6 @@
 /** Whoever is measured: a peer behind the front, or the whole engine. */
 import { present } from '../../src/lib/assert.ts';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { CLAIM_FIELD } from '../../src/people/claim-field.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { type BenchEngine, LIMITS_OF_WRITING, settingsFor, unlimited } from '../support/engine.ts';

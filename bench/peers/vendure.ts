@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { assert, present } from '../../src/lib/assert.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';
 import { percentilesOf, rounded } from '../support/numbers.ts';

@@ -6,7 +6,7 @@
 import { solveCaptcha } from '../../src/demo/captcha.ts';
 import type { Call, Client, Reply } from '../../src/demo/client.ts';
 import { ID_TYPE } from '../../src/demo/population.ts';
-import type { Phase } from '../../src/demo/progress.ts';
+import type { Phase } from '../../src/progress.ts';
 import { seededRandom } from '../../src/demo/random.ts';
 import { present } from '../../src/lib/assert.ts';
 import { monotonicMs, sleep } from '../../src/lib/clock.ts';

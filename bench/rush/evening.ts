@@ -6,7 +6,7 @@ import { CONFIRM_WITHIN_S, createOperator } from '../../src/demo/operator.ts';
 import type { Mode, Slot } from '../../src/demo/personas.ts';
 import { inParallel } from '../../src/demo/play.ts';
 import { MINUTE_MS, MOST_WISHES, scaleSites, type Site } from '../../src/demo/population.ts';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { nowMs, sleep } from '../../src/lib/clock.ts';
 import { monotonicOf, type Timed } from '../support/timed.ts';
 import type { Member } from './arrive.ts';

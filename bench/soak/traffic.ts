@@ -5,7 +5,7 @@
  */
 import { wishesOf } from '../../src/demo/population.ts';
 import type { Slot } from '../../src/demo/personas.ts';
-import type { Phase } from '../../src/demo/progress.ts';
+import type { Phase } from '../../src/progress.ts';
 import { seededRandom } from '../../src/demo/random.ts';
 import { present } from '../../src/lib/assert.ts';
 import { monotonicMs } from '../../src/lib/clock.ts';

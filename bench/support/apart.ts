@@ -1,5 +1,5 @@
 /** A process that plays one scenario for `all` and ends. */
-import { createProgress } from '../../src/demo/progress.ts';
+import { createProgress } from '../../src/progress.ts';
 import { SCENARIOS } from '../scenarios.ts';
 import type { Outcome, Target } from './scenario.ts';
 

@@ -1,5 +1,5 @@
 /** How things are measured beside each other. */
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import type { BenchEngine } from './engine.ts';
 import { cpuMs, type ServerProcess } from './processes.ts';
 

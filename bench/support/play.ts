@@ -133,7 +133,8 @@ async function endAll(pid: number, ended: Promise<unknown>, place: string): Prom
 }
 
 function killAll(pid: number, place: string): void {
-  for (const one of [-pid, ...pidsIn(place)])
+  // Of a process that never was, the group would be our own.
+  for (const one of [...(pid > 0 ? [-pid] : []), ...pidsIn(place)])
     try {
       process.kill(one, 'SIGKILL');
     } catch {

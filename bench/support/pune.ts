@@ -1,7 +1,7 @@
 /** A lottery over the vaccination sites of Pune, and the people who enter it. */
 import { readFileSync } from 'node:fs';
 import { readSites, scaleSites, sitesToCsv } from '../../src/demo/population.ts';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { between, seededRandom } from '../../src/demo/random.ts';
 import type { Engine } from '../../src/engine.ts';
 import { present } from '../../src/lib/assert.ts';

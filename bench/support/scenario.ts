@@ -3,7 +3,7 @@
  * to and drawn as. `bench/bench.ts` runs one, `all` runs them in turn, and both read nothing else.
  */
 import type { Option } from 'commander';
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 
 /** What a figure is held to. A goal is met from its bound on, and never by what is not a number. */
 export type Goal = {

@@ -1,5 +1,5 @@
 /** Entries that a round is to be measured with, and nothing of the people behind them. */
-import type { Progress } from '../../src/demo/progress.ts';
+import type { Progress } from '../../src/progress.ts';
 import { present } from '../../src/lib/assert.ts';
 import { type Redis, redisNowMs } from '../../src/redis/client.ts';
 import { keys } from '../../src/redis/keys.ts';

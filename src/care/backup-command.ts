@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Problem } from '../command-line.ts';
 import type { Config } from '../config.ts';
-import { createProgress, type Phase } from '../demo/progress.ts';
+import { createProgress, type Phase } from '../progress.ts';
 import { createSecrets } from '../lib/secrets.ts';
 import type { Redis } from '../redis/client.ts';
 import { HoldLost } from '../redis/hold.ts';

@@ -5,7 +5,7 @@ import { PassThrough, Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Problem, problemOf } from '../command-line.ts';
-import { createProgress } from '../demo/progress.ts';
+import { createProgress } from '../progress.ts';
 import { isRefusal } from '../refusal.ts';
 import { exportRelease, type ExportParts, type ExportSums } from './release-export.ts';
 

@@ -12,7 +12,7 @@ import { followRelease } from './news.ts';
 import { CONFIRM_WITHIN_S, createOperator, RELEASE } from './operator.ts';
 import { live, register, signIn, type Member, type Mode, type Story } from './personas.ts';
 import type { Person, Site } from './population.ts';
-import type { Phase, Progress } from './progress.ts';
+import type { Phase, Progress } from '../progress.ts';
 import { tallyEvening, type Outcome, type Tally } from './tally.ts';
 
 export type Setting = {

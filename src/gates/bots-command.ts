@@ -1,7 +1,7 @@
 /** `fairslot release bots`: the bad-bot report on a terminal, as CSV or as JSON. */
 import { writeFile } from 'node:fs/promises';
 import { type Call, show } from '../command-line.ts';
-import { createLatePhase } from '../demo/progress.ts';
+import { createLatePhase } from '../progress.ts';
 import type { BotReport } from './bots/report.ts';
 import { csvOf, textOf } from './bots/text.ts';
 

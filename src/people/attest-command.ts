@@ -1,7 +1,7 @@
 /** `fairslot people attest`: sends a file, once all of it is right. */
 import { readFile } from 'node:fs/promises';
 import { type Call, CommandError, warn } from '../command-line.ts';
-import { createProgress } from '../demo/progress.ts';
+import { createProgress } from '../progress.ts';
 import { readAttestations } from './attest-file.ts';
 import { PEOPLE_LIMITS } from './rules.ts';
 

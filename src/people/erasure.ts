@@ -37,7 +37,10 @@ export type Erased = {
 export type Held = { readonly beneficiary: string; readonly release: string };
 
 const askAgainAfter = (waitMs: number): Refusal =>
-  refuse('ACCOUNT_HAS_CLAIMS', { retryAfterS: Math.ceil(waitMs / 1000) });
+  refuse('ACCOUNT_HAS_CLAIMS', {
+    retryAfterS: Math.ceil(waitMs / 1000),
+    detail: 'Somebody is just being added to it. Who is not listed any more was erased.',
+  });
 
 const UNKNOWN: Erased = { outcome: 'UNKNOWN', people: 0, sms: 0 };
 
@@ -149,10 +152,12 @@ export function createErasure(parts: ErasureParts) {
       }
       const erased = await eraseAll(account);
       if (isRefusal(erased)) return erased;
+      // While its tokens can still ask again, should this fail.
+      const sms = await forget(false);
       // From this step on a request that was under way lists nobody, and finds no mobile.
       if ((await store.eraseAccount(account, EPOCH_LIFETIME_MS)) === 'LISTED')
         return askAgainAfter(PEOPLE_LIMITS.claimLeaseMs);
-      return { outcome: 'ERASED', people: persons.length, sms: await forget(false) };
+      return { outcome: 'ERASED', people: persons.length, sms: sms + (await forget(false)) };
     },
 
     /** One person, whichever account has listed them; the account and its mobile stay. */

@@ -103,8 +103,8 @@ function adding({ store, claims, secrets }: Parts) {
   return {
     /**
      * On the list first, which is where the limit is, and then bound, while nobody takes them off
-     * it. What a request that died has left is listed, bound or not: as if it had been answered, or
-     * to be added again or removed.
+     * it. What a request that died or was too slow has left is listed, bound or not: as if it had
+     * been answered, or to be added again or removed.
      */
     async addBeneficiary(account: string, facts: NewBeneficiary): Promise<Beneficiary | Refusal> {
       const known = personOf(secrets, facts);
@@ -137,6 +137,8 @@ function adding({ store, claims, secrets }: Parts) {
   };
 }
 
+const BEING_ADDED = 'They are just being added.';
+
 function beneficiaries({ store, claims, secrets }: Parts) {
   return {
     async listBeneficiaries(account: string): Promise<Beneficiary[]> {
@@ -168,8 +170,13 @@ function beneficiaries({ store, claims, secrets }: Parts) {
       const record = await store.beneficiary(account, person);
       if (record === null) return refuse('BENEFICIARY_UNKNOWN');
       const waitMs = await store.addingForMs(account, person);
-      if (waitMs > 0)
-        return refuse('BENEFICIARY_HAS_CLAIM', { retryAfterS: Math.ceil(waitMs / 1000) });
+      // Listed anew, and bound since: as if that had been asked for after this.
+      const isAnew = (await store.beneficiary(account, person)) !== record;
+      if (waitMs > 0 || isAnew)
+        return refuse('BENEFICIARY_HAS_CLAIM', {
+          retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
+          detail: BEING_ADDED,
+        });
       const freed = await claims.unregister(account, person);
       if (isRefusal(freed)) return freed;
       // Unless a request beside this one has listed them anew, and bound them since.

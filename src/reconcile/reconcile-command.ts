@@ -1,7 +1,7 @@
 /** `fairslot reconcile`: works on Redis itself, and says what it found. */
 import { v7 as uuid } from 'uuid';
 import { userName, warn } from '../command-line.ts';
-import { createLatePhase } from '../demo/progress.ts';
+import { createLatePhase } from '../progress.ts';
 import type { Audit } from '../gates/audit.ts';
 import { isRefusal } from '../refusal.ts';
 import { KINDS } from './findings.ts';

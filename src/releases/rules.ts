@@ -215,7 +215,7 @@ export function releaseState(manifest: Manifest): Record<string, string> {
     ...state,
     closes_at_ms: closesAtMs,
     next_round_at_ms: closesAtMs,
-    // Round 0 is cut later than this, each round later than the seal of the one before.
+    // Round 0 is cut later than this, each round later than the value of the one before.
     value_at_ms: String(msFromIso(manifest.closes_at) - 1),
     round_every_ms: String(manifest.round_every_s * 1000),
     ...(manifest.series !== null && { series: manifest.series }),

@@ -47,7 +47,7 @@ export function addDrawCommands(program: Command): void {
     .option('--json', 'print the report as one JSON object', false)
     .action(async (files: string[], options: Omit<VerifyCommand, 'files'>) => {
       const { verifyCommand } = await import('./verify/verify-command.ts');
-      const { createLatePhase } = await import('../demo/progress.ts');
+      const { createLatePhase } = await import('../progress.ts');
       const { stdout, stderr } = process;
       const phase = createLatePhase(stderr, 'rounds verified', files.length);
       process.exitCode = await verifyCommand({ files, ...options }, stdout, stderr, phase);

@@ -22,7 +22,11 @@ const test = useRedis(['--appendfsync', 'no']);
 /** Of somebody whom no operator and no centre has seen. */
 const NOTHING_KNOWN = { categories: [], doses: [], vaccinationStatus: 'not-vaccinated' };
 const ASHA = { name: 'Asha Kale', birthYear: 1960, gender: 'female', idType: 'passport' } as const;
-const BEING_ADDED = { refused: 'BENEFICIARY_HAS_CLAIM', retryAfterS: expect.any(Number) };
+const BEING_ADDED = {
+  refused: 'BENEFICIARY_HAS_CLAIM',
+  retryAfterS: expect.any(Number),
+  detail: expect.any(String),
+};
 
 let engine: Engine;
 beforeEach(() => {
@@ -257,6 +261,19 @@ describe('an account', () => {
         await isOne(person);
       },
     );
+
+    it('waits where they were listed and bound since it looked at the list', async () => {
+      const idNumber = freshId();
+      const person = await leftover(idNumber);
+      const removes = meets({
+        addingForMs: async (...parts) => {
+          granted(await add('one', idNumber));
+          return engine.stores.people.addingForMs(...parts);
+        },
+      });
+      expect(await removes.removeBeneficiary('one', person)).toEqual(BEING_ADDED);
+      await isOne(person);
+    });
 
     it.each([6, 11])('binds nobody %i s after it has listed them', async (seconds) => {
       const { people } = engine.stores;

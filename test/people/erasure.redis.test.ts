@@ -269,6 +269,22 @@ describe('erasing an account', () => {
     });
   });
 
+  it('forgets its SMS while its access tokens can still ask again', async () => {
+    await signIn();
+    const { stores, claims } = engine;
+    const met = createErasure({
+      store: stores.people,
+      claims,
+      outbox: {
+        forget: (_account, isDry) =>
+          isDry ? Promise.resolve(0) : Promise.reject(new Error('away')),
+      },
+      reminders: stores.arrivals,
+    });
+    await expect(erase(met)).rejects.toThrow('away');
+    expect(await stores.people.isAccount(account)).toBe(true);
+  });
+
   it('is finished by erasing again, wherever it broke off', async () => {
     const steps = async (lastStep: number): Promise<boolean> => {
       await test.redis.flushall();

@@ -46,7 +46,7 @@ afterEach(async () => {
 it('has a worker on the page that was asked while it started', async () => {
   const redis = await plainRedis();
   ends.push(redis.close);
-  // Until it goes on, the worker waits for its time and has no engine to read from.
+  // Until it goes on, the worker waits for its time.
   redis.signal('SIGSTOP');
   const settings = { SMS_DRIVER: 'inbox', LOG_LEVEL: 'silent' };
   const worker = createLaunch(environmentOn(redis.address, settings))('worker-1');
@@ -54,11 +54,12 @@ it('has a worker on the page that was asked while it started', async () => {
   const gather = createGather(PATIENCE_MS.process);
   const scrape = async (): Promise<string> => (await gather([worker])).join('');
 
-  expect(await scrape()).toBe('');
+  expect(await scrape()).not.toContain('fairslot_redis_up{process="worker-1"} 1');
   redis.signal('SIGCONT');
   await expect
     .poll(scrape, { timeout: 20_000, interval: 100 })
-    .toMatch(/^fairslot_rounds_published_total\{process="worker-1"\} 0$/m);
+    .toMatch(/^fairslot_redis_up\{process="worker-1"\} 1$/m);
+  expect(await scrape()).toMatch(/^fairslot_rounds_published_total\{process="worker-1"\} 0$/m);
 });
 
 it('has all that a worker tells on the page while Redis is slow', async () => {

@@ -48,7 +48,7 @@ export function createLedger(manifest) {
     /** Digest of the last round. */
     digest: '0'.repeat(64),
     /** When the value of the last round came into being, or it was sealed. */
-    valueAtMs: 0,
+    valueAtMs: -Infinity,
     /** Last value of a hash chain. */
     link: manifest.beacon.kind === 'hash-chain' ? manifest.beacon.anchor : '',
   };

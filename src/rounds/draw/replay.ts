@@ -245,7 +245,7 @@ function timesProblem(
   if (cutAt < manifest.closes_at) return `the list was fixed before ${manifest.closes_at}`;
   if (at < cutAt) return 'the round was sealed before its list was fixed';
   const cutAtMs = msFromIso(cutAt);
-  if (cutAtMs <= (valueAtMs.at(-1) ?? 0))
+  if (cutAtMs <= (valueAtMs.at(-1) ?? -Infinity))
     return "the list was not fixed after the seal and the beacon's value of the round before";
   const offeredAtMs = valueAtMs[expiredOf];
   if (offeredAtMs === undefined) return undefined;

@@ -1,7 +1,7 @@
 /** `fairslot draw verify`: the verifier for a terminal or a pipe. */
 import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import type { Phase } from '../../demo/progress.ts';
+import type { Phase } from '../../progress.ts';
 import type { Standing } from '../sightings.ts';
 import {
   type OwnAccepted,
@@ -136,9 +136,8 @@ export async function verifyCommand(
   const own = await ownFiles(command);
   const transcripts = files.map((name) => ({ name, open: () => createReadStream(name) }));
   const onVerified = phase?.advance;
-  const report =
-    'accepted' in own ? own : await verifyOwn(transcripts, own, { digest, onVerified });
-  phase?.done();
+  const verifying = 'accepted' in own ? own : verifyOwn(transcripts, own, { digest, onVerified });
+  const report = await Promise.resolve(verifying).finally(() => phase?.done());
   if (json) out.write(`${JSON.stringify(report)}\n`);
   else (report.accepted === false ? err : out).write(describe(report));
   if (report.accepted === null) return 3;

@@ -1,6 +1,6 @@
 /** Progress where there is no terminal, of what takes a while. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createLatePhase } from '../../src/demo/progress.ts';
+import { createLatePhase } from '../src/progress.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
