@@ -105,7 +105,7 @@ export async function publishRelease(
     title: `The release ${release}`,
     mode,
     opensAt: at(wishes.opensInS ?? -60),
-    endsAt: at(wishes.endsInS ?? 5_400),
+    endsAt: at(wishes.endsInS ?? 7_200),
     idTypes: wishes.idTypes ?? ['passport'],
     limits: {
       entriesPerAccount: wishes.entriesPerAccount ?? 4,
