@@ -362,15 +362,19 @@ function collectTail(child: ChildProcess): () => string {
   return () => tail;
 }
 
-/** Below those of outgoing connections, one of which could take the port before it is used. */
-const PORTS_FROM = 20_000;
-const PORTS_BELOW = 32_768;
+/**
+ * Below those of outgoing connections, one of which could take the port before it is used; and so
+ * is the bus of a cluster's node, which listens 10,000 above.
+ */
+const PORTS_FROM = 10_000;
+const PORTS_BELOW = 20_000;
+const BUS_ABOVE = 10_000;
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** A port of 127.0.0.1 that nobody listens on, nor on the one of its bus. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(PORTS_FROM, PORTS_BELOW);
-    if (await isFree(port)) return port;
+    if ((await isFree(port)) && (await isFree(port + BUS_ABOVE))) return port;
   }
 }
 
